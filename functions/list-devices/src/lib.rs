@@ -1,0 +1,33 @@
+//! `GET /auth/mfa/devices`: the caller's authenticators.
+
+use lambda_http::http::Method;
+use mfa::{
+    Bundle,
+    http::{self, Call, Endpoint, MfaDevice, NoBody, Problem},
+};
+
+/// The endpoint.
+pub struct ListDevices {
+    bundle: Bundle,
+}
+
+impl ListDevices {
+    /// Built from the bundle.
+    #[must_use]
+    pub fn new(bundle: &Bundle) -> Self {
+        Self { bundle: bundle.clone() }
+    }
+}
+
+impl Endpoint for ListDevices {
+    const NAME: &'static str = "list-devices";
+    const METHOD: Method = Method::GET;
+    const PATH: &'static str = "/auth/mfa/devices";
+    type Body = NoBody;
+    type Reply = Vec<MfaDevice>;
+
+    async fn handle(&self, call: Call<NoBody>) -> Result<Vec<MfaDevice>, Problem> {
+        let snapshot = self.bundle.table.snapshot(call.caller.user).await?;
+        Ok(http::devices(&snapshot, call.now))
+    }
+}

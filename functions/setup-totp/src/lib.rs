@@ -1,0 +1,124 @@
+//! `POST /auth/mfa/setup-totp`: opens the set-up of an authenticator and shows its secret, once.
+
+use lambda_http::http::Method;
+use mfa::{
+    Bundle,
+    domain::{Caller, DeviceId, DeviceRecord, Method as Factor, Policy, Refusal, setup},
+    http::{Call, Endpoint, Fields, Problem, ReadBody},
+    keys::CannotSeal,
+    random,
+    storage::Subject,
+};
+use serde::Serialize;
+use totp_rs::{Builder, Totp, TotpError};
+
+/// The longest `label` and `deviceName`, in characters.
+const LONGEST_NAME: usize = 128;
+
+/// The endpoint.
+pub struct SetupTotp {
+    bundle: Bundle,
+}
+
+/// `{label?, deviceName?}`.
+#[derive(Debug)]
+pub struct SetupBody {
+    label: Option<String>,
+    device_name: Option<String>,
+}
+
+/// What the authenticator app needs, as a picture, an address and by hand.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetupReply {
+    secret: String,
+    qr_code: String,
+    otp_auth_url: String,
+    issuer: String,
+    account: String,
+    device_id: String,
+    expires_in: u64,
+}
+
+impl ReadBody for SetupBody {
+    fn read(fields: &Fields) -> Result<Self, Problem> {
+        // A `:` parts issuer and account in an `otpauth` address, so none may stand in either.
+        let name = |field| Ok::<_, Problem>(fields.optional_text(field, LONGEST_NAME)?.map(|text| text.replace(':', " ")));
+        Ok(Self { label: name("label")?, device_name: name("deviceName")? })
+    }
+}
+
+impl SetupTotp {
+    /// Built from the bundle.
+    #[must_use]
+    pub fn new(bundle: &Bundle) -> Self {
+        Self { bundle: bundle.clone() }
+    }
+}
+
+impl Endpoint for SetupTotp {
+    const NAME: &'static str = "setup-totp";
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/auth/mfa/setup-totp";
+    type Body = SetupBody;
+    type Reply = SetupReply;
+
+    async fn handle(&self, call: Call<SetupBody>) -> Result<SetupReply, Problem> {
+        let Bundle { policy, keys, table, config, .. } = &self.bundle;
+        if !policy.offers(Factor::Totp) {
+            return Err(Refusal::MethodNotAvailable.into());
+        }
+        let user = call.caller.user;
+        let secret: [u8; Policy::TOTP_SECRET_BYTES] = random::bytes()?;
+        let id = DeviceId(random::uuid()?);
+        let sealed = keys.seal_totp(user, id, &secret, random::bytes()?);
+        let record = DeviceRecord {
+            id,
+            name: call.body.device_name.clone().unwrap_or_else(|| "Authenticator".to_owned()),
+            secret: sealed.map_err(|CannotSeal| Problem::internal("a secret cannot be sealed"))?,
+            created: call.now,
+        };
+        let account = call.body.label.clone().unwrap_or_else(|| default_account(&call.caller, call.claims.user_name()));
+        let reply = SetupReply::new(&secret, &config.app_name, account, id)
+            .map_err(|error| Problem::internal(format!("no otpauth address: {error}")))?;
+
+        let cx = call.context(policy, keys);
+        let subject = Subject { user, code_of: None };
+        let opened = table.decide(subject, call.now, |snapshot| setup::open(snapshot, &record, &cx)).await?;
+
+        // Their TTL would remove them too, in days; until then each would make every load of this user dearer.
+        for garbage in opened.garbage {
+            let _ = table.delete_device(user, garbage).await;
+        }
+        Ok(reply)
+    }
+}
+
+/// The name of the account in the authenticator: e-mail, phone, else the user id.
+fn default_account(caller: &Caller, user_name: &str) -> String {
+    let email = caller.contact.email.as_ref().map(|email| email.as_str().to_owned());
+    let phone = || caller.contact.phone.as_ref().map(|phone| phone.as_str().to_owned());
+    let name = email.or_else(phone).unwrap_or_else(|| user_name.to_owned());
+    name.chars().filter(|c| !c.is_control()).collect::<String>().replace(':', " ")
+}
+
+impl SetupReply {
+    fn new(secret: &[u8], issuer: &str, account: String, id: DeviceId) -> Result<Self, TotpError> {
+        let totp: Totp = Builder::new()
+            .with_digits(Policy::TOTP_DIGITS)
+            .with_step_duration(Policy::TOTP_STEP.as_secs())
+            .with_secret(secret)
+            .with_issuer(Some(issuer))
+            .with_account_name(account.as_str())
+            .build()?;
+        Ok(Self {
+            secret: totp.secret().to_base32(),
+            qr_code: format!("data:image/png;base64,{}", totp.to_qr_base64()?),
+            otp_auth_url: totp.to_url()?,
+            issuer: issuer.to_owned(),
+            account,
+            device_id: id.to_string(),
+            expires_in: Policy::SETUP_LIFETIME.as_secs(),
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `status`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    mfa::http::run(mfa_status::Status::new).await
+}

@@ -1,0 +1,57 @@
+//! `POST /auth/mfa/toggle`: switches MFA on or off for the caller.
+
+use lambda_http::http::Method;
+use mfa::{
+    Bundle,
+    domain::{self, Switch},
+    http::{Call, Endpoint, Fields, Message, Problem, ReadBody},
+    storage::Subject,
+};
+
+/// The endpoint.
+pub struct Toggle {
+    bundle: Bundle,
+}
+
+/// `{enabled}`.
+#[derive(Debug)]
+pub struct ToggleBody {
+    wanted: Switch,
+}
+
+impl ReadBody for ToggleBody {
+    fn read(fields: &Fields) -> Result<Self, Problem> {
+        let wanted = if fields.bool("enabled")? { Switch::On } else { Switch::Off };
+        Ok(Self { wanted })
+    }
+}
+
+impl Toggle {
+    /// Built from the bundle.
+    #[must_use]
+    pub fn new(bundle: &Bundle) -> Self {
+        Self { bundle: bundle.clone() }
+    }
+}
+
+impl Endpoint for Toggle {
+    const NAME: &'static str = "toggle";
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/auth/mfa/toggle";
+    type Body = ToggleBody;
+    type Reply = Message;
+
+    async fn handle(&self, call: Call<ToggleBody>) -> Result<Message, Problem> {
+        let Bundle { policy, keys, table, .. } = &self.bundle;
+        let cx = call.context(policy, keys);
+        let subject = Subject { user: call.caller.user, code_of: None };
+
+        let switch =
+            table.decide(subject, call.now, |snapshot| domain::toggle(snapshot, call.body.wanted, &cx)).await?;
+
+        Ok(Message::new(match switch {
+            Switch::On => "MFA enabled successfully",
+            Switch::Off => "MFA disabled successfully",
+        }))
+    }
+}

@@ -1,0 +1,117 @@
+//! `POST /auth/mfa/verify`: judges a code and, where it is right, proves it to the application by a token.
+
+use lambda_http::http::Method;
+use mfa::{
+    Bundle,
+    domain::{Caller, DeviceId, Method as Factor, Policy, Refusal, code::Otp, verify, verify::Guess},
+    http::{Call, Endpoint, Fields, Problem, ReadBody},
+    random,
+    storage::Subject,
+};
+use serde::Serialize;
+
+/// The published client stores tokens only in pairs. There are no sessions yet: this one is always refused.
+const NO_SESSION: &str = "mfa_no-session";
+
+/// The endpoint.
+pub struct Verify {
+    bundle: Bundle,
+}
+
+/// `{method, otp, trustDevice?, rememberDevice?, deviceId?}`.
+pub struct VerifyBody {
+    method: Factor,
+    /// As it came: how many digits it must have hangs on the method and the configuration.
+    otp: String,
+    device: Option<DeviceId>,
+}
+
+/// Tokens that prove the second factor.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyReply {
+    message: &'static str,
+    access_token: String,
+    refresh_token: &'static str,
+    is_requires_mfa: bool,
+}
+
+impl ReadBody for VerifyBody {
+    fn read(fields: &Fields) -> Result<Self, Problem> {
+        let method = fields.method()?;
+        let otp = fields.text("otp", 64)?.to_owned();
+        fields.optional_bool("trustDevice")?;
+        fields.optional_bool("rememberDevice")?;
+        let device = fields
+            .optional_text("deviceId", 64)?
+            .map(|text| DeviceId::parse(text).ok_or_else(|| Problem::invalid("deviceId must be a UUID")))
+            .transpose()?;
+        Ok(Self { method, otp, device })
+    }
+}
+
+impl VerifyBody {
+    /// The guess that was made, where the method is one that this caller may use.
+    fn guess(&self, caller: &Caller, policy: &Policy) -> Result<Guess, Problem> {
+        if !policy.offers(self.method) {
+            return Err(Refusal::MethodNotAvailable.into());
+        }
+        let otp = |length| {
+            Otp::parse(&self.otp, length).ok_or_else(|| Problem::invalid(format!("otp must be {length} digits")))
+        };
+        if self.method == Factor::Totp {
+            return Ok(Guess::Totp { otp: otp(Policy::TOTP_DIGITS)?, device: self.device });
+        }
+        let address = caller.contact.address(self.method, policy).ok_or(Refusal::MethodNotAvailable)?;
+        Ok(Guess::Sent { otp: otp(policy.code_length)?, address })
+    }
+}
+
+impl Verify {
+    /// Built from the bundle.
+    #[must_use]
+    pub fn new(bundle: &Bundle) -> Self {
+        Self { bundle: bundle.clone() }
+    }
+
+    /// Seals the secret of `device` anew where an old key had sealed it. Only housekeeping: the answer does not wait
+    /// on its success.
+    async fn reseal(&self, caller: &Caller, device: DeviceId) -> Option<()> {
+        let Bundle { keys, table, .. } = &self.bundle;
+        let snapshot = table.snapshot(caller.user).await.ok()?;
+        let record = snapshot.device(device).filter(|record| keys.is_sealed_by_an_old_key(record))?;
+        let secret = keys.totp_secret(caller.user, record)?;
+        let sealed = keys.seal_totp(caller.user, device, &secret, random::bytes().ok()?).ok()?;
+        table.reseal_device(caller.user, record, sealed).await.ok()
+    }
+}
+
+impl Endpoint for Verify {
+    const NAME: &'static str = "verify";
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/auth/mfa/verify";
+    type Body = VerifyBody;
+    type Reply = VerifyReply;
+
+    async fn handle(&self, call: Call<VerifyBody>) -> Result<VerifyReply, Problem> {
+        let Bundle { policy, keys, table, minter, .. } = &self.bundle;
+        let guess = call.body.guess(&call.caller, policy)?;
+        let cx = call.context(policy, keys);
+        let code_of = matches!(guess, Guess::Sent { .. }).then_some(call.caller.login);
+        let subject = Subject { user: call.caller.user, code_of };
+
+        // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
+        let verified = table.decide(subject, call.now, |snapshot| verify::judge(snapshot, &guess, &cx)).await?;
+
+        if let Some(device) = verified.sealed_by_old_key {
+            self.reseal(&call.caller, device).await;
+        }
+        let access_token = minter.mint(call.caller.user, &call.claims, &verified)?.0;
+        Ok(VerifyReply {
+            message: "2FA verification successful",
+            access_token,
+            refresh_token: NO_SESSION,
+            is_requires_mfa: false,
+        })
+    }
+}

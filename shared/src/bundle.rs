@@ -1,0 +1,49 @@
+//! What every endpoint is built from.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    domain::Policy,
+    keys::Keys,
+    storage::Table,
+    tokens::{Minter, Verifier},
+};
+
+/// A configured bundle. Cheap to clone.
+#[derive(Clone)]
+pub struct Bundle {
+    /// The configuration that it was built from.
+    pub config: Arc<Config>,
+    /// The numbers and switches.
+    pub policy: Arc<Policy>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Keyed hashes and sealed secrets.
+    pub keys: Arc<Keys>,
+    /// The table.
+    pub table: Table,
+    /// Checks bearer tokens.
+    pub verifier: Arc<Verifier>,
+    /// Makes tokens.
+    pub minter: Arc<Minter>,
+}
+
+impl Bundle {
+    /// Builds all parts. Opens no connection.
+    #[must_use]
+    pub fn new(config: Config, clock: Clock) -> Self {
+        let keys = Arc::new(config.keys());
+        let policy = Arc::new(config.policy.clone());
+        Self {
+            table: Table::new(&config),
+            verifier: Arc::new(Verifier::new(&config, &policy, Arc::clone(&keys))),
+            minter: Arc::new(Minter::new(&config, &policy, Arc::clone(&keys))),
+            config: Arc::new(config),
+            policy,
+            clock,
+            keys,
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The configuration: read once at start, typed, all faults reported together.
+
+mod reader;
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use zeroize::Zeroizing;
+
+pub use reader::Faults;
+
+use crate::{
+    delivery::messages::{self, MessageTexts},
+    domain::{Countries, Email, Method, Phone, Policy},
+    keys::{Keys, SealingKey},
+};
+use reader::Reader;
+
+/// Keys for development. Everybody knows them, so they are refused wherever the table is not on this machine.
+pub mod development {
+    /// `MFA_JWT_SECRET` of development.
+    pub const JWT_SECRET: &str = "mfa-development-secret-known-to-everybody";
+    /// `MFA_HASH_KEY` of development.
+    pub const HASH_KEY: &str = "bWZhLWRldmVsb3BtZW50LWhhc2gta2V5LTAwMDAwMDA=";
+    /// `MFA_SEALING_KEYS` of development.
+    pub const SEALING_KEYS: &str = "dev:bWZhLWRldmVsb3BtZW50LXNlYWxpbmcta2V5LTAwMDA=";
+}
+
+/// Everything that an operator chooses.
+#[derive(Clone)]
+pub struct Config {
+    /// The numbers and switches of the rules.
+    pub policy: Policy,
+    /// The application's name, in authenticators and messages: 1 to 32 characters that a text message can hold.
+    pub app_name: String,
+    /// The table.
+    pub table: String,
+    /// How to reach AWS.
+    pub aws: AwsConfig,
+    /// How codes are sent by e-mail, where they are.
+    pub email: Option<EmailConfig>,
+    /// How codes are sent by text message, where they are.
+    pub sms: Option<SmsConfig>,
+    /// How bearer tokens are checked and made.
+    pub jwt: JwtConfig,
+    hash_key: Zeroizing<Vec<u8>>,
+    sealing_keys: Vec<(String, Zeroizing<Vec<u8>>)>,
+}
+
+/// How to reach AWS. Region and credentials are those that Lambda sets.
+#[derive(Clone)]
+pub struct AwsConfig {
+    /// The region.
+    pub region: String,
+    /// The access key id.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: Zeroizing<String>,
+    /// The session token, for temporary credentials.
+    pub session_token: Option<Zeroizing<String>>,
+    /// Another `DynamoDB` than the region's.
+    pub dynamodb_endpoint: Option<String>,
+    /// Another SES.
+    pub ses_endpoint: Option<String>,
+    /// Another SNS.
+    pub sns_endpoint: Option<String>,
+    /// The longest that one attempt of a call may take.
+    ///
+    /// Defaults to 2 s. Allowed: 100 ms to 60 s.
+    pub timeout: Duration,
+    /// Whether to trust the machine's root certificates, not only Amazon's: for proxies and emulators.
+    pub native_roots: bool,
+}
+
+/// How codes are sent by e-mail.
+#[derive(Clone)]
+pub struct EmailConfig {
+    /// The sender: an address, or `Name <address>`, of an identity that SES has verified.
+    pub from: String,
+}
+
+/// How codes are sent by text message.
+#[derive(Clone)]
+pub struct SmsConfig {
+    /// The domain of the origin-bound last line.
+    pub domain: String,
+    /// The number to send from.
+    pub origination_number: Option<String>,
+    /// The name to send from, where countries allow one.
+    pub sender_id: Option<String>,
+    /// The most to pay for one message, in US dollars.
+    pub max_price: Option<String>,
+}
+
+/// How bearer tokens are checked and made.
+#[derive(Clone)]
+pub struct JwtConfig {
+    /// The one algorithm that login tokens are signed with.
+    pub algorithm: Algorithm,
+    /// The key that checks them.
+    pub login_key: DecodingKey,
+    /// The issuer that they must name, where configured.
+    pub issuer: Option<String>,
+    /// The audience that they must name, where configured.
+    pub audience: Option<String>,
+    /// The algorithm of our own tokens.
+    pub own_algorithm: Algorithm,
+    /// The key that signs our own tokens.
+    pub own_key: EncodingKey,
+}
+
+impl Config {
+    /// Reads the process environment: the one place that does.
+    ///
+    /// # Errors
+    /// All faults at once.
+    #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+    pub fn from_env() -> Result<Self, Faults> {
+        Self::from_vars(|name| std::env::var(name).ok())
+    }
+
+    /// Reads the configuration from `vars`. An empty value counts as not set.
+    ///
+    /// # Errors
+    /// All faults at once, by variable name, never by value.
+    pub fn from_vars(vars: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        let mut read = Reader::new(&vars);
+        let policy = policy(&mut read);
+        let app_name = app_name(&mut read);
+        let email_from = read.parsed("MFA_EMAIL_FROM", "must be an address, or `Name <address>`", sender);
+        let email = email_from.map(|from| EmailConfig { from });
+        let sms = sms(&mut read);
+        check_methods(&mut read, &policy, &email, &sms, &app_name);
+        let aws = aws(&mut read);
+        let jwt = jwt(&mut read);
+        let hash_key = read.parsed("MFA_HASH_KEY", "must be base64 of at least 32 bytes", |text| {
+            base64_bytes(text).filter(|key| key.len() >= 32)
+        });
+        let hash_key = read.required("MFA_HASH_KEY", hash_key);
+        let sealing_keys = read.parsed(
+            "MFA_SEALING_KEYS",
+            "must be a comma list of `id:base64 of 32 bytes`, every id once",
+            sealing_keys,
+        );
+        let sealing_keys = read.required("MFA_SEALING_KEYS", sealing_keys);
+        let table = read.text("MFA_TABLE");
+        let table = read.required("MFA_TABLE", table);
+        refuse_development_keys(&mut read, aws.as_ref());
+
+        let (Some(app_name), Some(table), Some(aws), Some(jwt), Some(hash_key), Some(sealing_keys)) =
+            (app_name, table, aws, jwt, hash_key, sealing_keys)
+        else {
+            return Err(read.into_faults());
+        };
+        read.finish(Self { policy, app_name, table, aws, email, sms, jwt, hash_key, sealing_keys })
+    }
+
+    /// The keys that it configures.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        let sealing = self.sealing_keys.iter().filter_map(|(id, key)| SealingKey::new(id, key)).collect();
+        Keys::derive(&self.hash_key, sealing)
+    }
+
+    /// What messages say.
+    #[must_use]
+    pub fn message_texts(&self) -> MessageTexts {
+        MessageTexts { app_name: self.app_name.clone(), lifetime: self.policy.code_lifetime }
+    }
+}
+
+// Holds secrets: nothing of it is printed.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Config(table {}, …)", self.table)
+    }
+}
+
+fn policy(read: &mut Reader<'_>) -> Policy {
+    let default = Policy::default();
+    let methods = read.parsed("MFA_METHODS", "must be a comma list of totp, email and sms", |text| {
+        let methods: Option<Vec<_>> = text.split(',').map(|name| Method::parse(name.trim())).collect();
+        methods.filter(|methods| (1..methods.len()).all(|i| !methods[..i].contains(&methods[i])))
+    });
+    let countries = read.parsed("MFA_SMS_COUNTRIES", "must be a comma list such as `+1,+44,!+4470`", |text| {
+        Countries::parse(text).ok()
+    });
+    let mut methods = methods.unwrap_or(default.methods);
+    let sms_countries = countries.unwrap_or_default();
+    if sms_countries.is_empty() {
+        methods.retain(|method| *method != Method::Sms);
+    }
+    Policy {
+        enabled: read.switch("MFA_ENABLED", default.enabled),
+        required: read.switch("MFA_REQUIRED", default.required),
+        allow_user_toggle: read.switch("MFA_ALLOW_USER_TOGGLE", default.allow_user_toggle),
+        allow_method_selection: read.switch("MFA_ALLOW_METHOD_SELECTION", default.allow_method_selection),
+        methods,
+        sms_countries,
+        sms_per_day: read.number("MFA_SMS_PER_DAY", default.sms_per_day, 1..=10_000_000),
+        require_verified_contact: read.switch("MFA_REQUIRE_VERIFIED_CONTACT", default.require_verified_contact),
+        bind_addresses: read.switch("MFA_BIND_ADDRESSES", default.bind_addresses),
+        code_length: read.number("MFA_CODE_LENGTH", default.code_length, 6..=10),
+        code_lifetime: read.seconds("MFA_CODE_LIFETIME", default.code_lifetime, 60..=600),
+        access_token_lifetime: read.seconds("MFA_ACCESS_TOKEN_LIFETIME", default.access_token_lifetime, 60..=900),
+        forwarded_hops: read.number("MFA_FORWARDED_HOPS", default.forwarded_hops, 0..=5),
+    }
+}
+
+fn app_name(read: &mut Reader<'_>) -> Option<String> {
+    let name = read.parsed(
+        "MFA_APP_NAME",
+        "must be 1 to 32 letters, digits, blanks or plain punctuation of GSM 03.38, without a colon",
+        |text| {
+            let good = text.chars().count() <= 32 && !text.contains(':') && messages::gsm7_septets(text).is_some();
+            good.then(|| text.to_owned())
+        },
+    );
+    read.required("MFA_APP_NAME", name)
+}
+
+fn sms(read: &mut Reader<'_>) -> Option<SmsConfig> {
+    let domain = read.parsed("MFA_SMS_DOMAIN", "must be a host name, without scheme or path", |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        (text.contains('.') && text.chars().all(plain)).then(|| text.to_ascii_lowercase())
+    });
+    let origination_number = read
+        .parsed("MFA_SMS_ORIGINATION_NUMBER", "must be a number in E.164 form, or a short code", |text| {
+            let short_code = (3..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+            (short_code || Phone::parse(text).is_some()).then(|| text.to_owned())
+        });
+    let sender_id = read.parsed("MFA_SMS_SENDER_ID", "must be 1 to 11 letters, digits or hyphens", |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        (text.len() <= 11 && text.chars().all(plain)).then(|| text.to_owned())
+    });
+    let max_price = read.parsed("MFA_SMS_MAX_PRICE", "must be an amount of US dollars such as 0.05", |text| {
+        text.parse::<f64>().is_ok_and(|price| price > 0.0 && price < 100.0).then(|| text.to_owned())
+    });
+    Some(SmsConfig { domain: domain?, origination_number, sender_id, max_price })
+}
+
+/// What a method needs must be there, and the longest text message must fit into one segment.
+fn check_methods(
+    read: &mut Reader<'_>,
+    policy: &Policy,
+    email: &Option<EmailConfig>,
+    sms: &Option<SmsConfig>,
+    app_name: &Option<String>,
+) {
+    if policy.offers(Method::Email) && email.is_none() {
+        read.fault("MFA_EMAIL_FROM", "is required where MFA_METHODS holds email");
+    }
+    if policy.offers(Method::Sms) && sms.is_none() {
+        read.fault("MFA_SMS_DOMAIN", "is required where MFA_METHODS holds sms");
+    }
+    if let (Some(sms), Some(app_name)) = (sms, app_name) {
+        let texts = MessageTexts { app_name: app_name.clone(), lifetime: policy.code_lifetime };
+        let longest = "0".repeat(usize::from(policy.code_length));
+        let septets = messages::gsm7_septets(&texts.sms(&longest, &sms.domain));
+        if septets.is_none_or(|septets| septets > messages::SMS_SEGMENT) {
+            read.fault("MFA_SMS_DOMAIN", "and MFA_APP_NAME together make a text message of more than 160 characters");
+        }
+    }
+}
+
+fn aws(read: &mut Reader<'_>) -> Option<AwsConfig> {
+    let region = read.text("AWS_REGION");
+    let access_key_id = read.text("AWS_ACCESS_KEY_ID");
+    let secret_access_key = read.text("AWS_SECRET_ACCESS_KEY");
+    let region = read.required("AWS_REGION", region);
+    let access_key_id = read.required("AWS_ACCESS_KEY_ID", access_key_id);
+    let secret_access_key = read.required("AWS_SECRET_ACCESS_KEY", secret_access_key);
+    let session_token = read.text("AWS_SESSION_TOKEN").map(Zeroizing::new);
+    let mut endpoint = |name| {
+        read.parsed(name, "must begin with http:// or https://", |text| {
+            (text.starts_with("http://") || text.starts_with("https://")).then(|| text.to_owned())
+        })
+    };
+    let dynamodb_endpoint = endpoint("MFA_DYNAMODB_ENDPOINT");
+    let ses_endpoint = endpoint("MFA_SES_ENDPOINT");
+    let sns_endpoint = endpoint("MFA_SNS_ENDPOINT");
+    let timeout = Duration::from_millis(read.number("MFA_AWS_TIMEOUT_MS", 2000, 100..=60_000));
+    let native_roots = read.switch("MFA_NATIVE_ROOTS", false);
+    Some(AwsConfig {
+        region: region?,
+        access_key_id: access_key_id?,
+        secret_access_key: Zeroizing::new(secret_access_key?),
+        session_token,
+        dynamodb_endpoint,
+        ses_endpoint,
+        sns_endpoint,
+        timeout,
+        native_roots,
+    })
+}
+
+fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
+    let algorithm = read.parsed("MFA_JWT_ALGORITHM", "must be HS256, RS256, ES256 or EdDSA", |text| match text {
+        "HS256" => Some(Algorithm::HS256),
+        "RS256" => Some(Algorithm::RS256),
+        "ES256" => Some(Algorithm::ES256),
+        "EdDSA" => Some(Algorithm::EdDSA),
+        _ => None,
+    });
+    let algorithm = algorithm.unwrap_or(Algorithm::HS256);
+    // RFC 7518 3.2: a key of the same size as the hash output or larger must be used.
+    let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
+        (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
+    });
+    let public_key = read.parsed("MFA_JWT_PUBLIC_KEY", "must be a PEM public key that fits MFA_JWT_ALGORITHM", |text| {
+        public_key(algorithm, &unescaped(text))
+    });
+    let signing_key = read.parsed("MFA_SIGNING_KEY", "must be a PKCS#8 PEM private key for ES256 or EdDSA", |text| {
+        signing_key(&unescaped(text))
+    });
+    let issuer = read.text("MFA_JWT_ISSUER");
+    let audience = read.text("MFA_JWT_AUDIENCE");
+
+    let (login_key, own) = if algorithm == Algorithm::HS256 {
+        let secret = read.required("MFA_JWT_SECRET", secret)?;
+        let own = signing_key.unwrap_or((Algorithm::HS256, EncodingKey::from_secret(secret.as_bytes())));
+        (DecodingKey::from_secret(secret.as_bytes()), own)
+    } else {
+        let key = read.required("MFA_JWT_PUBLIC_KEY", public_key);
+        let own = read.required("MFA_SIGNING_KEY", signing_key);
+        (key?, own?)
+    };
+    let (own_algorithm, own_key) = own;
+    Some(JwtConfig { algorithm, login_key, issuer, audience, own_algorithm, own_key })
+}
+
+/// A PEM often loses its line breaks on its way through an environment.
+fn unescaped(pem: &str) -> String {
+    pem.replace("\\n", "\n")
+}
+
+fn public_key(algorithm: Algorithm, pem: &str) -> Option<DecodingKey> {
+    match algorithm {
+        Algorithm::RS256 => DecodingKey::from_rsa_pem(pem.as_bytes()).ok(),
+        Algorithm::ES256 => DecodingKey::from_ec_pem(pem.as_bytes()).ok(),
+        Algorithm::EdDSA => DecodingKey::from_ed_pem(pem.as_bytes()).ok(),
+        _ => None,
+    }
+}
+
+fn signing_key(pem: &str) -> Option<(Algorithm, EncodingKey)> {
+    let ec = EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| (Algorithm::ES256, key));
+    ec.or_else(|_| EncodingKey::from_ed_pem(pem.as_bytes()).map(|key| (Algorithm::EdDSA, key))).ok()
+}
+
+fn sender(text: &str) -> Option<String> {
+    let address = match text.split_once('<') {
+        Some((name, rest)) if !name.contains(['"', '>', '\r', '\n']) => rest.strip_suffix('>')?,
+        Some(_) => return None,
+        None => text,
+    };
+    Email::parse(address).map(|_| text.to_owned())
+}
+
+fn base64_bytes(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    data_encoding::BASE64.decode(text.as_bytes()).ok().map(Zeroizing::new)
+}
+
+fn sealing_keys(text: &str) -> Option<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    let keys: Option<Vec<_>> = text
+        .split(',')
+        .map(|entry| {
+            let (id, key) = entry.trim().split_once(':')?;
+            let key = base64_bytes(key)?;
+            SealingKey::new(id, &key)?;
+            Some((id.to_owned(), key))
+        })
+        .collect();
+    keys.filter(|keys| (1..keys.len()).all(|i| keys[..i].iter().all(|(id, _)| *id != keys[i].0)))
+}
+
+/// With keys that everybody knows nothing is secret: they are only for a table on this machine.
+fn refuse_development_keys(read: &mut Reader<'_>, aws: Option<&AwsConfig>) {
+    let Some(aws) = aws else { return };
+    if aws.dynamodb_endpoint.as_deref().is_some_and(is_local) {
+        return;
+    }
+    let known = [
+        ("MFA_JWT_SECRET", development::JWT_SECRET),
+        ("MFA_HASH_KEY", development::HASH_KEY),
+        ("MFA_SEALING_KEYS", development::SEALING_KEYS),
+    ];
+    for (name, value) in known {
+        // The key itself is looked for, wherever it stands in a list.
+        let key = value.rsplit(':').next().unwrap_or(value);
+        if read.text(name).is_some_and(|text| text.contains(key)) {
+            read.fault(name, "is the well-known development key, which only a DynamoDB on this machine may be used with");
+        }
+    }
+}
+
+/// Whether an endpoint's host is loopback, or the host machine as a container sees it.
+fn is_local(endpoint: &str) -> bool {
+    let Ok(uri) = endpoint.parse::<lambda_http::http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    loopback || matches!(host, "localhost" | "host.docker.internal")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use std::{fmt, ops::RangeInclusive, time::Duration};
+
+/// Reads variables and collects what is wrong with them.
+pub(super) struct Reader<'a> {
+    vars: &'a dyn Fn(&str) -> Option<String>,
+    faults: Vec<Fault>,
+}
+
+/// All that is wrong with a configuration, by variable name, never by value.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    name: &'static str,
+    wrong: &'static str,
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration has faults:")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {} {}", fault.name, fault.wrong))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(vars: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { vars, faults: Vec::new() }
+    }
+
+    pub(super) fn fault(&mut self, name: &'static str, wrong: &'static str) {
+        self.faults.push(Fault { name, wrong });
+    }
+
+    /// The trimmed value; empty counts as not set.
+    pub(super) fn text(&self, name: &'static str) -> Option<String> {
+        (self.vars)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// The value as `parse` reads it; where it cannot, a fault.
+    pub(super) fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        wrong: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let value = parse(&text);
+        if value.is_none() {
+            self.fault(name, wrong);
+        }
+        value
+    }
+
+    /// The value, or a fault where it is not set. One that is set but wrong has its fault already.
+    pub(super) fn required<T>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
+        if value.is_none() && self.text(name).is_none() {
+            self.fault(name, "is required");
+        }
+        value
+    }
+
+    pub(super) fn switch(&mut self, name: &'static str, default: bool) -> bool {
+        let read = |text: &str| match text {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        };
+        self.parsed(name, "must be true or false", read).unwrap_or(default)
+    }
+
+    pub(super) fn number<N>(&mut self, name: &'static str, default: N, allowed: RangeInclusive<N>) -> N
+    where
+        N: std::str::FromStr + PartialOrd + Copy,
+    {
+        let read = |text: &str| text.parse().ok().filter(|number| allowed.contains(number));
+        self.parsed(name, "is not a number in the allowed range", read).unwrap_or(default)
+    }
+
+    pub(super) fn seconds(&mut self, name: &'static str, default: Duration, allowed: RangeInclusive<u64>) -> Duration {
+        Duration::from_secs(self.number(name, default.as_secs(), allowed))
+    }
+
+    pub(super) fn into_faults(self) -> Faults {
+        Faults(self.faults)
+    }
+
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Faults> {
+        if self.faults.is_empty() { Ok(value) } else { Err(Faults(self.faults)) }
+    }
+}

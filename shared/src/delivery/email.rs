@@ -1,0 +1,61 @@
+use aws_sdk_sesv2::{
+    Client,
+    types::{Body, Content, Destination, EmailContent, Message},
+};
+
+use super::{NotSent, messages::EmailText, not_sent};
+use crate::{
+    aws,
+    config::{AwsConfig, EmailConfig},
+    domain::Email,
+};
+
+/// Sends e-mail through SES v2.
+pub struct EmailSender {
+    client: Client,
+    from: String,
+}
+
+impl EmailSender {
+    /// A sender. Opens no connection.
+    #[must_use]
+    pub fn new(aws: &AwsConfig, email: &EmailConfig) -> Self {
+        let endpoint = aws.ses_endpoint.as_deref();
+        let config = aws::configure!(aws_sdk_sesv2, aws, endpoint, aws::send_once());
+        Self { client: Client::from_conf(config), from: email.from.clone() }
+    }
+
+    /// Sends `text`, once: a call that was written is never repeated, the person would get it twice.
+    ///
+    /// SES accepts mail to an address on its suppression list and drops it silently.
+    ///
+    /// # Errors
+    /// [`NotSent`].
+    pub async fn send(&self, to: &Email, text: EmailText) -> Result<(), NotSent> {
+        let content = |data: String| {
+            let content = Content::builder().data(data).charset("UTF-8").build();
+            content.map_err(|error| NotSent::Refused(error.to_string()))
+        };
+        let body = Body::builder().text(content(text.text)?).html(content(text.html)?).build();
+        let message = Message::builder().subject(content(text.subject)?).body(body).build();
+        self.client
+            .send_email()
+            .from_email_address(&self.from)
+            .destination(Destination::builder().to_addresses(to.as_str()).build())
+            .content(EmailContent::builder().simple(message).build())
+            .send()
+            .await
+            .map_err(|error| not_sent(&error, sort))?;
+        Ok(())
+    }
+}
+
+/// What the errors of `SendEmail` (SES API v2) mean for this one address.
+fn sort(code: &str, cause: String) -> NotSent {
+    match code {
+        "MessageRejected" | "BadRequestException" => NotSent::Rejected(cause),
+        // AccountSuspended, SendingPaused, MailFromDomainNotVerified, NotFound, LimitExceeded, TooManyRequests, and
+        // whatever may come: not this address's fault.
+        _ => NotSent::Refused(cause),
+    }
+}

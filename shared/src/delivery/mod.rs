@@ -1,0 +1,82 @@
+//! Sending codes: e-mail through SES, text messages through SNS.
+
+mod email;
+pub mod messages;
+mod sms;
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+
+pub use email::EmailSender;
+pub use sms::SmsSender;
+
+use crate::http::Problem;
+
+/// Why a message is not known to be on its way. The text names the provider's error, never the address.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSent {
+    /// The provider refuses this address for good.
+    #[error("rejected: {0}")]
+    Rejected(String),
+    /// The provider took nothing; a later try may go well.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Nobody knows whether it was taken: it may still arrive.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+impl NotSent {
+    /// Whether the message surely is not on its way.
+    #[must_use]
+    pub const fn is_certain(&self) -> bool {
+        !matches!(self, Self::Unknown(_))
+    }
+}
+
+impl From<NotSent> for Problem {
+    fn from(not_sent: NotSent) -> Self {
+        match not_sent {
+            NotSent::Rejected(_) => Self::DeliveryRejected(not_sent.to_string()),
+            NotSent::Refused(_) | NotSent::Unknown(_) => Self::DeliveryFailed(not_sent.to_string()),
+        }
+    }
+}
+
+/// Sorts a failed call: what the service itself said is sorted by `of_service`, by the error's code.
+fn not_sent<E>(error: &SdkError<E, HttpResponse>, of_service: fn(&str, String) -> NotSent) -> NotSent
+where
+    E: aws_sdk_dynamodb::error::ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(context) => {
+            let code = context.err().code().unwrap_or("an unnamed error");
+            match context.raw().status().as_u16() {
+                // Behind a 5xx the message may have been taken before something broke.
+                status @ 500.. if code != "ServiceUnavailable" => NotSent::Unknown(format!("{status} {code}")),
+                _ => of_service(code, code.to_owned()),
+            }
+        }
+        SdkError::ConstructionFailure(_) => NotSent::Refused("the call could not be made".to_owned()),
+        SdkError::DispatchFailure(failure) if was_never_connected(failure.as_connector_error()) => {
+            NotSent::Refused("no connection".to_owned())
+        }
+        SdkError::DispatchFailure(_) => NotSent::Unknown("the connection broke".to_owned()),
+        SdkError::TimeoutError(_) => NotSent::Unknown("time-out".to_owned()),
+        _ => NotSent::Unknown("the answer could not be read".to_owned()),
+    }
+}
+
+/// Whether nothing was written, because nobody listens there.
+fn was_never_connected(error: Option<&(impl Error + 'static)>) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = error.map(|error| error as _);
+    while let Some(error) = next {
+        if error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}

@@ -1,0 +1,74 @@
+use aws_sdk_sns::{Client, error::BuildError, types::MessageAttributeValue};
+
+use super::{NotSent, not_sent};
+use crate::{
+    aws,
+    config::{AwsConfig, SmsConfig},
+    domain::Phone,
+};
+
+/// Sends text messages through SNS.
+pub struct SmsSender {
+    client: Client,
+    config: SmsConfig,
+}
+
+impl SmsSender {
+    /// A sender. Opens no connection.
+    #[must_use]
+    pub fn new(aws: &AwsConfig, sms: &SmsConfig) -> Self {
+        let endpoint = aws.sns_endpoint.as_deref();
+        let config = aws::configure!(aws_sdk_sns, aws, endpoint, aws::send_once());
+        Self { client: Client::from_conf(config), config: sms.clone() }
+    }
+
+    /// The domain of the origin-bound last line.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.config.domain
+    }
+
+    /// Sends `text`, once: a call that was written is never repeated, every message costs money.
+    ///
+    /// SNS accepts messages to a number that opted out and drops them silently.
+    ///
+    /// # Errors
+    /// [`NotSent`].
+    pub async fn send(&self, to: &Phone, text: String) -> Result<(), NotSent> {
+        let mut publish = self.client.publish().phone_number(to.as_str()).message(text);
+        for (name, kind, value) in self.attributes() {
+            let value = attribute(kind, value).map_err(|error| NotSent::Refused(error.to_string()))?;
+            publish = publish.message_attributes(name, value);
+        }
+        publish.send().await.map_err(|error| not_sent(&error, sort))?;
+        Ok(())
+    }
+
+    fn attributes(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+        let config = &self.config;
+        // The default type is promotional, which is sent late and may be blocked.
+        let fixed = ("AWS.SNS.SMS.SMSType", "String", "Transactional");
+        let chosen = [
+            ("AWS.MM.SMS.OriginationNumber", "String", &config.origination_number),
+            ("AWS.SNS.SMS.SenderID", "String", &config.sender_id),
+            ("AWS.SNS.SMS.MaxPrice", "Number", &config.max_price),
+        ];
+        let chosen = chosen.into_iter().filter_map(|(name, kind, value)| Some((name, kind, value.as_deref()?)));
+        std::iter::once(fixed).chain(chosen)
+    }
+}
+
+fn attribute(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildError> {
+    MessageAttributeValue::builder().data_type(kind).string_value(value).build()
+}
+
+/// What the errors of `Publish` mean for this one number.
+fn sort(code: &str, cause: String) -> NotSent {
+    match code {
+        "InvalidParameter" | "InvalidParameterException" | "ParameterValueInvalid" | "ValidationException" => {
+            NotSent::Rejected(cause)
+        }
+        // Throttled, AuthorizationError, and whatever may come: not this number's fault.
+        _ => NotSent::Refused(cause),
+    }
+}

@@ -1,0 +1,251 @@
+//! Where a code can be sent to.
+
+use std::fmt;
+
+use super::{Method, Policy};
+
+/// An e-mail address as the token gives it, not longer than RFC 5321 4.5.3.1.3 allows (254 bytes).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// Reads an address: one `@` with something before and a dotted or plain host behind, printable ASCII or
+    /// letters of any script, no blanks. Anything else is `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (local, host) = text.rsplit_once('@')?;
+        let plain = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, '<' | '>' | ',' | ';' | '"' | '\\');
+        let good = !local.is_empty()
+            && local.len() <= 64
+            && !local.contains('@')
+            && !host.is_empty()
+            && !host.starts_with(['.', '-'])
+            && text.len() <= 254
+            && text.chars().all(plain);
+        good.then(|| Self(text.to_owned()))
+    }
+
+    /// The address as it is written to.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that limits and proofs go by: `Alice@Example.com` and `alice@example.com` are one mailbox.
+    #[must_use]
+    pub fn normalised(&self) -> String {
+        self.0.to_lowercase()
+    }
+
+    /// `a***@example.com`: enough for its owner to know it, too little for anybody else.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let (local, host) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
+        let first: String = local.chars().take(1).collect();
+        format!("{first}***@{host}")
+    }
+}
+
+/// A phone number in E.164 form: `+`, then 8 to 15 digits of which the first is not zero.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Phone(String);
+
+impl Phone {
+    /// Reads a number, forgiving the blanks, dots, hyphens and parentheses of how people write it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() > 40 {
+            return None;
+        }
+        let number: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
+        let digits = number.strip_prefix('+')?;
+        let good = (8..=15).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.starts_with('0');
+        good.then_some(Self(number))
+    }
+
+    /// The number in E.164 form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `+44*****789`: the start and the last three digits.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let (start, rest) = self.0.split_at(3);
+        let (hidden, end) = rest.split_at(rest.len() - 3);
+        format!("{start}{}{end}", "*".repeat(hidden.len()))
+    }
+}
+
+// An address must never reach a log by a stray `{:?}`.
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Email(…)")
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Phone(…)")
+    }
+}
+
+/// One place that a code goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// By e-mail.
+    Email(Email),
+    /// By text message.
+    Phone(Phone),
+}
+
+impl Address {
+    /// How a code gets there.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        match self {
+            Self::Email(_) => Method::Email,
+            Self::Phone(_) => Method::Sms,
+        }
+    }
+
+    /// The form that limits and proofs go by.
+    #[must_use]
+    pub fn normalised(&self) -> String {
+        match self {
+            Self::Email(email) => email.normalised(),
+            Self::Phone(phone) => phone.as_str().to_owned(),
+        }
+    }
+
+    /// For showing to its owner.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Email(email) => email.masked(),
+            Self::Phone(phone) => phone.masked(),
+        }
+    }
+}
+
+/// The addresses of a caller that may be used: those the token carries, without the unverified ones.
+#[derive(Clone, Debug, Default)]
+pub struct Contact {
+    /// Where e-mail goes.
+    pub email: Option<Email>,
+    /// Where text messages go.
+    pub phone: Option<Phone>,
+}
+
+impl Contact {
+    /// Where codes of `method` go, if anywhere: SMS only into the countries of the policy.
+    #[must_use]
+    pub fn address(&self, method: Method, policy: &Policy) -> Option<Address> {
+        match method {
+            Method::Email => self.email.clone().map(Address::Email),
+            Method::Sms => {
+                self.phone.clone().filter(|phone| policy.sms_countries.allow(phone)).map(Address::Phone)
+            }
+            Method::Totp => None,
+        }
+    }
+}
+
+/// Which numbers text messages may go to, by the longest matching prefix.
+///
+/// Written `+1,+44,!+4470`: a `!` refuses what a shorter prefix allows. Empty allows nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Countries(Vec<(String, bool)>);
+
+impl Countries {
+    /// Reads the comma list. `Err` is the entry that is none.
+    ///
+    /// # Errors
+    /// The first entry that is not `+` and 1 to 15 digits, with or without `!` before.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        text.split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| {
+                let (prefix, allowed) = entry.strip_prefix('!').map_or((entry, true), |rest| (rest, false));
+                let digits = prefix.strip_prefix('+').unwrap_or_default();
+                let good = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+                if good { Ok((prefix.to_owned(), allowed)) } else { Err(entry.to_owned()) }
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether no number at all is allowed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|(_, allowed)| !allowed)
+    }
+
+    /// Whether a text message may go to `phone`.
+    #[must_use]
+    pub fn allow(&self, phone: &Phone) -> bool {
+        self.0
+            .iter()
+            .filter(|(prefix, _)| phone.as_str().starts_with(prefix))
+            .max_by_key(|(prefix, _)| prefix.len())
+            .is_some_and(|(_, allowed)| *allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_email_address_needs_both_sides_and_no_blanks() {
+        for good in ["a@b", "alice@example.com", "müller@bücher.example", "a+b.c@x.y"] {
+            assert!(Email::parse(good).is_some(), "{good}");
+        }
+        for bad in ["", "@b", "a@", "a b@c", "a@b c", "a@b\n", "a@b\0", "a@@b@c", "a@.b", "<a@b>", "a@b,c@d"] {
+            assert!(Email::parse(bad).is_none(), "{bad:?}");
+        }
+        assert!(Email::parse(&format!("{}@b", "a".repeat(65))).is_none());
+        assert!(Email::parse(&format!("a@{}", "b".repeat(253))).is_none());
+    }
+
+    #[test]
+    fn a_phone_number_is_e164() {
+        assert_eq!(Phone::parse("+44 (20) 7946-0018").map(|p| p.0), Some("+442079460018".into()));
+        for bad in ["", "442079460018", "+0442079460018", "+1234567", "+1234567890123456", "+44x20794600", "+４４２０７９４６"] {
+            assert!(Phone::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_masked_address_hides_all_but_what_its_owner_needs() {
+        assert_eq!(Email::parse("alice@example.com").map(|e| e.masked()), Some("a***@example.com".into()));
+        assert_eq!(Phone::parse("+442079460018").map(|p| p.masked()), Some("+44*******018".into()));
+        assert_eq!(Phone::parse("+12345678").map(|p| p.masked()), Some("+12***678".into()));
+    }
+
+    #[test]
+    fn debug_output_shows_no_address() {
+        let contact = Contact { email: Email::parse("alice@example.com"), phone: Phone::parse("+442079460018") };
+        let shown = format!("{contact:?}");
+        assert!(!shown.contains("alice") && !shown.contains("7946"), "{shown}");
+    }
+
+    #[test]
+    fn the_longest_prefix_decides_where_text_messages_go() {
+        let countries = Countries::parse("+1, +44,!+4470,!+1876,+18765").unwrap_or_default();
+        let allow = |number: &str| Phone::parse(number).is_some_and(|phone| countries.allow(&phone));
+        assert!(allow("+12025550123"));
+        assert!(allow("+442079460018"));
+        assert!(!allow("+447012345678"), "a refused part of an allowed country");
+        assert!(!allow("+18761234567"));
+        assert!(allow("+18765234567"), "an allowed part of a refused part");
+        assert!(!allow("+33123456789"), "a country that is not listed");
+        assert!(!Countries::default().allow(&Phone("+12025550123".into())), "an empty list sends nowhere");
+        assert_eq!(Countries::parse("+1,44"), Err("44".into()));
+        assert!(Countries::parse("!+1").is_ok_and(|c| c.is_empty()));
+    }
+}

@@ -1,0 +1,103 @@
+//! Sending a code.
+
+use std::time::Duration;
+
+use super::{
+    Address, CodeId, Context, Counter, CounterKind, Decision, Groundwork, Method, Policy, Refusal, Snapshot, Timestamp,
+    gate, ledger::SentCode,
+};
+
+/// A code that is about to be sent.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Its id.
+    pub id: CodeId,
+    /// Where it goes.
+    pub address: Address,
+    /// The keyed hash of the network that it is asked for from.
+    pub source: String,
+}
+
+/// A code that the ledger names: it may be written and sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// From this moment on the code is refused.
+    pub until: Timestamp,
+    /// How long until the next may be asked for.
+    pub resend_after: Duration,
+}
+
+/// Announces a code, where one may be sent.
+#[must_use]
+pub fn announce(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Decision<Announced> {
+    let method = order.address.method();
+    let mut ledger = snapshot.ledger.clone();
+    if let Some(until) = ledger.failures.locked_until(cx.now) {
+        return Decision::refuse(Refusal::Locked { until });
+    }
+    if !gate::may_receive(snapshot, method, cx) {
+        return Decision::refuse(Refusal::AddressNotProven);
+    }
+    if let Some(retry_at) = ledger.sends.wait_until(cx.now) {
+        return Decision::refuse(Refusal::TooManySends { retry_at });
+    }
+    let until = cx.now.plus(cx.policy.code_lifetime);
+    if let Err(retry_at) = ledger.announce(SentCode { id: order.id, login: cx.caller.login, until }, cx.now) {
+        return Decision::refuse(Refusal::TooManySends { retry_at });
+    }
+    ledger.sends.record(cx.now);
+    let next = ledger.sends.wait_until(cx.now).unwrap_or(cx.now);
+    let announced = Announced { until, resend_after: next.since(cx.now) };
+    let groundwork =
+        Groundwork::Raise { counters: counters(snapshot, order, cx), must_count: method == Method::Sms };
+    Decision::commit_after(groundwork, ledger, Ok(announced))
+}
+
+/// The limits that lie outside the ledger, because they are not one user's.
+fn counters(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Vec<Counter> {
+    let method = order.address.method();
+    let proven = cx.caller.address_tag(method).is_some_and(|tag| snapshot.ledger.proven.contains(&tag));
+    let destination = (!proven).then(|| Counter {
+        kind: CounterKind::Destination,
+        key: cx.keys.limit_key(order.address.normalised().as_bytes()),
+        window: Policy::SEND_WINDOW,
+        max: Policy::SENDS_PER_DESTINATION,
+    });
+    let sms = (method == Method::Sms).then(|| {
+        [
+            Counter {
+                kind: CounterKind::Source,
+                key: order.source.clone(),
+                window: Policy::SEND_WINDOW,
+                max: Policy::SMS_PER_SOURCE,
+            },
+            Counter {
+                kind: CounterKind::SmsDay,
+                key: "all".to_owned(),
+                window: Policy::SMS_DAY,
+                max: cx.policy.sms_per_day,
+            },
+        ]
+    });
+    destination.into_iter().chain(sms.into_iter().flatten()).collect()
+}
+
+/// Takes back a code that was surely not sent: it is void, and the send is given back.
+#[must_use]
+pub fn give_back(snapshot: &Snapshot, id: CodeId, announced_at: Timestamp, now: Timestamp) -> Decision<()> {
+    let mut ledger = snapshot.ledger.clone();
+    ledger.codes.retain(|code| code.id != id);
+    let given_back = ledger.sends.give_back(announced_at, now);
+    if given_back || ledger.codes.len() < snapshot.ledger.codes.len() {
+        Decision::commit(ledger, Ok(()))
+    } else {
+        Decision::Answer(Ok(()))
+    }
+}
+
+/// `challenge` with `totp`: there is nothing to send, only something to have.
+#[must_use]
+pub fn totp_is_ready(snapshot: &Snapshot) -> Decision<()> {
+    let ready = snapshot.verified_devices().next().is_some();
+    Decision::Answer(if ready { Ok(()) } else { Err(Refusal::MethodNotAvailable) })
+}

@@ -1,0 +1,148 @@
+use std::time::Duration;
+
+use super::{DeviceId, DeviceRecord, Ledger, Timestamp};
+
+/// What a rule decided.
+///
+/// Built by a pure function from a snapshot; `storage` commits it and only then tells the outcome.
+#[derive(Clone, Debug)]
+pub enum Decision<T> {
+    /// `ledger` must be committed before anybody learns `outcome`.
+    Commit {
+        /// What the ledger says from then on.
+        ledger: Box<Ledger>,
+        /// What must be in place before the commit.
+        groundwork: Groundwork,
+        /// What to tell after it.
+        outcome: Result<T, Refusal>,
+    },
+    /// Nothing changes. The answer must rest on a strong read.
+    Answer(Result<T, Refusal>),
+}
+
+impl<T> Decision<T> {
+    /// A commit that needs nothing else in place.
+    #[must_use]
+    pub fn commit(ledger: Ledger, outcome: Result<T, Refusal>) -> Self {
+        Self::commit_after(Groundwork::None, ledger, outcome)
+    }
+
+    /// A commit that names something that must be in place before.
+    #[must_use]
+    pub fn commit_after(groundwork: Groundwork, ledger: Ledger, outcome: Result<T, Refusal>) -> Self {
+        Self::Commit { ledger: Box::new(ledger), groundwork, outcome }
+    }
+
+    /// A refusal without a commit.
+    #[must_use]
+    pub const fn refuse(refusal: Refusal) -> Self {
+        Self::Answer(Err(refusal))
+    }
+}
+
+/// Items and counters that must be in place before the commit that relies on them.
+#[derive(Clone, Debug)]
+pub enum Groundwork {
+    /// Nothing.
+    None,
+    /// Write the item of a new set-up.
+    PutDevice(DeviceRecord),
+    /// Take the `ttl` off a set-up's item, so that a confirmed device is never swept.
+    KeepDevice(DeviceId),
+    /// Raise counters; where one is full, nothing is committed and the refusal is [`Refusal::TooManySends`].
+    Raise {
+        /// Which ones.
+        counters: Vec<Counter>,
+        /// Whether to give up where a counter cannot be asked. SMS costs money: it fails closed.
+        must_count: bool,
+    },
+}
+
+/// A counter over a fixed window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// What is counted.
+    pub kind: CounterKind,
+    /// Whose: a keyed hash, or `all`.
+    pub key: String,
+    /// How long a window is.
+    pub window: Duration,
+    /// The most that a window allows.
+    pub max: u32,
+}
+
+/// What a counter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CounterKind {
+    /// Sends to one destination.
+    Destination,
+    /// Text messages asked for from one source address.
+    Source,
+    /// Text messages of the whole application.
+    SmsDay,
+}
+
+impl CounterKind {
+    /// The name in the item's key.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Destination => "DESTINATION",
+            Self::Source => "SOURCE",
+            Self::SmsDay => "SMSDAY",
+        }
+    }
+}
+
+/// Why a rule said no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The application does not offer the method, or the user has no address or verified device for it.
+    #[error("the method is not available to this user")]
+    MethodNotAvailable,
+    /// MFA is on and the address is new to the ledger.
+    #[error("the address has not been proven since MFA was switched on")]
+    AddressNotProven,
+    /// A TOTP code is wrong or was used, or the secret belongs to no open set-up of the user.
+    #[error("the authenticator code is not right")]
+    WrongTotp,
+    /// A code that was sent is wrong, used or superseded.
+    #[error("the code is not right")]
+    WrongCode,
+    /// A code that was sent is past its end.
+    #[error("the code has expired")]
+    ExpiredCode,
+    /// Too many wrong answers.
+    #[error("locked after too many wrong codes")]
+    Locked {
+        /// When the lock ends.
+        until: Timestamp,
+    },
+    /// A send limit.
+    #[error("too many codes were sent")]
+    TooManySends {
+        /// When to try again.
+        retry_at: Timestamp,
+    },
+    /// Every try to commit lost its race.
+    #[error("too many requests for this user at once")]
+    Contended,
+    /// MFA is on and the token proves no recent second factor.
+    #[error("a fresh second factor is required")]
+    ProofRequired,
+    /// Toggling is off, or switching off while MFA is required.
+    #[error("MFA may not be toggled")]
+    ToggleNotAllowed,
+    /// Switching on without one usable method.
+    #[error("no usable method")]
+    NoUsableMethod,
+    /// A sealed secret does not open: the keys do not fit the table.
+    #[error("a sealed secret does not open with the configured keys")]
+    Unreadable,
+    /// The user has no such device.
+    #[error("no such device")]
+    DeviceNotFound,
+    /// The user has as many devices as allowed.
+    #[error("too many devices")]
+    DeviceLimit,
+}

@@ -1,0 +1,252 @@
+//! The budget of wrong answers: one for all factors, sessions and addresses of a user.
+
+use serde::{Deserialize, Serialize};
+
+use super::{GuessTag, Policy, Timestamp, totp};
+
+/// What the ledger remembers of wrong answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// Wrong answers since the last right one.
+    #[serde(default)]
+    row: u8,
+    /// Wrong answers that no right one excuses, at `since`.
+    #[serde(default)]
+    strikes: u8,
+    /// From when the next strike is forgiven a day later.
+    #[serde(default)]
+    since: Timestamp,
+    /// How often the locks have doubled, at the end of the last lock.
+    #[serde(default)]
+    level: u8,
+    /// When the last lock ends.
+    #[serde(default)]
+    until: Timestamp,
+    /// The last wrong guess.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<LastGuess>,
+}
+
+/// The last wrong guess, and the 30 seconds that it was made in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LastGuess {
+    tag: GuessTag,
+    step: u64,
+}
+
+impl Failures {
+    /// When guesses are judged again, where they are not at `now`.
+    #[must_use]
+    pub fn locked_until(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.row >= Policy::FAILURES_BEFORE_OFF {
+            return Some(now.plus(Policy::OFF_RETRY_AFTER));
+        }
+        (self.until > now).then_some(self.until)
+    }
+
+    /// Counts one wrong answer, and locks where the budget is spent.
+    pub fn wrong(&mut self, tag: GuessTag, now: Timestamp) {
+        let level = self.level_at(now);
+        (self.strikes, self.since) = self.strikes_at(now);
+        self.row = self.row.saturating_add(1);
+        self.strikes = self.strikes.saturating_add(1);
+        self.last = Some(LastGuess { tag, step: totp::step_at(now) });
+
+        // After a first lock a single wrong answer locks again: otherwise every lock would buy five more guesses.
+        if level > 0 || self.row >= Policy::FAILURES_BEFORE_LOCK || self.strikes > Policy::STRIKES_BEFORE_LOCK {
+            let span = Policy::FIRST_LOCK.saturating_mul(1 << level).min(Policy::LONGEST_LOCK);
+            self.until = now.plus(span);
+            self.level = (level + 1).min(Policy::HIGHEST_LOCK_LEVEL);
+        }
+    }
+
+    /// A right answer ends the row. It lowers neither the level nor the strikes: the owner, who signs in every day,
+    /// would otherwise reopen the door for a guesser every day.
+    pub fn right(&mut self) {
+        self.row = 0;
+        self.last = None;
+    }
+
+    /// Whether this is the last wrong guess once more, within the same 30 seconds. Clients resend; that is no guess.
+    #[must_use]
+    pub fn is_repeat(&self, tag: GuessTag, now: Timestamp) -> bool {
+        self.last.as_ref().is_some_and(|last| last.tag == tag && last.step == totp::step_at(now))
+    }
+
+    /// The lock level, which falls by one for each day since the last lock ended.
+    fn level_at(&self, now: Timestamp) -> u8 {
+        self.level.saturating_sub(days(self.until, now))
+    }
+
+    /// The strikes left and the moment that the next day counts from.
+    fn strikes_at(&self, now: Timestamp) -> (u8, Timestamp) {
+        let forgiven = days(self.since, now);
+        match self.strikes.saturating_sub(forgiven) {
+            0 => (0, now),
+            left => (left, self.since.plus(Policy::LOCK_LEVEL_DECAY * u32::from(forgiven))),
+        }
+    }
+}
+
+fn days(from: Timestamp, to: Timestamp) -> u8 {
+    u8::try_from(to.since(from).as_secs() / Policy::LOCK_LEVEL_DECAY.as_secs()).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const HOUR: Duration = Duration::from_secs(3600);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn tag(n: u64) -> GuessTag {
+        GuessTag(n.to_be_bytes())
+    }
+
+    /// Fails `n` times at `now`.
+    fn fail(failures: &mut Failures, n: u64, now: Timestamp) {
+        (0..n).for_each(|i| failures.wrong(tag(i), now));
+    }
+
+    fn lock_span(failures: &Failures, now: Timestamp) -> Option<u64> {
+        failures.locked_until(now).map(|until| until.since(now).as_secs() / 60)
+    }
+
+    #[test]
+    fn the_fifth_wrong_answer_in_a_row_locks_for_a_quarter_of_an_hour() {
+        let mut failures = Failures::default();
+        fail(&mut failures, 4, START);
+        assert_eq!(lock_span(&failures, START), None);
+        fail(&mut failures, 1, START);
+        assert_eq!(lock_span(&failures, START), Some(15));
+        assert_eq!(failures.locked_until(START.plus(Policy::FIRST_LOCK)), None, "the lock ends with its last second");
+    }
+
+    #[test]
+    fn a_right_answer_ends_the_row() {
+        let mut failures = Failures::default();
+        fail(&mut failures, 4, START);
+        failures.right();
+        fail(&mut failures, 4, START);
+        assert_eq!(lock_span(&failures, START), None);
+    }
+
+    #[test]
+    fn after_a_lock_each_wrong_answer_locks_twice_as_long_up_to_a_day() {
+        let mut failures = Failures::default();
+        let mut now = START;
+        fail(&mut failures, 4, now);
+        for minutes in [15, 30, 60, 120, 240, 480, 960, 1440, 1440] {
+            fail(&mut failures, 1, now);
+            assert_eq!(lock_span(&failures, now), Some(minutes));
+            now = failures.locked_until(now).expect("locked");
+            failures.right(); // the owner signs in after each lock, which must not reopen the budget
+        }
+    }
+
+    #[test]
+    fn the_lock_level_falls_by_one_for_each_day_without_a_lock() {
+        let mut failures = Failures::default();
+        fail(&mut failures, 5, START);
+        let free = failures.locked_until(START).expect("locked");
+        failures.wrong(tag(9), free);
+        assert_eq!(lock_span(&failures, free), Some(30));
+        let free = failures.locked_until(free).expect("locked");
+        failures.right();
+
+        let mut almost = failures.clone();
+        almost.wrong(tag(10), free.plus(DAY * 2).plus(Duration::ZERO));
+        assert_eq!(almost.locked_until(free.plus(DAY * 2)), None, "two days: a single wrong answer locks no more");
+        failures.wrong(tag(10), free.plus(DAY));
+        assert_eq!(lock_span(&failures, free.plus(DAY)), Some(30), "one day: level one is left");
+    }
+
+    #[test]
+    fn a_hundred_wrong_answers_in_a_row_switch_codes_off() {
+        let mut failures = Failures::default();
+        let mut now = START;
+        for n in 0..100 {
+            assert!(failures.row < Policy::FAILURES_BEFORE_OFF);
+            failures.wrong(tag(n), now);
+            now = now.plus(DAY * 9);
+        }
+        let later = now.plus(DAY * 365);
+        assert_eq!(failures.locked_until(later), Some(later.plus(DAY)));
+    }
+
+    #[test]
+    fn only_the_same_guess_in_the_same_thirty_seconds_is_a_repeat() {
+        let mut failures = Failures::default();
+        failures.wrong(tag(1), START);
+        assert!(failures.is_repeat(tag(1), START.plus(Duration::from_secs(29))));
+        assert!(!failures.is_repeat(tag(2), START));
+        assert!(!failures.is_repeat(tag(1), START.plus(Duration::from_secs(30))));
+        failures.right();
+        assert!(!failures.is_repeat(tag(1), START));
+    }
+
+    /// Plays a year of guessing by `plan` (how many guesses at each hour at most), the owner signing in every
+    /// `owner` hours. Returns guesses judged in the year and in its busiest 24 hours after the first.
+    fn year(owner: u64, mut plan: impl FnMut(&Failures, Timestamp) -> u64) -> u64 {
+        let mut failures = Failures::default();
+        let mut judged = 0;
+        for quarter in 0..(365 * 24 * 4) {
+            let now = START.plus(Policy::FIRST_LOCK * quarter);
+            for _ in 0..plan(&failures, now) {
+                if failures.locked_until(now).is_none() {
+                    judged += 1;
+                    failures.wrong(tag(judged), now);
+                }
+            }
+            if u64::from(quarter) % (owner * 4) == 0 && failures.locked_until(now).is_none() {
+                failures.right();
+            }
+        }
+        judged
+    }
+
+    #[test]
+    fn a_greedy_and_a_patient_guesser_get_at_most_400_guesses_a_year() {
+        let greedy = year(24, |_, _| 1000);
+        let patient = year(24, |failures, _| 4_u64.saturating_sub(u64::from(failures.row)));
+        let careful = year(24, |failures, now| {
+            u64::from(failures.level_at(now) == 0 && failures.row < 4 && failures.strikes_at(now).0 < 15)
+        });
+        let eight_hourly = year(8, |_, _| 1000);
+        for judged in [greedy, patient, careful, eight_hourly] {
+            assert!((300..=400).contains(&judged), "greedy {greedy}, patient {patient}, careful {careful}");
+        }
+        let no_owner = year(1_000_000, |_, _| 1000);
+        assert!(no_owner <= 101, "without the owner: {no_owner}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_plan_of_guessing_gets_more_than_the_bound(
+            steps in prop::collection::vec((1_u64..200, 0_u64..8, any::<bool>()), 1..300),
+        ) {
+            // Any pauses (in hours), any bursts, the owner signing in at any time.
+            let mut failures = Failures::default();
+            let (mut now, mut judged) = (START, 0_u64);
+            for (pause, burst, owner) in steps {
+                now = now.plus(HOUR * u32::try_from(pause).unwrap_or(0));
+                for _ in 0..burst {
+                    if failures.locked_until(now).is_none() {
+                        judged += 1;
+                        failures.wrong(tag(judged), now);
+                    }
+                }
+                if owner && failures.locked_until(now).is_none() {
+                    failures.right();
+                }
+            }
+            let days = now.since(START).as_secs() / 86_400;
+            prop_assert!(judged <= 23 + days + 1, "{judged} guesses in {days} days");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The MFA gate, and what a user can use.
+
+use super::{Context, Method, Policy, Refusal, Snapshot};
+
+/// Lets a caller through who may change factors: MFA is off for the user, or the token proves a fresh second factor.
+///
+/// Whether MFA is on is what the ledger says; the token's own `isMfaEnabled` may be stale and is never asked.
+///
+/// # Errors
+/// [`Refusal::ProofRequired`].
+pub fn pass(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
+    let on = snapshot.ledger.enabled || (cx.policy.required && !usable_methods(snapshot, cx).is_empty());
+    if !on || is_proven(snapshot, cx) { Ok(()) } else { Err(Refusal::ProofRequired) }
+}
+
+/// Whether the caller counts as having passed a second factor within the last quarter of an hour.
+#[must_use]
+pub fn is_proven(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    let ledger = &snapshot.ledger;
+    let by_token = cx.caller.proof.is_some_and(|proof| {
+        proof.epoch == ledger.epoch && cx.now.since(proof.auth_time) <= Policy::PROOF_FRESH_FOR
+    });
+    // The login that switched MFA on keeps the token it had, and shows recovery codes next.
+    let by_grace =
+        ledger.grace.as_ref().is_some_and(|grace| grace.login == cx.caller.login && cx.now < grace.until);
+    by_token || by_grace
+}
+
+/// The methods that the caller can use right now, in the application's order.
+#[must_use]
+pub fn usable_methods(snapshot: &Snapshot, cx: &Context<'_>) -> Vec<Method> {
+    cx.policy.methods.iter().copied().filter(|method| is_usable(snapshot, *method, cx)).collect()
+}
+
+fn is_usable(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
+    match method {
+        Method::Totp => snapshot.verified_devices().next().is_some(),
+        Method::Email | Method::Sms => {
+            cx.caller.contact.address(method, cx.policy).is_some() && may_receive(snapshot, method, cx)
+        }
+    }
+}
+
+/// Whether a code may go to the caller's address: while MFA is on, only to one that the ledger has seen proven, or
+/// under a proof. Otherwise whoever can change the address in the application has the factor.
+#[must_use]
+pub fn may_receive(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
+    let known = || cx.caller.address_tag(method).is_some_and(|tag| snapshot.ledger.proven.contains(&tag));
+    !cx.policy.bind_addresses || !snapshot.ledger.enabled || known() || is_proven(snapshot, cx)
+}

@@ -1,0 +1,33 @@
+//! The rules. Pure: no async, no clock, no randomness, no environment, no AWS or HTTP type; the time and
+//! random values are parameters.
+
+pub mod address;
+mod caller;
+pub mod challenge;
+pub mod code;
+mod decision;
+pub mod failures;
+pub mod gate;
+mod ids;
+pub mod ledger;
+pub mod listing;
+mod method;
+mod policy;
+pub mod sends;
+pub mod setup;
+mod snapshot;
+mod switch;
+mod time;
+pub mod totp;
+pub mod verify;
+
+pub use address::{Address, Contact, Countries, Email, Phone};
+pub use caller::{Caller, Context, Proof};
+pub use decision::{Counter, CounterKind, Decision, Groundwork, Refusal};
+pub use ids::{AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, UserId};
+pub use ledger::Ledger;
+pub use method::Method;
+pub use policy::Policy;
+pub use snapshot::{CodeRecord, DeviceRecord, Snapshot};
+pub use switch::{Switch, toggle};
+pub use time::Timestamp;

@@ -1,0 +1,210 @@
+use std::time::Duration;
+
+use super::{Countries, Method};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Every number and switch that a rule goes by. What an operator may set is a field, the rest is a constant.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Whether MFA is offered at all. Off: every route but `status` answers 403.
+    ///
+    /// Defaults to `true`.
+    pub enabled: bool,
+
+    /// Whether everybody must use MFA. It then cannot be switched off, and the first success switches it on.
+    ///
+    /// Defaults to `false`.
+    pub required: bool,
+
+    /// Whether a person may switch MFA on and off.
+    ///
+    /// Defaults to `true`.
+    pub allow_user_toggle: bool,
+
+    /// Told to clients by `status`: whether to let people choose among their methods.
+    ///
+    /// Defaults to `true`.
+    pub allow_method_selection: bool,
+
+    /// The methods that the application offers, in the order in which they are listed.
+    ///
+    /// Defaults to `totp` alone.
+    pub methods: Vec<Method>,
+
+    /// The countries that text messages may go to. Nowhere: SMS is off.
+    ///
+    /// Answers SMS pumping: a number in a country where nobody uses the application costs money and helps nobody.
+    pub sms_countries: Countries,
+
+    /// Text messages a day, for the whole application.
+    ///
+    /// Bounds the bill of an attack that the other limits do not see. Defaults to `1000`. Allowed: `1..=10_000_000`.
+    pub sms_per_day: u32,
+
+    /// Whether addresses that the token marks as unverified are left unused.
+    ///
+    /// Defaults to `true`.
+    pub require_verified_contact: bool,
+
+    /// Whether, while MFA is on, a code goes to an address that the ledger has not seen proven only under a proof.
+    ///
+    /// Otherwise whoever can change the address in the application has the factor. Defaults to `true`.
+    pub bind_addresses: bool,
+
+    /// Digits of a code that is sent.
+    ///
+    /// Defaults to `6`. Allowed: `6..=10`. NIST SP 800-63B-4 3.1.3.2 asks for at least six.
+    pub code_length: u8,
+
+    /// How long a code that was sent stays valid.
+    ///
+    /// Defaults to 300 s. Allowed: 60 s to 600 s, the most that NIST SP 800-63B-4 3.1.3.2 allows.
+    pub code_lifetime: Duration,
+
+    /// How long an access token minted here lives; the first one never outlives the login token.
+    ///
+    /// Defaults to 900 s. Allowed: 60 s to 900 s.
+    pub access_token_lifetime: Duration,
+
+    /// How many proxies before the API append to `X-Forwarded-For`; `0` takes the gateway's source address.
+    ///
+    /// Defaults to `0`. Allowed: `0..=5`. Too high a number lets a sender choose the address that is limited.
+    pub forwarded_hops: u8,
+}
+
+impl Policy {
+    /// Wrong answers in a row, over all factors, before the first lock.
+    ///
+    /// Answers unlimited guessing with a stolen password (AuthQuake, 2024). With three valid TOTP codes in a
+    /// million, five tries succeed once in 66,000 accounts. NIST SP 800-63B-4 3.2.2 allows up to 100.
+    pub const FAILURES_BEFORE_LOCK: u8 = 5;
+
+    /// How long the first lock lasts; each further one lasts twice as long, up to [`Self::LONGEST_LOCK`].
+    pub const FIRST_LOCK: Duration = Duration::from_secs(15 * 60);
+
+    /// The longest lock. Longer would hand a stranger with the password a way to keep the owner out.
+    pub const LONGEST_LOCK: Duration = DAY;
+
+    /// The lock level beyond which locks grow no longer: 15 min × 2⁷ is past a day.
+    pub const HIGHEST_LOCK_LEVEL: u8 = 7;
+
+    /// The lock level falls by one for each such span without a lock, and one strike is forgiven.
+    pub const LOCK_LEVEL_DECAY: Duration = DAY;
+
+    /// Wrong answers that right ones in between do not excuse, one forgiven a day, before each further one locks.
+    ///
+    /// Answers the patient guesser: four tries after every sign-in of the owner would never make five in a row,
+    /// and be 1,460 a year. With this it is 388 at most (`docs/decisions/0004-strikes.md`).
+    pub const STRIKES_BEFORE_LOCK: u8 = 15;
+
+    /// Wrong answers in a row after which codes stay off until a recovery code or an operator helps.
+    ///
+    /// NIST SP 800-63B-4 3.2.2: no more than 100 consecutive failed attempts.
+    pub const FAILURES_BEFORE_OFF: u8 = 100;
+
+    /// What `Retry-After` says when codes are off.
+    pub const OFF_RETRY_AFTER: Duration = DAY;
+
+    /// How old a proof may be for the routes behind the MFA gate; told to clients as `max_age` (RFC 9470).
+    pub const PROOF_FRESH_FOR: Duration = Duration::from_secs(15 * 60);
+
+    /// Authenticators a user may have.
+    pub const MAX_DEVICES: usize = 5;
+
+    /// Set-ups that may be open at once; a further one replaces the oldest.
+    pub const MAX_OPEN_SETUPS: usize = 3;
+
+    /// How long a set-up waits for its first code.
+    pub const SETUP_LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+    /// Length of a TOTP step (RFC 6238 4.1 recommends 30 s).
+    pub const TOTP_STEP: Duration = Duration::from_secs(30);
+
+    /// Digits of a TOTP code; more is not shown by all apps.
+    pub const TOTP_DIGITS: u8 = 6;
+
+    /// Bytes of a TOTP secret: 160 bits, the length of its hash (RFC 4226 4, R6).
+    pub const TOTP_SECRET_BYTES: usize = 20;
+
+    /// Logins of one user that may have a code outstanding at once, so that a stranger cannot void the owner's.
+    pub const MAX_OUTSTANDING_CODES: usize = 3;
+
+    /// How long the item of a code is kept after the code's end, so that a late try is told "expired".
+    pub const CODE_KEPT_AFTER_EXPIRY: Duration = HOUR;
+
+    /// Least time between sends to one user: after the first within the hour, the second, and all later ones.
+    pub const SEND_SPACING: [Duration; 3] =
+        [Duration::from_secs(30), Duration::from_secs(60), Duration::from_secs(120)];
+
+    /// Sends to one user within [`Self::SEND_BURST_WINDOW`].
+    pub const SENDS_PER_BURST: usize = 5;
+
+    /// See [`Self::SENDS_PER_BURST`].
+    pub const SEND_BURST_WINDOW: Duration = Duration::from_secs(10 * 60);
+
+    /// Sends to one user within an hour.
+    pub const SENDS_PER_HOUR: usize = 10;
+
+    /// Sends a user gets back within an hour after the provider refused them.
+    pub const SENDS_GIVEN_BACK_PER_HOUR: usize = 2;
+
+    /// The hour of the send limits.
+    pub const SEND_WINDOW: Duration = HOUR;
+
+    /// Sends to one destination an hour, over all users who have not proven it.
+    ///
+    /// Answers flooding one mailbox from many accounts.
+    pub const SENDS_PER_DESTINATION: u32 = 10;
+
+    /// Text messages an hour asked for from one source address (IPv6: one /64).
+    pub const SMS_PER_SOURCE: u32 = 30;
+
+    /// See [`Policy::sms_per_day`].
+    pub const SMS_DAY: Duration = DAY;
+
+    /// Addresses of a user that the ledger remembers as proven; the oldest goes.
+    pub const MAX_PROVEN_ADDRESSES: usize = 4;
+
+    /// A factor made within this span before MFA is switched on is taken for the owner's own.
+    ///
+    /// Older, never used and never guarded by a proof, it may have been planted by an intruder.
+    pub const PLANTED_AFTER: Duration = HOUR;
+
+    /// How often a commit that lost its race is decided again.
+    pub const COMMIT_TRIES: u32 = 8;
+
+    /// Bounds of the random pause before it is.
+    pub const COMMIT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(80));
+
+    /// What `Retry-After` says when every try lost.
+    pub const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+    /// Whether the application offers `method`.
+    #[must_use]
+    pub fn offers(&self, method: Method) -> bool {
+        self.methods.contains(&method)
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            required: false,
+            allow_user_toggle: true,
+            allow_method_selection: true,
+            methods: vec![Method::Totp],
+            sms_countries: Countries::default(),
+            sms_per_day: 1000,
+            require_verified_contact: true,
+            bind_addresses: true,
+            code_length: 6,
+            code_lifetime: 5 * MINUTE,
+            access_token_lifetime: 15 * MINUTE,
+            forwarded_hops: 0,
+        }
+    }
+}

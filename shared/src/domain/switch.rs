@@ -1,0 +1,87 @@
+use super::{
+    Context, Decision, Ledger, Method, Policy, Refusal, Snapshot, gate,
+    ledger::{Device, Grace},
+};
+
+/// What a toggle did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// MFA is on.
+    On,
+    /// MFA is off.
+    Off,
+}
+
+/// Switches MFA on or off. What is so already stays so, and that is no error.
+#[must_use]
+pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision<Switch> {
+    if let Err(refusal) = gate::pass(snapshot, cx) {
+        return Decision::refuse(refusal);
+    }
+    let enabled = snapshot.ledger.enabled;
+    match wanted {
+        _ if !cx.policy.allow_user_toggle => Decision::refuse(Refusal::ToggleNotAllowed),
+        Switch::Off if cx.policy.required => Decision::refuse(Refusal::ToggleNotAllowed),
+        Switch::On if enabled => Decision::Answer(Ok(wanted)),
+        Switch::Off if !enabled => Decision::Answer(Ok(wanted)),
+        Switch::On => {
+            let mut ledger = snapshot.ledger.clone();
+            switch_on(snapshot, &mut ledger, cx);
+            let after = Snapshot { ledger, ..snapshot.clone() };
+            if gate::usable_methods(&after, cx).is_empty() {
+                return Decision::refuse(Refusal::NoUsableMethod);
+            }
+            Decision::commit(after.ledger, Ok(wanted))
+        }
+        Switch::Off => {
+            let mut ledger = snapshot.ledger.clone();
+            ledger.enabled = false;
+            ledger.epoch += 1;
+            ledger.codes.clear();
+            ledger.grace = None;
+            Decision::commit(ledger, Ok(wanted))
+        }
+    }
+}
+
+/// What any right code does beside its own effect: the row of wrong answers ends, the login is remembered, and where
+/// the application requires MFA the first one switches it on.
+pub(super) fn first_success(snapshot: &Snapshot, ledger: &mut Ledger, cx: &Context<'_>) {
+    ledger.failures.right();
+    ledger.remember(cx.caller.login, cx.now);
+    if cx.policy.required && !ledger.enabled {
+        switch_on(snapshot, ledger, cx);
+    }
+}
+
+/// Switches MFA on: a new epoch, and nothing that an intruder may have planted before goes on.
+fn switch_on(snapshot: &Snapshot, ledger: &mut Ledger, cx: &Context<'_>) {
+    ledger.enabled = true;
+    ledger.epoch += 1;
+    ledger.codes.clear();
+
+    ledger.devices.retain(|device| !may_be_planted(snapshot, device, cx));
+    for device in &mut ledger.devices {
+        device.own = true;
+    }
+
+    ledger.proven.clear();
+    for method in [Method::Email, Method::Sms] {
+        if let Some(tag) = cx.caller.address_tag(method) {
+            ledger.prove(tag);
+        }
+    }
+
+    let own = ledger.recent.iter().find(|recent| recent.login == cx.caller.login);
+    ledger.grace = own
+        .map(|recent| Grace { login: recent.login, until: recent.at.plus(Policy::PROOF_FRESH_FOR) })
+        .filter(|grace| grace.until > cx.now);
+}
+
+/// A device from before MFA was on that is neither new nor in use: its owner would have confirmed it now, or has only
+/// to enter one of its codes first (`docs/decisions/0005-planted-devices.md`).
+fn may_be_planted(snapshot: &Snapshot, device: &Device, cx: &Context<'_>) -> bool {
+    let recent = |at| cx.now.since(at) <= Policy::PLANTED_AFTER;
+    let new = snapshot.device(device.id).is_some_and(|record| recent(record.created));
+    !(device.own || new || device.used.is_some_and(recent))
+}

@@ -1,0 +1,137 @@
+//! Judging a code.
+
+use super::{
+    Address, Context, Decision, DeviceId, DeviceRecord, Method, Refusal, Snapshot, Timestamp,
+    code::Otp,
+    switch,
+    totp::{self, Verdict},
+};
+
+/// A code that somebody claims to be right.
+#[derive(Clone, Debug)]
+pub enum Guess {
+    /// A code of an authenticator, of any of the user's or of one.
+    Totp {
+        /// The code.
+        otp: Otp,
+        /// The device that it is said to be of.
+        device: Option<DeviceId>,
+    },
+    /// A code that was sent.
+    Sent {
+        /// The code.
+        otp: Otp,
+        /// Where it went to, as the token says now.
+        address: Address,
+    },
+}
+
+/// A right code, after its commit.
+#[derive(Clone, Copy, Debug)]
+pub struct Verified {
+    /// The factor.
+    pub method: Method,
+    /// The user's epoch from now on.
+    pub epoch: u64,
+    /// Whether MFA is on for the user.
+    pub enabled: bool,
+    /// When the code was judged.
+    pub auth_time: Timestamp,
+    /// The authenticator, where its secret should be sealed anew.
+    pub sealed_by_old_key: Option<DeviceId>,
+}
+
+/// Judges a guess. Right or wrong, it is paid for by the commit; the verdict may be told only after it.
+#[must_use]
+pub fn judge(snapshot: &Snapshot, guess: &Guess, cx: &Context<'_>) -> Decision<Verified> {
+    if let Some(until) = snapshot.ledger.failures.locked_until(cx.now) {
+        return Decision::refuse(Refusal::Locked { until });
+    }
+    match guess {
+        Guess::Totp { otp, device } => judge_totp(snapshot, otp, *device, cx),
+        Guess::Sent { otp, address } => judge_sent(snapshot, otp, address, cx),
+    }
+}
+
+fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Context<'_>) -> Decision<Verified> {
+    let mut tried = false;
+    let mut replayed = false;
+    let mut unreadable = false;
+    for (device, record) in snapshot.verified_devices().filter(|(device, _)| only.is_none_or(|id| id == device.id)) {
+        tried = true;
+        let Some(secret) = cx.keys.totp_secret(cx.caller.user, record) else {
+            unreadable = true;
+            continue;
+        };
+        match totp::judge(&secret, otp, cx.now, Some(device.step)) {
+            Verdict::Fresh(step) => return right_totp(snapshot, record, step, cx),
+            Verdict::Replayed => replayed = true,
+            Verdict::Wrong => {}
+        }
+    }
+    match (tried, only) {
+        (false, Some(_)) => return Decision::refuse(Refusal::DeviceNotFound),
+        (false, None) => return Decision::refuse(Refusal::MethodNotAvailable),
+        // Not the person's fault: it must not cost a try.
+        (true, _) if unreadable => return Decision::refuse(Refusal::Unreadable),
+        // A client that sends the same code twice is no guesser.
+        (true, _) if replayed => return Decision::refuse(Refusal::WrongTotp),
+        (true, _) => {}
+    }
+    wrong(snapshot, b"totp", otp, Refusal::WrongTotp, cx)
+}
+
+fn right_totp(snapshot: &Snapshot, record: &DeviceRecord, step: u64, cx: &Context<'_>) -> Decision<Verified> {
+    let mut ledger = snapshot.ledger.clone();
+    for device in ledger.devices.iter_mut().filter(|device| device.id == record.id) {
+        device.step = step;
+        device.used = Some(cx.now);
+    }
+    switch::first_success(snapshot, &mut ledger, cx);
+    let verified = Verified {
+        method: Method::Totp,
+        epoch: ledger.epoch,
+        enabled: ledger.enabled,
+        auth_time: cx.now,
+        sealed_by_old_key: cx.keys.is_sealed_by_an_old_key(record).then_some(record.id),
+    };
+    Decision::commit(ledger, Ok(verified))
+}
+
+fn judge_sent(snapshot: &Snapshot, otp: &Otp, address: &Address, cx: &Context<'_>) -> Decision<Verified> {
+    let login = cx.caller.login;
+    match snapshot.ledger.code_of(login) {
+        None => return Decision::refuse(Refusal::WrongCode),
+        // The time is compared here: DynamoDB removes an expired item up to days late.
+        Some(code) if code.until <= cx.now => return Decision::refuse(Refusal::ExpiredCode),
+        Some(_) => {}
+    }
+    let Some(code) = snapshot.outstanding_code(login) else {
+        return Decision::refuse(Refusal::WrongCode);
+    };
+    if !cx.keys.is_code(cx.caller.user, code, address, otp) {
+        return wrong(snapshot, &code.id.0, otp, Refusal::WrongCode, cx);
+    }
+
+    let mut ledger = snapshot.ledger.clone();
+    ledger.codes.retain(|sent| sent.login != login);
+    switch::first_success(snapshot, &mut ledger, cx);
+    let method = address.method();
+    if let Some(tag) = cx.caller.address_tag(method) {
+        ledger.prove(tag);
+    }
+    let verified =
+        Verified { method, epoch: ledger.epoch, enabled: ledger.enabled, auth_time: cx.now, sealed_by_old_key: None };
+    Decision::commit(ledger, Ok(verified))
+}
+
+/// Counts a wrong guess at `target`, unless it is the last one sent again.
+fn wrong(snapshot: &Snapshot, target: &[u8], otp: &Otp, refusal: Refusal, cx: &Context<'_>) -> Decision<Verified> {
+    let tag = cx.keys.guess_tag(cx.caller.user, target, otp);
+    if snapshot.ledger.failures.is_repeat(tag, cx.now) {
+        return Decision::refuse(refusal);
+    }
+    let mut ledger = snapshot.ledger.clone();
+    ledger.failures.wrong(tag, cx.now);
+    Decision::commit(ledger, Err(refusal))
+}

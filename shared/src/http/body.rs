@@ -1,0 +1,168 @@
+use serde_json::{Map, Value};
+
+use super::Problem;
+use crate::domain::{Method, code::Otp};
+
+/// Reads a typed body out of the JSON object that came.
+///
+/// By hand rather than derived, so that every fault names its field and no value is ever coerced.
+pub trait ReadBody: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`Problem::MissingField`] or [`Problem::InvalidInput`], by field.
+    fn read(fields: &Fields) -> Result<Self, Problem>;
+}
+
+/// For endpoints that read nothing from the body.
+#[derive(Debug)]
+pub struct NoBody;
+
+impl ReadBody for NoBody {
+    fn read(_: &Fields) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
+/// The fields of a JSON object. Unknown ones are ignored.
+#[derive(Debug, Default)]
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Parses a body; an empty one has no fields.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidInput`] where it is not JSON (RFC 8259) or not an object.
+    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+        if body.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(_) => Err(Problem::invalid("The body must be a JSON object")),
+            Err(error) => Err(Problem::invalid(format!(
+                "The body is not valid JSON (line {}, column {})",
+                error.line(),
+                error.column()
+            ))),
+        }
+    }
+
+    /// A string of at most `max` characters without control characters; absent, null or blank is `None`.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidInput`] where it is no string, too long, or holds a control character.
+    pub fn optional_text(&self, name: &'static str, max: usize) -> Result<Option<&str>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.chars().count() > max => {
+                Err(Problem::invalid(format!("{name} must be at most {max} characters")))
+            }
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(Value::String(text)) if text.chars().any(char::is_control) => {
+                Err(Problem::invalid(format!("{name} must not hold control characters")))
+            }
+            Some(Value::String(text)) => Ok(Some(text.trim())),
+            Some(_) => Err(Problem::invalid(format!("{name} must be a string"))),
+        }
+    }
+
+    /// As [`Self::optional_text`], but it must be there.
+    ///
+    /// # Errors
+    /// Also [`Problem::MissingField`].
+    pub fn text(&self, name: &'static str, max: usize) -> Result<&str, Problem> {
+        self.optional_text(name, max)?.ok_or(Problem::MissingField(name))
+    }
+
+    /// A boolean; absent or null is `None`. `"true"` and `1` are not booleans.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidInput`].
+    pub fn optional_bool(&self, name: &'static str) -> Result<Option<bool>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            // A blank is as good as nothing, as for every other field.
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(_) => Err(Problem::invalid(format!("{name} must be true or false"))),
+        }
+    }
+
+    /// As [`Self::optional_bool`], but it must be there.
+    ///
+    /// # Errors
+    /// Also [`Problem::MissingField`].
+    pub fn bool(&self, name: &'static str) -> Result<bool, Problem> {
+        self.optional_bool(name)?.ok_or(Problem::MissingField(name))
+    }
+
+    /// The field `method`.
+    ///
+    /// # Errors
+    /// [`Problem::MissingField`], or [`Problem::InvalidInput`] for an unknown one.
+    pub fn method(&self) -> Result<Method, Problem> {
+        Method::parse(self.text("method", 16)?)
+            .ok_or_else(|| Problem::invalid("method must be one of email, sms, totp"))
+    }
+
+    /// A code of `length` digits in the field `otp`.
+    ///
+    /// # Errors
+    /// [`Problem::MissingField`] or [`Problem::InvalidInput`].
+    pub fn otp(&self, length: u8) -> Result<Otp, Problem> {
+        Otp::parse(self.text("otp", 64)?, length)
+            .ok_or_else(|| Problem::invalid(format!("otp must be {length} digits")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(json: &str) -> Fields {
+        Fields::parse(json.as_bytes()).expect("a JSON object")
+    }
+
+    #[test]
+    fn an_empty_body_is_an_object_without_fields() {
+        assert!(matches!(fields("").text("otp", 9), Err(Problem::MissingField("otp"))));
+        assert!(matches!(fields(" \n").optional_text("otp", 9), Ok(None)));
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused() {
+        let deep = "[".repeat(100_000);
+        for bad in ["{", "[]", "null", "1", "\"x\"", "{\"a\":1e999}", "{\"a\":\"\\ud800\"}", "{}x", deep.as_str()] {
+            assert!(matches!(Fields::parse(bad.as_bytes()), Err(Problem::InvalidInput(_))), "{:.20}", bad);
+        }
+        assert!(matches!(Fields::parse(b"{\"a\":\"\xff\"}"), Err(Problem::InvalidInput(_))));
+    }
+
+    #[test]
+    fn a_field_that_is_absent_null_or_blank_is_missing() {
+        for json in ["{}", r#"{"otp":null}"#, r#"{"otp":""}"#, r#"{"otp":"  "}"#] {
+            assert!(matches!(fields(json).text("otp", 9), Err(Problem::MissingField("otp"))), "{json}");
+        }
+        for json in ["{}", r#"{"enabled":null}"#, r#"{"enabled":""}"#] {
+            assert!(matches!(fields(json).bool("enabled"), Err(Problem::MissingField("enabled"))), "{json}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_coerced() {
+        for json in [r#"{"otp":123456}"#, r#"{"otp":["1"]}"#, r#"{"otp":{}}"#, r#"{"otp":true}"#] {
+            assert!(matches!(fields(json).text("otp", 9), Err(Problem::InvalidInput(_))), "{json}");
+        }
+        for json in [r#"{"enabled":"true"}"#, r#"{"enabled":1}"#, r#"{"enabled":[]}"#] {
+            assert!(matches!(fields(json).bool("enabled"), Err(Problem::InvalidInput(_))), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_string_that_is_too_long_or_holds_control_characters_is_refused() {
+        assert!(fields(r#"{"label":"äöü"}"#).text("label", 3).is_ok(), "characters are counted, not bytes");
+        assert!(matches!(fields(r#"{"label":"äöüß"}"#).text("label", 3), Err(Problem::InvalidInput(_))));
+        assert!(matches!(fields(r#"{"label":"a\u0000"}"#).text("label", 9), Err(Problem::InvalidInput(_))));
+    }
+}

@@ -1,0 +1,32 @@
+use serde::Serialize;
+
+use crate::domain::{Method, Snapshot, Timestamp, listing};
+
+/// The contract's `MfaDevice`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MfaDevice {
+    id: String,
+    device_name: String,
+    method: Method,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<String>,
+    verified: bool,
+    created_at: String,
+}
+
+/// The user's devices as the contract shows them.
+#[must_use]
+pub fn devices(snapshot: &Snapshot, now: Timestamp) -> Vec<MfaDevice> {
+    listing::devices(snapshot, now)
+        .into_iter()
+        .map(|device| MfaDevice {
+            id: device.id.to_string(),
+            device_name: device.name,
+            method: Method::Totp,
+            last_used_at: device.last_used.map(Timestamp::to_rfc3339),
+            verified: device.verified,
+            created_at: device.created.to_rfc3339(),
+        })
+        .collect()
+}

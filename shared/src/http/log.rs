@@ -1,0 +1,58 @@
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::domain::UserId;
+
+/// What is logged of a request: one JSON line. Holds no code, secret, token or address.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogLine {
+    /// `info`; `warn` where a provider or the table failed; `error` where somebody must look.
+    pub level: &'static str,
+    /// The endpoint.
+    pub endpoint: &'static str,
+    /// The id that the caller was given as `x-request-id`.
+    pub request_id: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The error code, where it is an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// What lies behind it, where the answer does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The keyed hash of the user, the same as in the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Milliseconds from the first byte read to the answer.
+    pub duration_ms: u64,
+}
+
+impl LogLine {
+    pub(super) fn new(endpoint: &'static str, request_id: &str) -> Self {
+        Self {
+            level: "info",
+            endpoint,
+            request_id: request_id.to_owned(),
+            status: 200,
+            code: None,
+            cause: None,
+            user: None,
+            duration_ms: 0,
+        }
+    }
+
+    pub(super) fn of_user(&mut self, user: UserId) {
+        self.user = Some(user.to_string());
+    }
+
+    /// Writes the line to standard output, where Lambda takes it from.
+    pub fn write(&self) {
+        if let Ok(mut line) = serde_json::to_vec(self) {
+            line.push(b'\n');
+            // A log that cannot be written must not fail the request.
+            let _ = std::io::stdout().write_all(&line);
+        }
+    }
+}

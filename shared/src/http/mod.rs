@@ -1,0 +1,18 @@
+//! The one pipeline that every endpoint runs in, in Lambda, in `local` and in the tests.
+
+mod body;
+mod device;
+mod endpoint;
+mod lambda;
+mod log;
+mod pipeline;
+mod problem;
+mod source;
+
+pub use body::{Fields, NoBody, ReadBody};
+pub use device::{MfaDevice, devices};
+pub use endpoint::{Call, Endpoint, Message};
+pub use lambda::run;
+pub use log::LogLine;
+pub use pipeline::{Incoming, Served, serve};
+pub use problem::Problem;

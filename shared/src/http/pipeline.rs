@@ -1,0 +1,143 @@
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use lambda_http::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use serde::Serialize;
+
+use super::{Call, Endpoint, Fields, LogLine, Problem, ReadBody, source};
+use crate::Bundle;
+
+/// The largest body that is read, in bytes: no route needs a tenth of it.
+const MAX_BODY: usize = 8 * 1024;
+
+/// A request as any host hands it over.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Lambda's invocation id, or a fresh UUID. Never the caller's.
+    pub request_id: String,
+    /// The method.
+    pub method: Method,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The network address that the gateway saw.
+    pub source_ip: Option<String>,
+    /// The body, decoded.
+    pub body: Vec<u8>,
+}
+
+/// An answer, and what to log of it.
+#[derive(Debug)]
+pub struct Served {
+    /// The answer.
+    pub response: Response<Vec<u8>>,
+    /// The line for the log.
+    pub log: LogLine,
+}
+
+/// Runs one request through `endpoint`: size and media type, authentication, body, application switch, then its story.
+pub async fn serve<E: Endpoint>(bundle: &Bundle, endpoint: &E, incoming: Incoming) -> Served {
+    let began = bundle.clock.now();
+    let mut log = LogLine::new(E::NAME, &incoming.request_id);
+
+    // With a panic caught here its caller still gets the documented 500, and the sandbox lives.
+    let outcome = AssertUnwindSafe(answer(bundle, endpoint, &incoming, &mut log)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|_| Err(Problem::internal("panic")));
+    let outcome = outcome.and_then(|reply| to_json(&reply));
+
+    let now = bundle.clock.now();
+    let mut response = match outcome {
+        Ok(body) => with_body(StatusCode::OK, body),
+        Err(problem) => refusal(&problem, now, &mut log),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(&incoming.request_id) {
+        headers.insert("x-request-id", id);
+    }
+    log.status = response.status().as_u16();
+    log.duration_ms = u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX);
+    Served { response, log }
+}
+
+async fn answer<E: Endpoint>(
+    bundle: &Bundle,
+    endpoint: &E,
+    incoming: &Incoming,
+    log: &mut LogLine,
+) -> Result<E::Reply, Problem> {
+    if incoming.method != E::METHOD {
+        return Err(Problem::MethodNotAllowed(if E::METHOD == Method::GET { "GET" } else { "POST" }));
+    }
+    if incoming.body.len() > MAX_BODY {
+        return Err(Problem::TooLarge);
+    }
+    if !incoming.body.is_empty() && incoming.method != Method::GET && !is_json(&incoming.headers) {
+        return Err(Problem::NotJson);
+    }
+
+    let now = bundle.clock.now();
+    let bearer = bearer_token(&incoming.headers)?;
+    let (caller, claims) = bundle.verifier.authenticate(bearer, now)?;
+    log.of_user(caller.user);
+
+    let fields = if E::METHOD == Method::GET { Fields::default() } else { Fields::parse(&incoming.body)? };
+    let body = E::Body::read(&fields)?;
+
+    if !bundle.policy.enabled && !E::ANSWERS_WHEN_OFF {
+        return Err(Problem::NotEnabled);
+    }
+    let source = source::network(incoming.source_ip.as_deref(), &incoming.headers, bundle.policy.forwarded_hops);
+    endpoint.handle(Call { caller, claims, body, now, source }).await
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 2.1), the scheme in any case.
+fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Problem::NoAuth);
+    };
+    let value = value.to_str().map_err(|_| Problem::NoAuth)?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),
+        _ => Err(Problem::NoAuth),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+fn to_json(reply: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(reply).map_err(|error| Problem::internal(format!("a reply cannot be written: {error}")))
+}
+
+fn refusal(problem: &Problem, now: crate::domain::Timestamp, log: &mut LogLine) -> Response<Vec<u8>> {
+    let answer = problem.answer(now);
+    log.code = Some(answer.body.code);
+    log.cause = problem.cause();
+    log.level = match answer.status.as_u16() {
+        500 => "error",
+        503 => "warn",
+        _ => "info",
+    };
+    let mut response = with_body(answer.status, serde_json::to_vec(&answer.body).unwrap_or_default());
+    let headers = response.headers_mut();
+    if let Some(seconds) = answer.retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    if let Some(Ok(challenge)) = answer.authenticate.as_deref().map(HeaderValue::from_str) {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Problem::MethodNotAllowed(allowed) = problem {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+    }
+    response
+}
+
+fn with_body(status: StatusCode, body: Vec<u8>) -> Response<Vec<u8>> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

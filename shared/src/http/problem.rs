@@ -1,0 +1,203 @@
+use std::borrow::Cow;
+
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+
+use crate::{
+    domain::{Policy, Refusal, Timestamp},
+    random::NoRandomness,
+};
+
+/// Why a call is not answered with 200. What a caller may learn of it is decided here and nowhere else.
+#[derive(Debug)]
+pub enum Problem {
+    /// A rule said no.
+    Refused(Refusal),
+    /// The body, or a field of it, is not what it must be; the text says which and how.
+    InvalidInput(Cow<'static, str>),
+    /// A required field is absent, null or blank.
+    MissingField(&'static str),
+    /// No bearer token.
+    NoAuth,
+    /// A bearer token with any fault. The text is for the log.
+    InvalidToken(&'static str),
+    /// MFA is off for the application.
+    NotEnabled,
+    /// No such route.
+    NotFound,
+    /// The route does not answer this method; the text is the one that it answers.
+    MethodNotAllowed(&'static str),
+    /// The body is larger than 8 KiB.
+    TooLarge,
+    /// The body is not JSON.
+    NotJson,
+    /// The provider refuses this address for good. The text is the provider's error, for the log.
+    DeliveryRejected(String),
+    /// The provider did not take the message, or nobody knows whether it did.
+    DeliveryFailed(String),
+    /// The table does not answer, or throttles.
+    Unavailable(String),
+    /// A bug, or an installation that does not fit together. The text is for the log alone.
+    Internal(String),
+}
+
+impl Problem {
+    /// An [`Problem::InvalidInput`].
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::InvalidInput(message.into())
+    }
+
+    /// An [`Problem::Internal`].
+    pub fn internal(cause: impl Into<String>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// What the log says of the cause. Holds no code, secret, token or address.
+    #[must_use]
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::InvalidToken(cause) => Some((*cause).to_owned()),
+            Self::DeliveryRejected(cause)
+            | Self::DeliveryFailed(cause)
+            | Self::Unavailable(cause)
+            | Self::Internal(cause) => Some(cause.clone()),
+            Self::Refused(Refusal::Unreadable) => Some(Refusal::Unreadable.to_string()),
+            _ => None,
+        }
+    }
+
+    /// What the caller is told at `now`.
+    #[must_use]
+    pub(super) fn answer(&self, now: Timestamp) -> Answer {
+        match self {
+            Self::Refused(refusal) => refused(refusal, now),
+            Self::InvalidInput(message) => Answer::new(400, "INVALID_INPUT", message.clone()),
+            Self::MissingField(name) => {
+                Answer::new(400, "MISSING_REQUIRED_FIELD", format!("{name} is required"))
+            }
+            Self::NoAuth => Answer::new(401, "NO_AUTH_PROVIDED", "Authentication is required").authenticate("Bearer"),
+            Self::InvalidToken(_) => Answer::new(401, "INVALID_TOKEN", "The access token is invalid or has expired")
+                .authenticate(r#"Bearer error="invalid_token""#),
+            Self::NotEnabled => Answer::new(403, "MFA_NOT_ENABLED", "MFA is not enabled for this application"),
+            Self::NotFound => Answer::new(404, "NOT_FOUND", "There is no such route"),
+            Self::MethodNotAllowed(allowed) => {
+                Answer::new(405, "METHOD_NOT_ALLOWED", format!("This route answers {allowed} only"))
+            }
+            Self::TooLarge => Answer::new(413, "PAYLOAD_TOO_LARGE", "The body is larger than 8 KiB"),
+            Self::NotJson => {
+                Answer::new(415, "UNSUPPORTED_MEDIA_TYPE", "The content type must be application/json")
+            }
+            Self::DeliveryRejected(_) => {
+                Answer::new(422, "MFA_DELIVERY_REJECTED", "The code cannot be delivered to this address")
+            }
+            Self::DeliveryFailed(_) => {
+                Answer::new(503, "MFA_DELIVERY_FAILED", "The code could not be sent. Try again shortly").retry(5)
+            }
+            Self::Unavailable(_) => {
+                Answer::new(503, "SERVICE_UNAVAILABLE", "The service is not available. Try again shortly").retry(1)
+            }
+            Self::Internal(_) => internal(),
+        }
+    }
+}
+
+/// One arm for each refusal and no `_`: a new one does not compile until someone decides what it shows.
+fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
+    match refusal {
+        Refusal::MethodNotAvailable => {
+            Answer::new(400, "MFA_METHOD_NOT_AVAILABLE", "This method is not available to you")
+        }
+        Refusal::AddressNotProven => Answer::new(
+            400,
+            "MFA_METHOD_NOT_AVAILABLE",
+            "This address is new since MFA was switched on. Use another method first",
+        ),
+        Refusal::WrongTotp => Answer::new(400, "MFA_CODE_INVALID", "The code is invalid"),
+        Refusal::WrongCode => Answer::new(400, "VERIFICATION_CODE_INVALID", "The code is invalid"),
+        Refusal::ExpiredCode => Answer::new(400, "VERIFICATION_CODE_EXPIRED", "The code has expired"),
+        Refusal::Locked { until } => {
+            Answer::new(429, "ACCOUNT_LOCKED", "Too many wrong codes. Try again later").retry(now.seconds_until(*until))
+        }
+        Refusal::TooManySends { retry_at } => {
+            Answer::new(429, "RATE_LIMITED", "Too many codes were sent. Try again later")
+                .retry(now.seconds_until(*retry_at))
+        }
+        Refusal::Contended => {
+            Answer::new(429, "RATE_LIMITED", "Too many requests at once. Try again")
+                .retry(Policy::CONTENDED_RETRY_AFTER.as_secs())
+        }
+        Refusal::ProofRequired => {
+            // RFC 9470 3: tells a client that signing in again with a second factor helps.
+            let max_age = Policy::PROOF_FRESH_FOR.as_secs();
+            Answer::new(401, "MFA_REQUIRED", "Verify a second factor first").authenticate(format!(
+                "Bearer error=\"insufficient_user_authentication\", \
+                 error_description=\"A recent second factor is required\", max_age=\"{max_age}\""
+            ))
+        }
+        Refusal::ToggleNotAllowed => {
+            Answer::new(403, "MFA_TOGGLING_NOT_ALLOWED", "MFA cannot be switched on or off here")
+        }
+        Refusal::NoUsableMethod => Answer::new(
+            403,
+            "MFA_CANNOT_ENABLE_WITHOUT_METHOD",
+            "Set up a method first, or enter a code of your authenticator again",
+        ),
+        Refusal::Unreadable => internal(),
+        Refusal::DeviceNotFound => Answer::new(404, "MFA_DEVICE_NOT_FOUND", "There is no such device"),
+        Refusal::DeviceLimit => Answer::new(409, "MFA_DEVICE_LIMIT_REACHED", "You have as many devices as allowed"),
+    }
+}
+
+fn internal() -> Answer {
+    Answer::new(500, "INTERNAL_ERROR", "Something went wrong on our side")
+}
+
+/// An error as it goes out.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: ErrorBody,
+    pub(super) retry_after: Option<u64>,
+    pub(super) authenticate: Option<Cow<'static, str>>,
+}
+
+/// The contract's error body.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ErrorBody {
+    status_code: u16,
+    error: &'static str,
+    message: Cow<'static, str>,
+    pub(super) code: &'static str,
+}
+
+impl Answer {
+    fn new(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let error = status.canonical_reason().unwrap_or("Error");
+        let body = ErrorBody { status_code: status.as_u16(), error, message: message.into(), code };
+        Self { status, body, retry_after: None, authenticate: None }
+    }
+
+    fn retry(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    fn authenticate(mut self, challenge: impl Into<Cow<'static, str>>) -> Self {
+        self.authenticate = Some(challenge.into());
+        self
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<NoRandomness> for Problem {
+    fn from(error: NoRandomness) -> Self {
+        Self::Internal(format!("no randomness: {error}"))
+    }
+}

@@ -1,0 +1,328 @@
+//! Keyed hashes and sealed secrets: HMAC-SHA-256 and AES-256-GCM, each purpose under a key of its own (HKDF, RFC 5869).
+
+use std::fmt;
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    constant_time::verify_slices_are_equal,
+    hkdf, hmac,
+};
+use zeroize::Zeroizing;
+
+use crate::domain::{
+    Address, AddressTag, CodeId, CodeRecord, CodeTag, DeviceId, DeviceRecord, GuessTag, LoginId, Proof, UserId,
+    code::Otp,
+};
+
+/// The keys of one bundle. Cheap to hold, never printed.
+pub struct Keys {
+    user: hmac::Key,
+    login: hmac::Key,
+    address: hmac::Key,
+    limit: hmac::Key,
+    code: hmac::Key,
+    guess: hmac::Key,
+    proof: hmac::Key,
+    sealing: Vec<SealingKey>,
+}
+
+/// A key that seals what is stored. The first of several seals; all open.
+pub struct SealingKey {
+    id: String,
+    key: LessSafeKey,
+}
+
+impl SealingKey {
+    /// A key of 32 bytes under an `id` of 1 to 32 letters, digits, `-` or `_`, which is stored beside what it sealed.
+    #[must_use]
+    pub fn new(id: &str, key: &[u8]) -> Option<Self> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if !(1..=32).contains(&id.len()) || !id.chars().all(plain) {
+            return None;
+        }
+        let key = UnboundKey::new(&AES_256_GCM, key).ok()?;
+        Some(Self { id: id.to_owned(), key: LessSafeKey::new(key) })
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// A sealed value cannot be made.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("cannot seal")]
+pub struct CannotSeal;
+
+impl Keys {
+    /// Derives all keys.
+    ///
+    /// `root` is at least 32 random bytes and never changes: the users' keys in the table hang on it. `sealing` holds
+    /// at least one key.
+    #[must_use]
+    pub fn derive(root: &[u8], sealing: Vec<SealingKey>) -> Self {
+        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"mfa/v1").extract(root);
+        let key = |purpose: &'static str| derive_hmac(&root, purpose);
+        Self {
+            user: key("user"),
+            login: key("login"),
+            address: key("address"),
+            limit: key("limit"),
+            code: key("code"),
+            guess: key("guess"),
+            proof: key("proof"),
+            sealing,
+        }
+    }
+
+    /// The name of a user in the table: a `sub` may be an address, and must not stand there.
+    #[must_use]
+    pub fn user_id(&self, subject: &str) -> UserId {
+        UserId(truncated(&self.user, &[subject.as_bytes()]))
+    }
+
+    /// The name of a login in the table.
+    #[must_use]
+    pub fn login_id(&self, subject: &str, login: &str) -> LoginId {
+        LoginId(truncated(&self.login, &[subject.as_bytes(), login.as_bytes()]))
+    }
+
+    /// The name of a user's address in the ledger.
+    #[must_use]
+    pub fn address_tag(&self, user: UserId, address: &Address) -> AddressTag {
+        let method = address.method().as_str();
+        AddressTag(truncated(&self.address, &[&user.0, method.as_bytes(), address.normalised().as_bytes()]))
+    }
+
+    /// The name of something that a counter counts.
+    #[must_use]
+    pub fn limit_key(&self, value: &[u8]) -> String {
+        data_encoding::BASE64URL_NOPAD.encode(&truncated::<16>(&self.limit, &[value]))
+    }
+
+    /// What is stored of a code that was sent: bound to user, code, method and destination.
+    #[must_use]
+    pub fn code_tag(&self, user: UserId, id: CodeId, address: &Address, otp: &Otp) -> CodeTag {
+        let (method, place) = (address.method().as_str(), address.normalised());
+        let parts: [&[u8]; 5] = [&user.0, &id.0, method.as_bytes(), place.as_bytes(), otp.as_str().as_bytes()];
+        CodeTag(truncated(&self.code, &parts))
+    }
+
+    /// Whether `otp` is the code of `record`, in constant time.
+    #[must_use]
+    pub fn is_code(&self, user: UserId, record: &CodeRecord, address: &Address, otp: &Otp) -> bool {
+        equal(&self.code_tag(user, record.id, address, otp).0, &record.tag.0)
+    }
+
+    /// What is remembered of a wrong guess at `target`.
+    #[must_use]
+    pub fn guess_tag(&self, user: UserId, target: &[u8], otp: &Otp) -> GuessTag {
+        GuessTag(truncated(&self.guess, &[&user.0, target, otp.as_str().as_bytes()]))
+    }
+
+    /// The MAC of a proof, bound to the token that carries it by `token_id`.
+    #[must_use]
+    pub fn proof_mac(&self, user: UserId, token_id: &str, proof: &Proof) -> [u8; 32] {
+        let parts: [&[u8]; 5] = [
+            &user.0,
+            token_id.as_bytes(),
+            &proof.epoch.to_be_bytes(),
+            proof.method.as_str().as_bytes(),
+            &proof.auth_time.as_secs().to_be_bytes(),
+        ];
+        truncated(&self.proof, &parts)
+    }
+
+    /// Seals the TOTP secret of a device for the table. `nonce` is random.
+    ///
+    /// # Errors
+    /// [`CannotSeal`] where there is no key.
+    pub fn seal_totp(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        secret: &[u8],
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<Vec<u8>, CannotSeal> {
+        let key = self.sealing.first().ok_or(CannotSeal)?;
+        let mut sealed = Zeroizing::new(secret.to_vec());
+        let tag = key
+            .key
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(device_aad(user, device)),
+                &mut sealed,
+            )
+            .map_err(|_| CannotSeal)?;
+        let id_len = u8::try_from(key.id.len()).map_err(|_| CannotSeal)?;
+        Ok([&[id_len][..], key.id.as_bytes(), &nonce, &sealed, tag.as_ref()].concat())
+    }
+
+    /// Opens the TOTP secret of a device. `None` where no configured key fits, or the item is another's or was altered.
+    #[must_use]
+    pub fn totp_secret(&self, user: UserId, record: &DeviceRecord) -> Option<Zeroizing<Vec<u8>>> {
+        let (id, rest) = key_id_of(&record.secret)?;
+        let key = self.sealing.iter().find(|key| key.id.as_bytes() == id)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut sealed = Zeroizing::new(sealed.to_vec());
+        let opened = key.key.open_in_place(nonce, Aad::from(device_aad(user, record.id)), &mut sealed).ok()?.len();
+        sealed.truncate(opened);
+        Some(sealed)
+    }
+
+    /// Whether `secret` is that of `record`, in constant time.
+    #[must_use]
+    pub fn is_totp_secret(&self, user: UserId, record: &DeviceRecord, secret: &[u8]) -> bool {
+        self.totp_secret(user, record).is_some_and(|own| equal(&own, secret))
+    }
+
+    /// Whether `record` was sealed by a key that seals no more, and should be sealed anew.
+    #[must_use]
+    pub fn is_sealed_by_an_old_key(&self, record: &DeviceRecord) -> bool {
+        let current = self.sealing.first().map(|key| key.id.as_bytes());
+        key_id_of(&record.secret).map(|(id, _)| id) != current
+    }
+
+}
+
+/// Binds a sealed secret to its user and device. Not to the table: a restored one has another name
+/// (`docs/decisions/0006-associated-data.md`).
+fn device_aad(user: UserId, device: DeviceId) -> Vec<u8> {
+    framed(&[b"DEVICE", &user.0, device.0.as_bytes()])
+}
+
+/// Compares secrets in constant time.
+#[must_use]
+pub fn equal(left: &[u8], right: &[u8]) -> bool {
+    verify_slices_are_equal(left, right).is_ok()
+}
+
+fn key_id_of(sealed: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&len, rest) = sealed.split_first()?;
+    rest.split_at_checked(usize::from(len))
+}
+
+fn derive_hmac(root: &hkdf::Prk, purpose: &str) -> hmac::Key {
+    let info = [purpose.as_bytes()];
+    match root.expand(&info, hmac::HMAC_SHA256) {
+        Ok(okm) => hmac::Key::from(okm),
+        Err(_) => unreachable!("HKDF-SHA-256 always yields 32 bytes"),
+    }
+}
+
+/// The first `N` bytes (at most 32) of the MAC over the parts.
+fn truncated<const N: usize>(key: &hmac::Key, parts: &[&[u8]]) -> [u8; N] {
+    let tag = hmac::sign(key, &framed(parts));
+    let mut bytes = [0; N];
+    bytes.iter_mut().zip(tag.as_ref()).for_each(|(byte, mac)| *byte = *mac);
+    bytes
+}
+
+/// Joins parts so that no two lists of parts join alike: each behind its length.
+fn framed(parts: &[&[u8]]) -> Vec<u8> {
+    parts.iter().flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.iter().copied())).collect()
+}
+
+// Keys are never printed, not even by accident.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealingKey({})", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{Email, Timestamp};
+
+    fn keys(sealing: &[(&str, u8)]) -> Keys {
+        let sealing = sealing.iter().filter_map(|(id, byte)| SealingKey::new(id, &[*byte; 32])).collect();
+        Keys::derive(&[7; 32], sealing)
+    }
+
+    fn record(keys: &Keys, user: UserId, id: u128) -> DeviceRecord {
+        let id = DeviceId(Uuid::from_u128(id));
+        let secret = keys.seal_totp(user, id, b"12345678901234567890", [9; 12]).expect("seals");
+        DeviceRecord { id, name: String::new(), secret, created: Timestamp::default() }
+    }
+
+    #[test]
+    fn what_was_sealed_opens_again_and_does_not_show() {
+        let keys = keys(&[("k1", 1)]);
+        let user = keys.user_id("alice");
+        let record = record(&keys, user, 1);
+        assert_eq!(keys.totp_secret(user, &record).map(|s| s.to_vec()), Some(b"12345678901234567890".to_vec()));
+        assert!(!record.secret.windows(4).any(|w| w == b"1234"));
+        assert!(keys.is_totp_secret(user, &record, b"12345678901234567890"));
+        assert!(!keys.is_totp_secret(user, &record, b"12345678901234567891"));
+    }
+
+    #[test]
+    fn a_secret_moved_to_another_user_or_device_does_not_open() {
+        let home = keys(&[("k1", 1)]);
+        let user = home.user_id("alice");
+        let record = record(&home, user, 1);
+        assert!(home.totp_secret(home.user_id("mallory"), &record).is_none());
+        let moved = DeviceRecord { id: DeviceId(Uuid::from_u128(2)), ..record.clone() };
+        assert!(home.totp_secret(user, &moved).is_none());
+    }
+
+    #[test]
+    fn an_altered_or_cut_secret_does_not_open() {
+        let keys = keys(&[("k1", 1)]);
+        let user = keys.user_id("alice");
+        let good = record(&keys, user, 1);
+        for len in 0..good.secret.len() {
+            let cut = DeviceRecord { secret: good.secret[..len].to_vec(), ..good.clone() };
+            assert!(keys.totp_secret(user, &cut).is_none(), "{len} bytes");
+            let mut altered = good.clone();
+            altered.secret[len] ^= 1;
+            assert!(keys.totp_secret(user, &altered).is_none(), "byte {len}");
+        }
+    }
+
+    #[test]
+    fn the_first_key_seals_all_open_and_an_old_one_is_known_as_old() {
+        let before = keys(&[("old", 1)]);
+        let after = keys(&[("new", 2), ("old", 1)]);
+        let user = before.user_id("alice");
+        let record = record(&before, user, 1);
+        assert!(after.totp_secret(user, &record).is_some());
+        assert!(after.is_sealed_by_an_old_key(&record));
+        assert!(!before.is_sealed_by_an_old_key(&record));
+        assert!(keys(&[("new", 2)]).totp_secret(user, &record).is_none(), "a key taken away opens nothing");
+    }
+
+    #[test]
+    fn a_code_is_bound_to_user_code_method_and_destination() {
+        let keys = keys(&[("k1", 1)]);
+        let (alice, bob) = (keys.user_id("alice"), keys.user_id("bob"));
+        let mail = |text| Address::Email(Email::parse(text).expect("an address"));
+        let otp = Otp::parse("123456", 6).expect("six digits");
+        let id = CodeId([1; 8]);
+        let tag = keys.code_tag(alice, id, &mail("a@x.example"), &otp);
+        assert_eq!(tag, keys.code_tag(alice, id, &mail("A@X.example"), &otp), "one mailbox");
+        assert_ne!(tag, keys.code_tag(bob, id, &mail("a@x.example"), &otp));
+        assert_ne!(tag, keys.code_tag(alice, CodeId([2; 8]), &mail("a@x.example"), &otp));
+        assert_ne!(tag, keys.code_tag(alice, id, &mail("b@x.example"), &otp));
+        let phone = Address::Phone(crate::domain::Phone::parse("+442079460018").expect("a number"));
+        assert_ne!(tag, keys.code_tag(alice, id, &phone, &otp));
+    }
+
+    #[test]
+    fn parts_are_framed_so_that_no_two_lists_join_alike() {
+        assert_ne!(framed(&[b"ab", b"c"]), framed(&[b"a", b"bc"]));
+        assert_ne!(framed(&[b"ab"]), framed(&[b"ab", b""]));
+    }
+}

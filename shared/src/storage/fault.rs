@@ -1,0 +1,65 @@
+use std::error::Error;
+
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+
+use crate::{domain::Refusal, http::Problem, random::NoRandomness};
+
+/// Why a call to the table, or an operation made of some, has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// A rule said no. That is the result.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The table does not answer or throttles: a later try may go well.
+    #[error("the table is unavailable: {0}")]
+    Unavailable(String),
+    /// The table, its permissions or an item are not as they must be: somebody must look.
+    #[error("the table is broken: {0}")]
+    Broken(String),
+}
+
+impl Fault {
+    /// Sorts a failed call. The text names the call and the service's error, never a key or value.
+    pub(super) fn of<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        const BROKEN: [&str; 5] = [
+            "AccessDeniedException",
+            "ResourceNotFoundException",
+            "UnrecognizedClientException",
+            "ValidationException",
+            "ItemCollectionSizeLimitExceededException",
+        ];
+        match error {
+            SdkError::ServiceError(context) => {
+                let code = context.err().code().unwrap_or("an unnamed error");
+                let text = format!("{call}: {code}");
+                if BROKEN.contains(&code) { Self::Broken(text) } else { Self::Unavailable(text) }
+            }
+            SdkError::TimeoutError(_) => Self::Unavailable(format!("{call}: time-out")),
+            SdkError::DispatchFailure(_) => Self::Unavailable(format!("{call}: no connection")),
+            SdkError::ConstructionFailure(_) => Self::Broken(format!("{call}: could not be made")),
+            _ => Self::Unavailable(format!("{call}: the answer could not be read")),
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Refused(refusal) => Self::Refused(refusal),
+            Fault::Unavailable(cause) => Self::Unavailable(cause),
+            Fault::Broken(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+impl From<NoRandomness> for Fault {
+    fn from(error: NoRandomness) -> Self {
+        Self::Broken(format!("no randomness: {error}"))
+    }
+}

@@ -1,0 +1,13 @@
+//! The table: `DynamoDB`, one item kind a file, expressions beside the item that they touch.
+
+mod code;
+mod counter;
+mod device;
+mod fault;
+mod ledger;
+mod table;
+mod user;
+
+pub use fault::Fault;
+pub use table::Table;
+pub use user::Subject;

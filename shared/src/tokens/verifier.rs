@@ -1,0 +1,202 @@
+use std::sync::Arc;
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Validation, decode_header,
+    jwk::{Jwk, ThumbprintHash},
+};
+use serde_json::Value;
+
+use super::{Claims, claims::UniqueClaims};
+use crate::{
+    config::{Config, JwtConfig},
+    domain::{Address, Caller, Contact, Email, Method, Phone, Policy, Proof, Timestamp, UserId},
+    http::Problem,
+    keys::{self, Keys},
+};
+
+/// The longest token that is looked at, in bytes. API Gateway takes 10 KB of headers in all.
+const MAX_TOKEN: usize = 8 * 1024;
+
+/// The longest user id, in bytes.
+const MAX_SUBJECT: usize = 128;
+
+/// Checks bearer tokens: one pinned algorithm per key, and our own clock.
+pub struct Verifier {
+    login: Key,
+    own: Option<OwnKey>,
+    issuer: Option<String>,
+    audience: Option<String>,
+    require_verified_contact: bool,
+    keys: Arc<Keys>,
+}
+
+struct Key {
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+/// The key that checks our own tokens, where it is not the login tokens' own.
+struct OwnKey {
+    id: String,
+    key: Key,
+}
+
+impl Verifier {
+    /// A verifier by the configuration.
+    #[must_use]
+    pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
+        let JwtConfig { algorithm, login_key, issuer, audience, .. } = &config.jwt;
+        Self {
+            login: Key { algorithm: *algorithm, key: login_key.clone() },
+            own: own_key(&config.jwt),
+            issuer: issuer.clone(),
+            audience: audience.clone(),
+            require_verified_contact: policy.require_verified_contact,
+            keys,
+        }
+    }
+
+    /// Checks a token and says who calls. Touches nothing but the token.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidToken`], whatever its fault; which one is for the log alone.
+    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<(Caller, Claims), Problem> {
+        let claims = self.signed_claims(token)?;
+        self.check(&claims, now)?;
+        let subject = subject(&claims)?;
+        let user = self.keys.user_id(subject);
+        let contact = contact(&claims, self.require_verified_contact);
+        let addresses = [contact.email.clone().map(Address::Email), contact.phone.clone().map(Address::Phone)];
+        let tag = |address: Address| (address.method(), self.keys.address_tag(user, &address));
+        let caller = Caller {
+            user,
+            login: self.keys.login_id(subject, claims.login()),
+            address_tags: addresses.into_iter().flatten().map(tag).collect(),
+            contact,
+            proof: self.proof(&claims, user),
+        };
+        Ok((caller, claims))
+    }
+
+    fn signed_claims(&self, token: &str) -> Result<Claims, Problem> {
+        if token.len() > MAX_TOKEN {
+            return Err(Problem::InvalidToken("too long"));
+        }
+        let header = decode_header(token).map_err(|_| Problem::InvalidToken("malformed header"))?;
+        let key = match &self.own {
+            Some(own) if header.kid.as_deref() == Some(&own.id) => &own.key,
+            _ => &self.login,
+        };
+        // The algorithm is the key's, never the token's to choose.
+        if header.alg != key.algorithm {
+            return Err(Problem::InvalidToken("another algorithm"));
+        }
+        let mut validation = Validation::new(key.algorithm);
+        // The library would ask the system's clock, and take strings for numbers: `check` does both itself.
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        jsonwebtoken::decode::<UniqueClaims>(token, &key.key, &validation)
+            .map(|decoded| Claims::of(decoded.claims, token))
+            .map_err(|_| Problem::InvalidToken("bad signature or malformed claims"))
+    }
+
+    fn check(&self, claims: &Claims, now: Timestamp) -> Result<(), Problem> {
+        let invalid = |cause| Err(Problem::InvalidToken(cause));
+        match claims.millis("exp") {
+            None => return invalid("exp is missing or no number"),
+            Some(exp) if exp <= now.as_millis() => return invalid("expired"),
+            Some(_) => {}
+        }
+        match (claims.get("nbf"), claims.millis("nbf")) {
+            (None, _) => {}
+            (Some(_), None) => return invalid("nbf is no number"),
+            (_, Some(nbf)) if nbf > now.as_millis() => return invalid("not yet valid"),
+            (_, Some(_)) => {}
+        }
+        if self.issuer.as_deref().is_some_and(|issuer| claims.text("iss") != Some(issuer)) {
+            return invalid("another issuer");
+        }
+        if self.audience.as_deref().is_some_and(|audience| !names_audience(claims, audience)) {
+            return invalid("another audience");
+        }
+        match claims.get("type") {
+            Some(Value::String(kind)) if kind == "access" => Ok(()),
+            None if self.audience.is_some() => Ok(()),
+            _ => invalid("not an access token"),
+        }
+    }
+
+    /// The proof that a token carries. What is not ours is not believed, and is no error either.
+    fn proof(&self, claims: &Claims, user: UserId) -> Option<Proof> {
+        let claim = claims.get("mfa")?.as_object()?;
+        let proof = Proof {
+            epoch: claim.get("epoch")?.as_u64()?,
+            method: Method::parse(claim.get("method")?.as_str()?)?,
+            auth_time: Timestamp::from_secs(claim.get("auth_time")?.as_u64()?),
+        };
+        let mac = data_encoding::BASE64URL_NOPAD.decode(claim.get("mac")?.as_str()?.as_bytes()).ok()?;
+        let expected = self.keys.proof_mac(user, claims.text("jti")?, &proof);
+        keys::equal(&mac, &expected).then_some(proof)
+    }
+}
+
+fn own_key(jwt: &JwtConfig) -> Option<OwnKey> {
+    let jwk = public_half(jwt)?;
+    let id = jwk.common.key_id.clone()?;
+    let key = DecodingKey::from_jwk(&jwk).ok()?;
+    Some(OwnKey { id, key: Key { algorithm: jwt.own_algorithm, key } })
+}
+
+/// The public half of our own signing key, named by its thumbprint (RFC 7638). A shared secret has none.
+pub(super) fn public_half(jwt: &JwtConfig) -> Option<Jwk> {
+    if jwt.own_algorithm == Algorithm::HS256 {
+        return None;
+    }
+    let mut jwk = Jwk::from_encoding_key(&jwt.own_key, jwt.own_algorithm).ok()?;
+    jwk.common.key_id = jwk.thumbprint(ThumbprintHash::SHA256).ok();
+    Some(jwk)
+}
+
+fn names_audience(claims: &Claims, audience: &str) -> bool {
+    match claims.get("aud") {
+        Some(Value::String(named)) => named == audience,
+        Some(Value::Array(list)) => list.iter().any(|named| named.as_str() == Some(audience)),
+        _ => false,
+    }
+}
+
+/// The user id: `sub`, else `id`. Both, and different, would let two readers see two users.
+fn subject(claims: &Claims) -> Result<&str, Problem> {
+    let subject = match (claims.get("sub"), claims.get("id")) {
+        (Some(Value::String(sub)), None) => sub,
+        (None, Some(Value::String(id))) => id,
+        (Some(Value::String(sub)), Some(Value::String(id))) if sub == id => sub,
+        _ => return Err(Problem::InvalidToken("sub and id are missing, different or no strings")),
+    };
+    if (1..=MAX_SUBJECT).contains(&subject.len()) {
+        Ok(subject)
+    } else {
+        Err(Problem::InvalidToken("sub is empty or too long"))
+    }
+}
+
+fn contact(claims: &Claims, require_verified: bool) -> Contact {
+    let usable = |flag, moment| !require_verified || !is_marked_unverified(claims, flag, moment);
+    let email = claims.text("email").and_then(Email::parse);
+    let phone = ["phone", "phone_number"].into_iter().find_map(|name| claims.text(name)).and_then(Phone::parse);
+    Contact {
+        email: email.filter(|_| usable("email_verified", "emailVerifiedAt")),
+        phone: phone.filter(|_| usable("phone_number_verified", "phoneVerifiedAt")),
+    }
+}
+
+/// Whether the token says that an address was not verified. Some issuers write the flag as a string.
+fn is_marked_unverified(claims: &Claims, flag: &str, moment: &str) -> bool {
+    let flagged = match claims.get(flag) {
+        Some(Value::Bool(verified)) => !verified,
+        Some(Value::String(verified)) => verified == "false",
+        _ => false,
+    };
+    flagged || claims.get(moment).is_some_and(Value::is_null)
+}
