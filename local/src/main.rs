@@ -1,1 +1,178 @@
-fn main(){}
+//! `cargo run`: the whole bundle on this machine.
+
+use std::{
+    collections::BTreeMap,
+    io::{ErrorKind, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use axum::http::{HeaderValue, Method};
+use clap::Parser;
+use mfa::{Bundle, config::Config, http::LogLine};
+use mfa_local::{LocalTable, Server, Services, StartServices, clock::LocalClock, environment, router};
+use tokio::net::TcpListener;
+
+/// Multi-factor authentication on one machine: every function behind one port, with an embedded DynamoDB and an inbox
+/// for the codes that go out. Listens on loopback only.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Port to serve at; 0 picks a free one.
+    #[arg(long, default_value_t = 9000)]
+    port: u16,
+    /// Keep the table in this file instead of in memory.
+    #[arg(long, value_name = "FILE", conflicts_with = "dynamodb")]
+    data: Option<PathBuf>,
+    /// Use the DynamoDB at this address instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    dynamodb: Option<String>,
+    /// Send e-mail to the SES at this address instead of the inbox.
+    #[arg(long, value_name = "URL")]
+    ses: Option<String>,
+    /// Send text messages to the SNS at this address instead of the inbox.
+    #[arg(long, value_name = "URL")]
+    sns: Option<String>,
+    /// The HS256 secret of login tokens, at least 32 bytes.
+    #[arg(long, value_name = "SECRET")]
+    jwt_secret: Option<String>,
+    /// Let pages of this origin call the API.
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Option<HeaderValue>,
+    /// Set a variable of the README's table, such as MFA_REQUIRED=true. May be given more than once.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    settings: Vec<(String, String)>,
+    /// Start only DynamoDB, the inbox and the console's own routes, and write their addresses to the env file.
+    #[arg(long)]
+    services_only: bool,
+    /// Where --services-only writes the environment for `cargo lambda watch --env-file`.
+    #[arg(long, value_name = "FILE", default_value = "local.env")]
+    env_file: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            // Standard error may be closed; there is nobody else to tell.
+            let _ = writeln!(std::io::stderr(), "mfa-local: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), String> {
+    // Bound first: a taken port must not leave services running.
+    let listener = listen(options.port).await?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+
+    let clock = LocalClock::wall();
+    let wanted = StartServices {
+        data: options.data.clone(),
+        dynamodb: options.dynamodb.clone(),
+        ses: options.ses.clone(),
+        sns: options.sns.clone(),
+    };
+    let services = Services::start(wanted, &clock).await.map_err(|error| error.to_string())?;
+    let variables = variables(&options, &services);
+    let config = Config::from_vars(|name| variables.get(name).cloned()).map_err(|faults| faults.to_string())?;
+    let table = LocalTable::new(&services.endpoints.dynamodb, &config.table);
+    table.create().await?;
+    if options.services_only {
+        write_env_file(&options.env_file, &variables)?;
+    }
+
+    let bundle = (!options.services_only).then(|| Bundle::new(config, clock.for_bundle()));
+    let jwt_secret = variables.get("MFA_JWT_SECRET").cloned().unwrap_or_default();
+    let app = router(Server {
+        bundle,
+        inbox: services.inbox,
+        table,
+        clock,
+        clock_is_adjustable: options.data.is_none() && !options.services_only,
+        jwt_secret,
+        allow_origin: options.allow_origin.clone(),
+        log: print_request,
+    });
+    print(&if options.services_only { services_text(address, &options) } else { welcome_text(address) });
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async {
+            let _ = tokio::signal::ctrl_c().await;
+        })
+        .await
+        .map_err(|error| error.to_string())
+}
+
+async fn listen(port: u16) -> Result<TcpListener, String> {
+    TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!("port {port} is taken. Choose another with --port, or let --port 0 pick a free one")
+        }
+        _ => format!("cannot listen on 127.0.0.1:{port}: {error}"),
+    })
+}
+
+fn variables(options: &Options, services: &Services) -> BTreeMap<String, String> {
+    let defaults = environment::variables(&services.endpoints).into_iter();
+    let mut variables: BTreeMap<_, _> = defaults.map(|(name, value)| (name.to_owned(), value)).collect();
+    if let Some(secret) = &options.jwt_secret {
+        variables.insert("MFA_JWT_SECRET".to_owned(), secret.clone());
+    }
+    variables.extend(options.settings.iter().cloned());
+    variables
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn write_env_file(path: &PathBuf, variables: &BTreeMap<String, String>) -> Result<(), String> {
+    std::fs::write(path, environment::env_file(variables))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn welcome_text(address: SocketAddr) -> String {
+    format!(
+        "Serving the MFA bundle at http://{address}  (Ctrl-C stops)\n\n\
+         \x20 console  http://{address}/\n\
+         \x20 inbox    http://{address}/__local/inbox\n\
+         \x20 table    http://{address}/__local/table\n\n\
+         {}\n",
+        first_call(address)
+    )
+}
+
+/// A call that works as it stands, pasted into a shell.
+fn first_call(address: SocketAddr) -> String {
+    format!(
+        "Try it, in another terminal:\n\n\
+         TOKEN=$(curl -s http://{address}/__local/token -H 'content-type: application/json' \\\n\
+         \x20 -d '{{\"sub\":\"alice\",\"email\":\"alice@example.com\"}}' | cut -d'\"' -f4)\n\
+         curl -i http://{address}/auth/mfa/status -H \"authorization: Bearer $TOKEN\"\n"
+    )
+}
+
+fn services_text(address: SocketAddr, options: &Options) -> String {
+    let file = options.env_file.display();
+    format!(
+        "Serving DynamoDB, SES and SNS for functions that run elsewhere; their addresses are in {file}\n\n\
+         \x20 login tokens  http://{address}/__local/token\n\
+         \x20 inbox         http://{address}/__local/inbox\n\n\
+         Next: cargo lambda watch --env-file {file}\n"
+    )
+}
+
+/// One readable line a request.
+fn print_request(method: &Method, path: &str, log: &LogLine) {
+    let code = log.code.unwrap_or("");
+    let cause = log.cause.as_deref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+    print(&format!("{} {method:<6} {path} {code}{cause} {} ms\n", log.status, log.duration_ms));
+}
+
+fn print(text: &str) {
+    // A closed standard output must not end the server.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

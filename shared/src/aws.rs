@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{
-    Credentials, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
-};
+use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
@@ -45,11 +43,8 @@ pub(crate) fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttp
     if endpoint.is_some_and(|url| url.starts_with("http://")) {
         return Builder::new().build_http();
     }
-    let trust = if aws.native_roots {
-        TrustStore::default()
-    } else {
-        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
-    };
+    let trust =
+        if aws.native_roots { TrustStore::default() } else { TrustStore::empty().with_pem_certificate(AMAZON_ROOTS) };
     let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
     match TlsContext::builder().with_trust_store(trust).build() {
         Ok(context) => builder.tls_context(context).build_https(),

@@ -185,7 +185,6 @@ impl Keys {
         let current = self.sealing.first().map(|key| key.id.as_bytes());
         key_id_of(&record.secret).map(|(id, _)| id) != current
     }
-
 }
 
 /// Binds a sealed secret to its user and device. Not to the table: a restored one has another name

@@ -81,8 +81,7 @@ impl Challenge {
         let source = keys.limit_key(call.source.as_bytes());
         let order = Order { id: CodeId(random::bytes()?), address, source };
 
-        let announced =
-            table.decide(subject, call.now, |snapshot| challenge::announce(snapshot, &order, &cx)).await?;
+        let announced = table.decide(subject, call.now, |snapshot| challenge::announce(snapshot, &order, &cx)).await?;
 
         let otp = new_code(policy.code_length)?;
         if let Err(problem) = self.write_and_send(&order, &otp, &announced, &cx).await {

@@ -43,7 +43,8 @@ pub struct SetupReply {
 impl ReadBody for SetupBody {
     fn read(fields: &Fields) -> Result<Self, Problem> {
         // A `:` parts issuer and account in an `otpauth` address, so none may stand in either.
-        let name = |field| Ok::<_, Problem>(fields.optional_text(field, LONGEST_NAME)?.map(|text| text.replace(':', " ")));
+        let name =
+            |field| Ok::<_, Problem>(fields.optional_text(field, LONGEST_NAME)?.map(|text| text.replace(':', " ")));
         Ok(Self { label: name("label")?, device_name: name("deviceName")? })
     }
 }

@@ -224,8 +224,8 @@ fn sms(read: &mut Reader<'_>) -> Option<SmsConfig> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
         (text.contains('.') && text.chars().all(plain)).then(|| text.to_ascii_lowercase())
     });
-    let origination_number = read
-        .parsed("MFA_SMS_ORIGINATION_NUMBER", "must be a number in E.164 form, or a short code", |text| {
+    let origination_number =
+        read.parsed("MFA_SMS_ORIGINATION_NUMBER", "must be a number in E.164 form, or a short code", |text| {
             let short_code = (3..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
             (short_code || Phone::parse(text).is_some()).then(|| text.to_owned())
         });
@@ -307,9 +307,10 @@ fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
     let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
         (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
     });
-    let public_key = read.parsed("MFA_JWT_PUBLIC_KEY", "must be a PEM public key that fits MFA_JWT_ALGORITHM", |text| {
-        public_key(algorithm, &unescaped(text))
-    });
+    let public_key =
+        read.parsed("MFA_JWT_PUBLIC_KEY", "must be a PEM public key that fits MFA_JWT_ALGORITHM", |text| {
+            public_key(algorithm, &unescaped(text))
+        });
     let signing_key = read.parsed("MFA_SIGNING_KEY", "must be a PKCS#8 PEM private key for ES256 or EdDSA", |text| {
         signing_key(&unescaped(text))
     });
@@ -389,7 +390,10 @@ fn refuse_development_keys(read: &mut Reader<'_>, aws: Option<&AwsConfig>) {
         // The key itself is looked for, wherever it stands in a list.
         let key = value.rsplit(':').next().unwrap_or(value);
         if read.text(name).is_some_and(|text| text.contains(key)) {
-            read.fault(name, "is the well-known development key, which only a DynamoDB on this machine may be used with");
+            read.fault(
+                name,
+                "is the well-known development key, which only a DynamoDB on this machine may be used with",
+            );
         }
     }
 }

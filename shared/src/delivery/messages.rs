@@ -30,7 +30,10 @@ impl MessageTexts {
     #[must_use]
     pub fn sms(&self, code: &str, domain: &str) -> String {
         let Self { app_name, .. } = self;
-        format!("{code} is your {app_name} code, valid {}. Not you? Ignore it.\n\n@{domain} #{code}", self.minutes("min"))
+        format!(
+            "{code} is your {app_name} code, valid {}. Not you? Ignore it.\n\n@{domain} #{code}",
+            self.minutes("min")
+        )
     }
 
     /// The e-mail.
@@ -72,11 +75,7 @@ pub fn gsm7_septets(text: &str) -> Option<usize> {
     const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
     const EXTENDED: &str = "^{}\\[~]|€";
     text.chars().try_fold(0, |septets, c| {
-        if BASIC.contains(c) {
-            Some(septets + 1)
-        } else {
-            EXTENDED.contains(c).then_some(septets + 2)
-        }
+        if BASIC.contains(c) { Some(septets + 1) } else { EXTENDED.contains(c).then_some(septets + 2) }
     })
 }
 
@@ -99,7 +98,10 @@ mod tests {
     fn an_email_says_code_lifetime_and_what_to_do_if_it_was_somebody_else() {
         let email = texts("R&D <Tools>").email("012345");
         for part in [&email.text, &email.html] {
-            assert!(part.contains("012345") && part.contains("5 minutes") && part.contains("this was not you"), "{part}");
+            assert!(
+                part.contains("012345") && part.contains("5 minutes") && part.contains("this was not you"),
+                "{part}"
+            );
         }
         assert!(email.html.contains("R&amp;D &lt;Tools&gt;") && !email.html.contains("<Tools>"));
         assert!(!email.subject.contains("012345"));

@@ -59,9 +59,8 @@ impl Phone {
         }
         let number: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
         let digits = number.strip_prefix('+')?;
-        let good = (8..=15).contains(&digits.len())
-            && digits.bytes().all(|b| b.is_ascii_digit())
-            && !digits.starts_with('0');
+        let good =
+            (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
         good.then_some(Self(number))
     }
 
@@ -146,9 +145,7 @@ impl Contact {
     pub fn address(&self, method: Method, policy: &Policy) -> Option<Address> {
         match method {
             Method::Email => self.email.clone().map(Address::Email),
-            Method::Sms => {
-                self.phone.clone().filter(|phone| policy.sms_countries.allow(phone)).map(Address::Phone)
-            }
+            Method::Sms => self.phone.clone().filter(|phone| policy.sms_countries.allow(phone)).map(Address::Phone),
             Method::Totp => None,
         }
     }
@@ -215,7 +212,9 @@ mod tests {
     #[test]
     fn a_phone_number_is_e164() {
         assert_eq!(Phone::parse("+44 (20) 7946-0018").map(|p| p.0), Some("+442079460018".into()));
-        for bad in ["", "442079460018", "+0442079460018", "+1234567", "+1234567890123456", "+44x20794600", "+４４２０７９４６"] {
+        for bad in
+            ["", "442079460018", "+0442079460018", "+1234567", "+1234567890123456", "+44x20794600", "+４４２０７９４６"]
+        {
             assert!(Phone::parse(bad).is_none(), "{bad}");
         }
     }

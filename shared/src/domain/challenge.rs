@@ -48,8 +48,7 @@ pub fn announce(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Decisio
     ledger.sends.record(cx.now);
     let next = ledger.sends.wait_until(cx.now).unwrap_or(cx.now);
     let announced = Announced { until, resend_after: next.since(cx.now) };
-    let groundwork =
-        Groundwork::Raise { counters: counters(snapshot, order, cx), must_count: method == Method::Sms };
+    let groundwork = Groundwork::Raise { counters: counters(snapshot, order, cx), must_count: method == Method::Sms };
     Decision::commit_after(groundwork, ledger, Ok(announced))
 }
 

@@ -190,8 +190,8 @@ mod tests {
         assert!(!failures.is_repeat(tag(1), START));
     }
 
-    /// Plays a year of guessing by `plan` (how many guesses at each hour at most), the owner signing in every
-    /// `owner` hours. Returns guesses judged in the year and in its busiest 24 hours after the first.
+    /// Plays a year of guessing by `plan` (how many guesses at most in each quarter of an hour), the owner signing in
+    /// every `owner` hours where no lock keeps them out. Returns the guesses that were judged.
     fn year(owner: u64, mut plan: impl FnMut(&Failures, Timestamp) -> u64) -> u64 {
         let mut failures = Failures::default();
         let mut judged = 0;
@@ -219,8 +219,9 @@ mod tests {
         });
         let eight_hourly = year(8, |_, _| 1000);
         for judged in [greedy, patient, careful, eight_hourly] {
-            assert!((300..=400).contains(&judged), "greedy {greedy}, patient {patient}, careful {careful}");
+            assert!(judged <= 400, "greedy {greedy}, patient {patient}, careful {careful}, 8-hourly {eight_hourly}");
         }
+        assert!(careful > 300, "the careful one is bounded by the strikes alone: {careful}");
         let no_owner = year(1_000_000, |_, _| 1000);
         assert!(no_owner <= 101, "without the owner: {no_owner}");
     }

@@ -17,12 +17,12 @@ pub fn pass(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
 #[must_use]
 pub fn is_proven(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     let ledger = &snapshot.ledger;
-    let by_token = cx.caller.proof.is_some_and(|proof| {
-        proof.epoch == ledger.epoch && cx.now.since(proof.auth_time) <= Policy::PROOF_FRESH_FOR
-    });
+    let by_token = cx
+        .caller
+        .proof
+        .is_some_and(|proof| proof.epoch == ledger.epoch && cx.now.since(proof.auth_time) <= Policy::PROOF_FRESH_FOR);
     // The login that switched MFA on keeps the token it had, and shows recovery codes next.
-    let by_grace =
-        ledger.grace.as_ref().is_some_and(|grace| grace.login == cx.caller.login && cx.now < grace.until);
+    let by_grace = ledger.grace.as_ref().is_some_and(|grace| grace.login == cx.caller.login && cx.now < grace.until);
     by_token || by_grace
 }
 

@@ -61,9 +61,9 @@ pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) 
     if let Some(record) = snapshot.open_setups(cx.now).find(|record| belongs(record)) {
         return judge_first_code(snapshot, record, secret, otp, cx);
     }
-    let repeated = snapshot.verified_devices().any(|(device, record)| {
-        device.used.is_none() && belongs(record) && totp::is_code_of(secret, otp, device.step)
-    });
+    let repeated = snapshot
+        .verified_devices()
+        .any(|(device, record)| device.used.is_none() && belongs(record) && totp::is_code_of(secret, otp, device.step));
     Decision::Answer(if repeated { Ok(()) } else { Err(Refusal::WrongTotp) })
 }
 

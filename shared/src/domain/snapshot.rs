@@ -44,9 +44,8 @@ impl Snapshot {
     pub fn is_whole(&self, login: Option<LoginId>, now: Timestamp) -> bool {
         let devices = self.ledger.devices.iter().all(|device| self.device(device.id).is_some());
         let setups = self.ledger.setups.iter().all(|s| s.until <= now || self.device(s.id).is_some());
-        let code = login.is_none_or(|login| {
-            self.ledger.code_of(login).is_none() || self.outstanding_code(login).is_some()
-        });
+        let code =
+            login.is_none_or(|login| self.ledger.code_of(login).is_none() || self.outstanding_code(login).is_some());
         devices && setups && code
     }
 }

@@ -74,9 +74,8 @@ mod tests {
 
     #[test]
     fn the_vectors_of_rfc_4226_appendix_d_hold() {
-        let expected = [
-            "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489",
-        ];
+        let expected =
+            ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
         for (counter, code) in (0..).zip(expected) {
             assert!(is_code_of(SECRET, &otp(code), counter), "counter {counter}");
         }

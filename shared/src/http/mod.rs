@@ -14,5 +14,5 @@ pub use device::{MfaDevice, devices};
 pub use endpoint::{Call, Endpoint, Message};
 pub use lambda::run;
 pub use log::LogLine;
-pub use pipeline::{Incoming, Served, serve};
+pub use pipeline::{Incoming, Served, serve, serve_unknown};
 pub use problem::Problem;

@@ -5,7 +5,7 @@ use lambda_http::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, he
 use serde::Serialize;
 
 use super::{Call, Endpoint, Fields, LogLine, Problem, ReadBody, source};
-use crate::Bundle;
+use crate::{Bundle, domain::Timestamp};
 
 /// The largest body that is read, in bytes: no route needs a tenth of it.
 const MAX_BODY: usize = 8 * 1024;
@@ -45,17 +45,27 @@ pub async fn serve<E: Endpoint>(bundle: &Bundle, endpoint: &E, incoming: Incomin
     let outcome = outcome.and_then(|reply| to_json(&reply));
 
     let now = bundle.clock.now();
+    log.duration_ms = u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX);
+    finish(outcome, now, log)
+}
+
+/// The answer to a path that nothing serves. Behind API Gateway the gateway gives it.
+#[must_use]
+pub fn serve_unknown(request_id: &str, now: Timestamp) -> Served {
+    finish(Err(Problem::NotFound), now, LogLine::new("unknown", request_id))
+}
+
+fn finish(outcome: Result<Vec<u8>, Problem>, now: Timestamp, mut log: LogLine) -> Served {
     let mut response = match outcome {
         Ok(body) => with_body(StatusCode::OK, body),
         Err(problem) => refusal(&problem, now, &mut log),
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(id) = HeaderValue::from_str(&incoming.request_id) {
+    if let Ok(id) = HeaderValue::from_str(&log.request_id) {
         headers.insert("x-request-id", id);
     }
     log.status = response.status().as_u16();
-    log.duration_ms = u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX);
     Served { response, log }
 }
 
@@ -112,7 +122,7 @@ fn to_json(reply: &impl Serialize) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(reply).map_err(|error| Problem::internal(format!("a reply cannot be written: {error}")))
 }
 
-fn refusal(problem: &Problem, now: crate::domain::Timestamp, log: &mut LogLine) -> Response<Vec<u8>> {
+fn refusal(problem: &Problem, now: Timestamp, log: &mut LogLine) -> Response<Vec<u8>> {
     let answer = problem.answer(now);
     log.code = Some(answer.body.code);
     log.cause = problem.cause();

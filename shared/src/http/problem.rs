@@ -72,9 +72,7 @@ impl Problem {
         match self {
             Self::Refused(refusal) => refused(refusal, now),
             Self::InvalidInput(message) => Answer::new(400, "INVALID_INPUT", message.clone()),
-            Self::MissingField(name) => {
-                Answer::new(400, "MISSING_REQUIRED_FIELD", format!("{name} is required"))
-            }
+            Self::MissingField(name) => Answer::new(400, "MISSING_REQUIRED_FIELD", format!("{name} is required")),
             Self::NoAuth => Answer::new(401, "NO_AUTH_PROVIDED", "Authentication is required").authenticate("Bearer"),
             Self::InvalidToken(_) => Answer::new(401, "INVALID_TOKEN", "The access token is invalid or has expired")
                 .authenticate(r#"Bearer error="invalid_token""#),
@@ -84,9 +82,7 @@ impl Problem {
                 Answer::new(405, "METHOD_NOT_ALLOWED", format!("This route answers {allowed} only"))
             }
             Self::TooLarge => Answer::new(413, "PAYLOAD_TOO_LARGE", "The body is larger than 8 KiB"),
-            Self::NotJson => {
-                Answer::new(415, "UNSUPPORTED_MEDIA_TYPE", "The content type must be application/json")
-            }
+            Self::NotJson => Answer::new(415, "UNSUPPORTED_MEDIA_TYPE", "The content type must be application/json"),
             Self::DeliveryRejected(_) => {
                 Answer::new(422, "MFA_DELIVERY_REJECTED", "The code cannot be delivered to this address")
             }
@@ -122,10 +118,8 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
             Answer::new(429, "RATE_LIMITED", "Too many codes were sent. Try again later")
                 .retry(now.seconds_until(*retry_at))
         }
-        Refusal::Contended => {
-            Answer::new(429, "RATE_LIMITED", "Too many requests at once. Try again")
-                .retry(Policy::CONTENDED_RETRY_AFTER.as_secs())
-        }
+        Refusal::Contended => Answer::new(429, "RATE_LIMITED", "Too many requests at once. Try again")
+            .retry(Policy::CONTENDED_RETRY_AFTER.as_secs()),
         Refusal::ProofRequired => {
             // RFC 9470 3: tells a client that signing in again with a second factor helps.
             let max_age = Policy::PROOF_FRESH_FOR.as_secs();

@@ -49,7 +49,8 @@ impl Table {
                 // A write whose answer was lost comes back, after the SDK's retry, as a failed condition: if the item
                 // holds my id, the commit is mine.
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                    let is_mine = failed.item.as_ref().and_then(|item| read(item).ok()).is_some_and(|l| l.holds(commit));
+                    let is_mine =
+                        failed.item.as_ref().and_then(|item| read(item).ok()).is_some_and(|l| l.holds(commit));
                     Ok(if is_mine { Commit::Done } else { Commit::Lost })
                 }
                 _ => Err(Fault::of("PutItem ledger", &error)),
@@ -68,6 +69,8 @@ fn write(user: UserId, ledger: Ledger) -> Result<Item, Fault> {
     item.insert("pk".to_owned(), user_key(user));
     item.insert("sk".to_owned(), text(SORT_KEY));
     // What is empty or not there need not be paid for; the ledger reads it as such.
-    item.retain(|_, value| !matches!(value, AttributeValue::Null(_)) && !matches!(value, AttributeValue::L(list) if list.is_empty()));
+    item.retain(|_, value| {
+        !matches!(value, AttributeValue::Null(_)) && !matches!(value, AttributeValue::L(list) if list.is_empty())
+    });
     Ok(item)
 }

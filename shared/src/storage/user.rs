@@ -89,10 +89,9 @@ impl Table {
     async fn load(&self, subject: Subject, strong: bool) -> Result<Snapshot, Fault> {
         let (items, code) = match subject.code_of {
             None => (self.query_user(subject.user, strong).await?, None),
-            Some(login) => tokio::try_join!(
-                self.query_user(subject.user, strong),
-                self.get_code(subject.user, login, strong),
-            )?,
+            Some(login) => {
+                tokio::try_join!(self.query_user(subject.user, strong), self.get_code(subject.user, login, strong),)?
+            }
         };
         let mut stored = None;
         let mut devices = Vec::new();

@@ -72,15 +72,18 @@ impl Claims {
     /// The claims that a token minted here keeps: all but those that only its signer may set.
     #[must_use]
     pub fn kept(&self) -> Map<String, Value> {
-        self.all.iter().filter(|(name, _)| !is_never_copied(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+        self.all
+            .iter()
+            .filter(|(name, _)| !is_never_copied(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     }
 }
 
 /// A claim of the caller's must never become a proof, nor the life or purpose of another token.
 fn is_never_copied(name: &str) -> bool {
-    const NEVER: [&str; 13] = [
-        "amr", "acr", "auth_time", "iat", "nbf", "exp", "jti", "type", "token_use", "nonce", "at_hash", "cnf", "act",
-    ];
+    const NEVER: [&str; 13] =
+        ["amr", "acr", "auth_time", "iat", "nbf", "exp", "jti", "type", "token_use", "nonce", "at_hash", "cnf", "act"];
     let lower = name.to_ascii_lowercase();
     lower.starts_with("ismfa") || lower.starts_with("mfa") || NEVER.contains(&lower.as_str())
 }

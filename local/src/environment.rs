@@ -1,0 +1,45 @@
+//! The environment of a bundle on this machine.
+
+use std::collections::BTreeMap;
+
+use mfa::config::development;
+
+/// Where the services are.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    /// `DynamoDB`.
+    pub dynamodb: String,
+    /// SES v2.
+    pub ses: String,
+    /// SNS.
+    pub sns: String,
+}
+
+/// Every variable that a bundle needs here, with the development keys; text messages go anywhere.
+#[must_use]
+pub fn variables(endpoints: &Endpoints) -> BTreeMap<&'static str, String> {
+    let every_country = (1..=9).map(|digit| format!("+{digit}")).collect::<Vec<_>>().join(",");
+    BTreeMap::from([
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("MFA_APP_NAME", "Example".to_owned()),
+        ("MFA_DYNAMODB_ENDPOINT", endpoints.dynamodb.clone()),
+        ("MFA_EMAIL_FROM", "no-reply@example.com".to_owned()),
+        ("MFA_HASH_KEY", development::HASH_KEY.to_owned()),
+        ("MFA_JWT_SECRET", development::JWT_SECRET.to_owned()),
+        ("MFA_METHODS", "totp,email,sms".to_owned()),
+        ("MFA_SEALING_KEYS", development::SEALING_KEYS.to_owned()),
+        ("MFA_SES_ENDPOINT", endpoints.ses.clone()),
+        ("MFA_SMS_COUNTRIES", every_country),
+        ("MFA_SMS_DOMAIN", "example.com".to_owned()),
+        ("MFA_SNS_ENDPOINT", endpoints.sns.clone()),
+        ("MFA_TABLE", "mfa-local".to_owned()),
+    ])
+}
+
+/// The same as a file for `cargo lambda watch --env-file`.
+#[must_use]
+pub fn env_file(variables: &BTreeMap<String, String>) -> String {
+    variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+}

@@ -1,0 +1,171 @@
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Form, Json, Router,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::clock::LocalClock;
+
+/// How many messages are kept.
+const KEPT: usize = 1000;
+
+/// Takes the calls that the AWS SDKs make to SES v2 and SNS, and keeps the newest 1,000 messages.
+#[derive(Clone)]
+pub struct Inbox {
+    messages: Arc<Mutex<Messages>>,
+    clock: LocalClock,
+}
+
+#[derive(Default)]
+struct Messages {
+    kept: VecDeque<InboxMessage>,
+    received: u64,
+}
+
+/// A message that was sent.
+#[derive(Clone, Debug, Serialize)]
+pub struct InboxMessage {
+    /// Counts up from 1.
+    pub id: String,
+    /// `email` or `sms`.
+    pub channel: &'static str,
+    /// The address or number.
+    pub to: String,
+    /// Of an e-mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// What it says.
+    pub text: String,
+    /// The same for e-mail readers that show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    /// The code in it.
+    pub code: Option<String>,
+    /// When it came, by the bundle's clock.
+    pub at: String,
+}
+
+impl Inbox {
+    pub(crate) fn new(clock: LocalClock) -> Self {
+        Self { messages: Arc::default(), clock }
+    }
+
+    /// What is kept, oldest first.
+    #[must_use]
+    pub fn messages(&self) -> Vec<InboxMessage> {
+        self.lock().kept.iter().cloned().collect()
+    }
+
+    /// How many messages ever came.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.lock().received
+    }
+
+    /// Forgets all messages.
+    pub fn clear(&self) {
+        self.lock().kept.clear();
+    }
+
+    /// SES and SNS on one address, told apart by their paths.
+    pub(crate) fn router(&self) -> Router {
+        Router::new()
+            .route("/v2/email/outbound-emails", post(send_email))
+            .route("/", post(publish))
+            .with_state(self.clone())
+    }
+
+    fn keep(
+        &self,
+        channel: &'static str,
+        to: String,
+        subject: Option<String>,
+        text: String,
+        html: Option<String>,
+    ) -> String {
+        let code = find_code(&text);
+        let at = self.clock.now().to_rfc3339();
+        let mut messages = self.lock();
+        messages.received += 1;
+        let id = messages.received.to_string();
+        messages.kept.push_back(InboxMessage { id: id.clone(), channel, to, subject, text, html, code, at });
+        if messages.kept.len() > KEPT {
+            messages.kept.pop_front();
+        }
+        id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Messages> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `SendEmail` of the SES API v2.
+async fn send_email(State(inbox): State<Inbox>, Json(call): Json<Value>) -> Response {
+    let text_at = |path: &str| call.pointer(path).and_then(Value::as_str).map(ToOwned::to_owned);
+    let Some(to) = text_at("/Destination/ToAddresses/0") else {
+        return ses_error(StatusCode::BAD_REQUEST, "BadRequestException", "no destination");
+    };
+    if to.ends_with("@rejected.example") {
+        return ses_error(StatusCode::BAD_REQUEST, "MessageRejected", "the address is refused");
+    }
+    if to.ends_with("@throttled.example") {
+        return ses_error(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "too many requests");
+    }
+    let text = text_at("/Content/Simple/Body/Text/Data").unwrap_or_default();
+    let html = text_at("/Content/Simple/Body/Html/Data");
+    let id = inbox.keep("email", to, text_at("/Content/Simple/Subject/Data"), text, html);
+    Json(json!({ "MessageId": id })).into_response()
+}
+
+fn ses_error(status: StatusCode, kind: &'static str, message: &str) -> Response {
+    let kind = [(HeaderName::from_static("x-amzn-errortype"), kind)];
+    (status, kind, Json(json!({ "message": message }))).into_response()
+}
+
+/// `Publish` of SNS, in the AWS query protocol.
+async fn publish(State(inbox): State<Inbox>, Form(call): Form<Vec<(String, String)>>) -> Response {
+    let value = |name: &str| call.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let (Some(to), Some(text)) = (value("PhoneNumber"), value("Message")) else {
+        return sns_error("only Publish to a phone number is served here");
+    };
+    if value("Action").as_deref() != Some("Publish") || to.starts_with("+1555010") {
+        return sns_error("Invalid parameter: PhoneNumber");
+    }
+    let id = inbox.keep("sms", to, None, text, None);
+    xml(
+        StatusCode::OK,
+        format!(
+            "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>{id}\
+             </MessageId></PublishResult><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></PublishResponse>"
+        ),
+    )
+}
+
+fn sns_error(message: &str) -> Response {
+    xml(
+        StatusCode::BAD_REQUEST,
+        format!(
+            "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>Sender</Type>\
+             <Code>InvalidParameter</Code><Message>{message}</Message></Error><RequestId>local</RequestId></ErrorResponse>"
+        ),
+    )
+}
+
+fn xml(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/xml")], body).into_response()
+}
+
+/// The first run of 6 to 10 digits.
+fn find_code(text: &str) -> Option<String> {
+    text.split(|c: char| !c.is_ascii_digit()).find(|run| (6..=10).contains(&run.len())).map(ToOwned::to_owned)
+}

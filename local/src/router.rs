@@ -1,0 +1,103 @@
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, Request},
+    http::{HeaderName, HeaderValue, Method, header},
+    response::Response,
+    routing::any,
+};
+use mfa::{
+    Bundle,
+    domain::Timestamp,
+    http::{Incoming, LogLine, Served, serve_unknown},
+    random,
+};
+use tower_http::cors::CorsLayer;
+
+use crate::{Inbox, LocalRoute, LocalTable, clock::LocalClock, routes, workbench};
+
+/// Where reading a body stops; the pipeline refuses far smaller ones.
+const READ_AT_MOST: usize = 64 * 1024;
+
+/// What the router serves.
+pub struct Server {
+    /// The bundle, or none where only the workbench is served.
+    pub bundle: Option<Bundle>,
+    /// What was sent.
+    pub inbox: Inbox,
+    /// The table, to look at.
+    pub table: LocalTable,
+    /// The bundle's clock.
+    pub clock: LocalClock,
+    /// Whether it may be moved.
+    pub clock_is_adjustable: bool,
+    /// The HS256 secret that the workbench signs login tokens with.
+    pub jwt_secret: String,
+    /// The one origin that browsers may call from, beside the console's own.
+    pub allow_origin: Option<HeaderValue>,
+    /// Is handed the log line of each request.
+    pub log: fn(&Method, &str, &LogLine),
+}
+
+/// All functions' endpoints behind one router, and the workbench beside them.
+pub fn router(server: Server) -> Router {
+    let log = server.log;
+    let mut router = Router::new();
+    for route in server.bundle.iter().flat_map(routes) {
+        let path = route.path;
+        let route = Arc::new(route);
+        router = router.route(path, any(move |request| handle(Arc::clone(&route), request, log)));
+    }
+    let origin = server.allow_origin.clone();
+    let clock = server.clock.clone();
+    let router = router.merge(workbench::router(server)).fallback(move |request| unknown(request, clock.now(), log));
+    match origin {
+        Some(origin) => router.layer(cors(origin)),
+        None => router,
+    }
+}
+
+async fn handle(route: Arc<LocalRoute>, request: Request, log: fn(&Method, &str, &LogLine)) -> Response {
+    let method = request.method().clone();
+    let served = route.serve(incoming(request).await).await;
+    answer(served, &method, route.path, log)
+}
+
+/// What API Gateway does for a path that it does not know.
+async fn unknown(request: Request, now: Timestamp, log: fn(&Method, &str, &LogLine)) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    answer(serve_unknown(&request_id(), now), &method, &path, log)
+}
+
+fn answer(served: Served, method: &Method, path: &str, log: fn(&Method, &str, &LogLine)) -> Response {
+    log(method, path, &served.log);
+    served.response.map(Body::from)
+}
+
+async fn incoming(request: Request) -> Incoming {
+    let source_ip = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
+    let (parts, body) = request.into_parts();
+    let body = match to_bytes(body, READ_AT_MOST).await {
+        Ok(bytes) => bytes.to_vec(),
+        // Too long to read is too long to take: the pipeline says so.
+        Err(_) => vec![0; READ_AT_MOST],
+    };
+    Incoming { request_id: request_id(), method: parts.method, headers: parts.headers, source_ip, body }
+}
+
+fn request_id() -> String {
+    random::uuid().map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// The gateway's CORS, as `template.yaml` has it.
+fn cors(origin: HeaderValue) -> CorsLayer {
+    let custom = ["nest_auth_device_trust", "x-access-token-type"].map(HeaderName::from_static);
+    let exposed = [header::RETRY_AFTER, HeaderName::from_static("x-request-id"), header::WWW_AUTHENTICATE];
+    CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE].into_iter().chain(custom).collect::<Vec<_>>())
+        .expose_headers(exposed)
+}

@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use lambda_http::http::Method;
+use mfa::{
+    Bundle,
+    http::{Endpoint, Incoming, Served, serve},
+};
+
+/// One route of the bundle, served by the function's own endpoint.
+#[derive(Clone)]
+pub struct LocalRoute {
+    /// The operation's stem.
+    pub name: &'static str,
+    /// Its method.
+    pub method: Method,
+    /// Its path.
+    pub path: &'static str,
+    serve: Arc<dyn Fn(Incoming) -> BoxFuture<'static, Served> + Send + Sync>,
+}
+
+impl LocalRoute {
+    fn of<E: Endpoint>(bundle: &Bundle, build: impl FnOnce(&Bundle) -> E) -> Self {
+        let host = Arc::new((bundle.clone(), build(bundle)));
+        let serve = move |incoming| -> BoxFuture<'static, Served> {
+            let host = Arc::clone(&host);
+            Box::pin(async move { serve(&host.0, &host.1, incoming).await })
+        };
+        Self { name: E::NAME, method: E::METHOD, path: E::PATH, serve: Arc::new(serve) }
+    }
+
+    /// Runs a request through the function's pipeline.
+    pub async fn serve(&self, incoming: Incoming) -> Served {
+        (self.serve)(incoming).await
+    }
+}
+
+/// Every route, once: template, events, `OpenAPI` and tests are compared with this list.
+#[must_use]
+pub fn routes(bundle: &Bundle) -> Vec<LocalRoute> {
+    vec![
+        LocalRoute::of(bundle, mfa_status::Status::new),
+        LocalRoute::of(bundle, mfa_list_devices::ListDevices::new),
+        LocalRoute::of(bundle, mfa_toggle::Toggle::new),
+        LocalRoute::of(bundle, mfa_challenge::Challenge::new),
+        LocalRoute::of(bundle, mfa_setup_totp::SetupTotp::new),
+        LocalRoute::of(bundle, mfa_verify_totp_setup::VerifyTotpSetup::new),
+        LocalRoute::of(bundle, mfa_verify::Verify::new),
+    ]
+}

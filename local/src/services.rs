@@ -1,0 +1,89 @@
+use std::{path::PathBuf, sync::Arc};
+
+use axum::Router;
+use dynoxide::Database;
+use tokio::net::TcpListener;
+
+use crate::{Inbox, clock::LocalClock, environment::Endpoints};
+
+/// Which services to start. An address means: use that one instead.
+#[derive(Clone, Debug, Default)]
+pub struct StartServices {
+    /// Keeps the table in this file instead of in memory.
+    pub data: Option<PathBuf>,
+    /// Another `DynamoDB`.
+    pub dynamodb: Option<String>,
+    /// Another SES.
+    pub ses: Option<String>,
+    /// Another SNS.
+    pub sns: Option<String>,
+}
+
+/// The services that run.
+pub struct Services {
+    /// Where they are.
+    pub endpoints: Endpoints,
+    /// What was sent.
+    pub inbox: Inbox,
+}
+
+/// A service did not start.
+#[derive(Debug)]
+pub struct ServicesError(pub String);
+
+impl std::fmt::Display for ServicesError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ServicesError {}
+
+impl Services {
+    /// Starts them on free ports of the loopback interface; they end with the runtime.
+    ///
+    /// # Errors
+    /// [`ServicesError`], for people.
+    pub async fn start(wanted: StartServices, clock: &LocalClock) -> Result<Self, ServicesError> {
+        let inbox = Inbox::new(clock.clone());
+        let own_inbox = match (&wanted.ses, &wanted.sns) {
+            (Some(_), Some(_)) => String::new(),
+            _ => serve(inbox.router()).await?,
+        };
+        let dynamodb = match wanted.dynamodb {
+            Some(url) => url,
+            None => serve_dynamodb(wanted.data, clock).await?,
+        };
+        let endpoints = Endpoints {
+            dynamodb,
+            ses: wanted.ses.unwrap_or_else(|| own_inbox.clone()),
+            sns: wanted.sns.unwrap_or(own_inbox),
+        };
+        Ok(Self { endpoints, inbox })
+    }
+}
+
+async fn serve_dynamodb(data: Option<PathBuf>, clock: &LocalClock) -> Result<String, ServicesError> {
+    let database = match data {
+        Some(path) => Database::new(&path.to_string_lossy())
+            .map_err(|error| ServicesError(format!("cannot open {}: {error}", path.display())))?,
+        None => Database::memory_with_clock(Arc::new(clock.clone()))
+            .map_err(|error| ServicesError(format!("cannot make a table in memory: {error}")))?,
+    };
+    let (listener, url) = listen().await?;
+    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
+    Ok(url)
+}
+
+async fn serve(router: Router) -> Result<String, ServicesError> {
+    let (listener, url) = listen().await?;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(url)
+}
+
+async fn listen() -> Result<(TcpListener, String), ServicesError> {
+    let failed = |error| ServicesError(format!("cannot listen on 127.0.0.1: {error}"));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, format!("http://{address}")))
+}

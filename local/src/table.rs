@@ -1,0 +1,101 @@
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client, Config,
+    config::{BehaviorVersion, Credentials, Region},
+    error::DisplayErrorContext,
+    types::{
+        AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+        TimeToLiveSpecification,
+    },
+};
+use serde_json::{Value, json};
+
+/// The table as an operator sees it: made, and looked at whole. The bundle itself does neither.
+#[derive(Clone)]
+pub struct LocalTable {
+    client: Client,
+    name: String,
+}
+
+impl LocalTable {
+    /// The table `name` of the `DynamoDB` at `endpoint`.
+    #[must_use]
+    pub fn new(endpoint: &str, name: &str) -> Self {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(endpoint)
+            .build();
+        Self { client: Client::from_conf(config), name: name.to_owned() }
+    }
+
+    /// Makes it as `template.yaml` does, unless it is there.
+    ///
+    /// # Errors
+    /// What the service said.
+    pub async fn create(&self) -> Result<(), String> {
+        let attribute = |name: &str| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+        };
+        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let said = |error: &dyn std::error::Error| DisplayErrorContext(error).to_string();
+        let created = self
+            .client
+            .create_table()
+            .table_name(&self.name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(attribute("pk").map_err(|error| said(&error))?)
+            .attribute_definitions(attribute("sk").map_err(|error| said(&error))?)
+            .key_schema(key("pk", KeyType::Hash).map_err(|error| said(&error))?)
+            .key_schema(key("sk", KeyType::Range).map_err(|error| said(&error))?)
+            .send()
+            .await;
+        match created {
+            Ok(_) => {}
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => return Ok(()),
+            Err(error) => return Err(said(&error)),
+        }
+        let ttl = TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build();
+        let ttl = ttl.map_err(|error| said(&error))?;
+        let update = self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(ttl);
+        update.send().await.map(|_| ()).map_err(|error| said(&error))
+    }
+
+    /// All items, as stored, as `DynamoDB` JSON.
+    ///
+    /// # Errors
+    /// What the service said.
+    pub async fn dump(&self) -> Result<Vec<Value>, String> {
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let scan = self.client.scan().table_name(&self.name).consistent_read(true).set_exclusive_start_key(start);
+            let page = scan.send().await.map_err(|error| DisplayErrorContext(&error).to_string())?;
+            items.extend(page.items.unwrap_or_default().iter().map(item_json));
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+fn item_json(item: &HashMap<String, AttributeValue>) -> Value {
+    Value::Object(item.iter().map(|(name, value)| (name.clone(), value_json(value))).collect())
+}
+
+fn value_json(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        AttributeValue::B(blob) => json!({ "B": data_encoding::BASE64.encode(blob.as_ref()) }),
+        AttributeValue::Bool(flag) => json!({ "BOOL": flag }),
+        AttributeValue::Null(_) => json!({ "NULL": true }),
+        AttributeValue::L(list) => json!({ "L": list.iter().map(value_json).collect::<Vec<_>>() }),
+        AttributeValue::M(map) => json!({ "M": item_json(map) }),
+        other => json!({ "?": format!("{other:?}") }),
+    }
+}

@@ -1,0 +1,129 @@
+//! `/__local/…` and the console page: for trying the bundle out. Only here, never in a function.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{State, rejection::JsonRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use jsonwebtoken::{EncodingKey, Header};
+use mfa::random;
+use serde_json::{Map, Value, json};
+
+use crate::{Inbox, InboxMessage, LocalTable, Server, clock::LocalClock};
+
+/// How long a login token lives unless the request says, in seconds.
+const LOGIN_LIFETIME: u64 = 60 * 60;
+
+struct Workbench {
+    inbox: Inbox,
+    table: LocalTable,
+    clock: LocalClock,
+    clock_is_adjustable: bool,
+    login_key: EncodingKey,
+}
+
+type Shared = State<Arc<Workbench>>;
+type JsonBody = Result<Json<Map<String, Value>>, JsonRejection>;
+
+pub(crate) fn router(server: Server) -> Router {
+    let workbench = Workbench {
+        inbox: server.inbox,
+        table: server.table,
+        clock: server.clock,
+        clock_is_adjustable: server.clock_is_adjustable,
+        login_key: EncodingKey::from_secret(server.jwt_secret.as_bytes()),
+    };
+    Router::new()
+        .route("/", get(console))
+        .route("/__local/inbox", get(list_inbox).delete(empty_inbox))
+        .route("/__local/token", post(login_token))
+        .route("/__local/clock", get(read_clock).post(advance_clock))
+        .route("/__local/table", get(dump_table))
+        .with_state(Arc::new(workbench))
+}
+
+async fn console() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], include_str!("console.html"))
+}
+
+async fn list_inbox(State(bench): Shared) -> Json<Vec<InboxMessage>> {
+    Json(bench.inbox.messages())
+}
+
+async fn empty_inbox(State(bench): Shared) -> StatusCode {
+    bench.inbox.clear();
+    StatusCode::NO_CONTENT
+}
+
+/// Stands for the application's own login.
+async fn login_token(State(bench): Shared, body: JsonBody) -> Response {
+    let Ok(Json(mut claims)) = body else { return refused("the body must be a JSON object of claims") };
+    if !claims.contains_key("sub") {
+        return refused("sub is required");
+    }
+    let lifetime = match claims.remove("expiresIn") {
+        None | Some(Value::Null) => LOGIN_LIFETIME,
+        Some(seconds) => match seconds.as_u64() {
+            Some(seconds) => seconds,
+            None => return refused("expiresIn must be a whole number of seconds"),
+        },
+    };
+    let now = bench.clock.now().as_secs();
+    let Ok(session) = random::uuid() else { return refused("no randomness") };
+    let mut default = |name: &str, value: Value| {
+        claims.entry(name).or_insert(value);
+    };
+    default("iat", now.into());
+    default("exp", now.saturating_add(lifetime).into());
+    default("type", "access".into());
+    default("sessionId", session.to_string().into());
+    match jsonwebtoken::encode(&Header::default(), &claims, &bench.login_key) {
+        Ok(token) => Json(json!({ "accessToken": token })).into_response(),
+        Err(error) => refused(&error.to_string()),
+    }
+}
+
+async fn read_clock(State(bench): Shared) -> Json<Value> {
+    Json(bench.clock_json())
+}
+
+async fn advance_clock(State(bench): Shared, body: JsonBody) -> Response {
+    if !bench.clock_is_adjustable {
+        let message =
+            json!({ "message": "the clock cannot be moved: what is kept in a file would be left in the future" });
+        return (StatusCode::CONFLICT, Json(message)).into_response();
+    }
+    let seconds = body.ok().and_then(|Json(body)| body.get("advance").and_then(Value::as_u64));
+    let Some(seconds) = seconds.filter(|seconds| *seconds <= 10 * 366 * 86_400) else {
+        return refused("advance must be a whole number of seconds, at most ten years");
+    };
+    bench.clock.advance(Duration::from_secs(seconds));
+    Json(bench.clock_json()).into_response()
+}
+
+impl Workbench {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium fit")]
+    fn clock_json(&self) -> Value {
+        let now = self.clock.now();
+        json!({
+            "now": now.to_rfc3339(),
+            "unix": now.as_millis() as f64 / 1000.0,
+            "adjustable": self.clock_is_adjustable,
+        })
+    }
+}
+
+async fn dump_table(State(bench): Shared) -> Response {
+    match bench.table.dump().await {
+        Ok(items) => Json(items).into_response(),
+        Err(message) => (StatusCode::BAD_GATEWAY, Json(json!({ "message": message }))).into_response(),
+    }
+}
+
+fn refused(message: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({ "message": message }))).into_response()
+}
