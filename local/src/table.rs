@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region},
     error::DisplayErrorContext,
+    primitives::Blob,
     types::{
         AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
         TimeToLiveSpecification,
@@ -62,6 +63,18 @@ impl LocalTable {
         let ttl = ttl.map_err(|error| said(&error))?;
         let update = self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(ttl);
         update.send().await.map(|_| ()).map_err(|error| said(&error))
+    }
+
+    /// Overwrites one binary attribute, as somebody who can write to the table might.
+    ///
+    /// # Errors
+    /// What the service said.
+    pub async fn overwrite(&self, pk: &str, sk: &str, name: &str, bytes: Vec<u8>) -> Result<(), String> {
+        let update = self.client.update_item().table_name(&self.name);
+        let update = update.key("pk", AttributeValue::S(pk.to_owned())).key("sk", AttributeValue::S(sk.to_owned()));
+        let update = update.update_expression("SET #name = :bytes").expression_attribute_names("#name", name);
+        let update = update.expression_attribute_values(":bytes", AttributeValue::B(Blob::new(bytes)));
+        update.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
     }
 
     /// All items, as stored, as `DynamoDB` JSON.

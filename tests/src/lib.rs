@@ -1,1 +1,14 @@
+//! The test kit: a whole bundle in one process, people who use it, and a thin wrapper in front of `DynamoDB` that can
+//! fail, lose answers, or serve stale and torn reads. Nothing here replaces the production code.
+#![expect(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test kit fails by panicking")]
 
+mod answer;
+mod bundle;
+mod person;
+pub mod runtime_api;
+mod wrapper;
+
+pub use answer::Answer;
+pub use bundle::{START, TestBundle};
+pub use person::{Authenticator, Login, Person, totp_code};
+pub use wrapper::{Call, Fault, Wrapper};

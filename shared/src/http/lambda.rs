@@ -23,7 +23,7 @@ pub async fn run<E: Endpoint>(build: impl FnOnce(&Bundle) -> E) -> Result<(), Er
         let host = Arc::clone(&host);
         async move {
             let (bundle, endpoint) = &*host;
-            let Served { response, log } = serve(bundle, endpoint, incoming(request)).await;
+            let Served { response, log } = serve(bundle, endpoint, Incoming::from(request)).await;
             log.write();
             // A client error is an answer, never an `Err`: that would be a failed invocation, a 502.
             Ok::<_, Error>(as_text(response))
@@ -32,14 +32,16 @@ pub async fn run<E: Endpoint>(build: impl FnOnce(&Bundle) -> E) -> Result<(), Er
     .await
 }
 
-fn incoming(request: Request) -> Incoming {
-    let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
-    let source_ip = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
-        _ => None,
-    };
-    let (parts, body) = request.into_parts();
-    Incoming { request_id, method: parts.method, headers: parts.headers, source_ip, body: body.to_vec() }
+impl From<Request> for Incoming {
+    fn from(request: Request) -> Self {
+        let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+        let source_ip = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+            _ => None,
+        };
+        let (parts, body) = request.into_parts();
+        Self { request_id, method: parts.method, headers: parts.headers, source_ip, body: body.to_vec() }
+    }
 }
 
 /// JSON is text: as a binary body API Gateway would be handed base64.

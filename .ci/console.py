@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Shows that a person gets through the whole journey on the console page, in a real browser, without a script error.
+
+Pictures of the page, light and dark, wide and narrow, stay in target/ci/ as console-*.png.
+"""
+
+import base64
+import sys
+import tempfile
+
+from bundle import SCRATCH, Local, expect, fail, wait_for
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+# Nothing but this machine can be reached, and the browser does nothing of its own accord.
+FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+--disable-component-update --disable-sync --disable-dev-shm-usage --force-device-scale-factor=1
+--window-size=1440,1000""".split() + ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+
+
+class Console:
+    """The page, by the ids that a comment in it lists."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def __getitem__(self, id):
+        return self.driver.find_element(By.ID, id)
+
+    def settled(self):
+        body = self.driver.find_element(By.TAG_NAME, "body")
+        wait_for("the page is busy", lambda: body.get_attribute("data-busy") == "0", 15)
+
+    def press(self, id):
+        # By script: the bar on top sticks, and may lie over what was scrolled to.
+        self.driver.execute_script("document.getElementById(arguments[0]).click()", id)
+        self.settled()
+
+    def type(self, id, text):
+        self[id].clear()
+        self[id].send_keys(text)
+
+    def notice(self, id):
+        """Status, code and whether it shows, of what came of an action."""
+        notice = self[id]
+        status, code = (notice.get_attribute(f"data-{name}") or "" for name in ("status", "code"))
+        if not (notice.is_displayed() and notice.text):
+            fail(f"{id} does not show")
+        return f"{status} {code}".strip()
+
+    def claim(self, name):
+        return self["verified-claims"].find_element(By.CSS_SELECTOR, f"[data-claim={name}]").text
+
+    def newest_mail(self, channel):
+        mails = lambda: self["inbox"].find_elements(By.CSS_SELECTOR, f"li[data-channel={channel}]")
+        return wait_for(f"a message by {channel}", mails)[0]
+
+    def picture(self, name, scheme, width):
+        """The whole page, as tall as it is."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        height = self.driver.execute_script("scrollTo(0, 0); return document.documentElement.scrollHeight")
+        overflow = self.driver.execute_script("return document.documentElement.scrollWidth") > width
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size | {"height": height})
+        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+        background = self.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        (SCRATCH / f"console-{name}.png").write_bytes(base64.b64decode(shot["data"]))
+        expect(f"picture {name}: it scrolls sideways", overflow, False)
+        return background
+
+
+def journey(page):
+    expect("the page is open", page.driver.title, "mfa · local console")
+    expect("without a login nothing can be asked", page["refresh"].is_enabled(), False)
+
+    page.press("user-alice")
+    page.press("sign-in")
+    expect("sign in", page.notice("sign-in-notice"), "200")
+    expect("status", page["status-lamp"].text, "MFA is off for alice")
+
+    page.press("setup")
+    expect("set up", page.notice("setup-notice"), "200")
+    expect("the picture is drawn", page.driver.execute_script("return qr.complete && qr.naturalWidth > 100"), True)
+    expect("the secret", len(page["secret"].get_attribute("textContent")), 32)
+    page.type("setup-code", "12345")
+    page.press("confirm-setup")
+    expect("confirm with five digits", page.notice("confirm-notice"), "400 INVALID_INPUT")
+    page.press("compute-setup-code")
+    expect("the code is computed", len(page["setup-code"].get_property("value")), 6)
+    first_code = page["setup-code"].get_property("value")
+    page.press("confirm-setup")
+    expect("confirm", page.notice("confirm-notice"), "200")
+    devices = page["devices"].find_elements(By.CSS_SELECTOR, "li[data-verified=true]")
+    expect("confirmed devices", len(devices), 1)
+
+    page.press("enable")
+    expect("turn on", page.notice("toggle-notice"), "200")
+    expect("status", page["status-lamp"].text, "MFA is on for alice")
+
+    page.press("sign-in")
+    page.press("disable")
+    expect("turn off with a new login", page.notice("toggle-notice"), "401 MFA_REQUIRED")
+
+    page.press("method-email")
+    page.press("send-code")
+    expect("send by e-mail", page.notice("send-notice"), "200")
+    page.type("code", "000000" if page.newest_mail("email").get_attribute("data-code") != "000000" else "000001")
+    page.press("verify")
+    expect("verify a wrong code", page.notice("verify-notice"), "400 VERIFICATION_CODE_INVALID")
+    mail = page.newest_mail("email")
+    page.driver.execute_script("arguments[0].click()", mail.find_element(By.CLASS_NAME, "show-html"))
+    page.driver.execute_script("arguments[0].click()", mail.find_element(By.CLASS_NAME, "use-code"))
+    expect("the code of the inbox is used", page["code"].get_property("value"), mail.get_attribute("data-code"))
+    page.press("verify")
+    expect("verify", page.notice("verify-notice"), "200")
+    expect("claim isMfaVerified", page.claim("isMfaVerified"), "true")
+    expect("claim amr", page.claim("amr"), '["mfa"]')
+    expect("claim sub", page.claim("sub"), "alice")
+    expect("calls carry the verified token", page["token-verified"].is_selected(), True)
+
+    page.press("method-totp")
+    page.type("code", first_code)
+    page.press("verify")
+    expect("verify the set-up code again", page.notice("verify-notice"), "400 MFA_CODE_INVALID")
+    page.press("clock-advance-30")
+    page.press("compute-code")
+    page.press("verify")
+    expect("verify the next code of the authenticator", page.notice("verify-notice"), "200")
+    expect("claim amr", page.claim("amr"), '["otp","mfa"]')
+
+    page.press("clock-advance-30")
+    page.press("method-sms")
+    page.press("send-code")
+    expect("send by text message", page.notice("send-notice"), "200")
+    page.driver.execute_script("arguments[0].click()", page.newest_mail("sms").find_element(By.CLASS_NAME, "use-code"))
+    page.press("verify")
+    expect("verify", page.notice("verify-notice"), "200")
+    expect("claim amr", page.claim("amr"), '["sms","mfa"]')
+
+    listed = page["log"].find_elements(By.CSS_SELECTOR, "li[data-path='/auth/mfa/verify']")
+    expect("requests listed", [entry.get_attribute("data-status") for entry in listed], ["200", "200", "400", "200", "400"])
+
+
+def main():
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with Local("mfa-local-with-console") as local, tempfile.TemporaryDirectory() as profile:
+        for flag in [*FLAGS, f"--user-data-dir={profile}"]:
+            options.add_argument(flag)
+        driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+        try:
+            driver.get(local.url)
+            page = Console(driver)
+            journey(page)
+            light = page.picture("light", "light", 1440)
+            dark = page.picture("dark", "dark", 1440)
+            expect("light and dark differ", light != dark, True)
+            page.picture("narrow", "light", 390)
+            # Refusals are answers: Chromium reports each 4xx as a resource that failed to load.
+            entries = [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+            errors = [entry["message"] for entry in entries if "Failed to load resource" not in entry["message"]]
+            expect("errors of the page", errors, [])
+        finally:
+            driver.quit()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Shows that somebody else's SES and SNS (moto) take what the bundle sends, and that the codes that arrive there verify.
+
+Also that an e-mail which SES refuses is told to the caller, and costs nothing that the caller must wait for.
+"""
+
+import sys
+
+import boto3
+from bundle import SCRATCH, Client, Local, Program, claims_of, expect
+
+SENDER = "no-reply@example.com"  # MFA_EMAIL_FROM of the local server
+
+
+def main():
+    moto_server = SCRATCH / "venv" / "bin" / "moto_server"
+    with Program("moto", moto_server, "-H", "127.0.0.1", "-p", "0") as moto:
+        aws = moto.wait_for_line(r"Running on (http://\S+)")
+        with Local("mfa-local-with-moto", "--ses", aws, "--sns", aws) as local:
+            check(Client(local.url), aws)
+
+
+def check(mfa, aws):
+    arrived = lambda service, kind: Client(aws).ok("GET", "/moto-api/data.json")[service][kind]
+    token = mfa.sign_in(sub="moto-user", email="moto-user@example.com", phone="+14155550123")
+
+    def challenge(method):
+        status, answer = mfa.call("POST", "/auth/mfa/challenge", {"method": method}, token)
+        return status, answer.get("code", answer["message"])
+
+    def verify(method, code):
+        body = {"method": method, "otp": code}
+        return claims_of(mfa.ok("POST", "/auth/mfa/verify", body, token)["accessToken"])["amr"]
+
+    expect("a sender that SES has not verified", challenge("email"), (422, "MFA_DELIVERY_REJECTED"))
+    expect("e-mails so far", arrived("ses", "Message"), [])
+
+    credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+    ses = boto3.client("sesv2", endpoint_url=aws, region_name="us-east-1", **credentials)
+    ses.create_email_identity(EmailIdentity=SENDER)
+    expect("e-mail, at once", challenge("email"), (200, "MFA code sent successfully"))
+    [email] = arrived("ses", "Message")
+    expect("its sender", email["source"], SENDER)
+    expect("its destination", email["destinations"], {"ToAddresses": ["moto-user@example.com"]})
+    expect("its subject", email["subject"], "Your Example code")
+    # moto keeps the HTML part and drops the text.
+    code = email["body"].split("<strong>")[1].split("</strong>")[0]
+    expect("its code is six digits", (len(code), code.isdigit()), (6, True))
+    expect("it says how long", "It is valid for 5 minutes and works once." in email["body"], True)
+    expect("its code verifies", verify("email", code), ["mfa"])
+
+    mfa.ok("POST", "/__local/clock", {"advance": 60})
+    expect("text message", challenge("sms"), (200, "MFA code sent successfully"))
+    [sms] = arrived("sns", "SMS")
+    expect("its number", sms["phone_number"], "+14155550123")
+    lines = sms["message"].splitlines()
+    code = lines[0].split()[0]
+    expect("its code is six digits", (len(code), code.isdigit()), (6, True))
+    expect("its first line", lines[0], f"{code} is your Example code, valid 5 min. Not you? Ignore it.")
+    expect("its last line", lines[-1], f"@example.com #{code}")
+    expect("its code verifies", verify("sms", code), ["sms", "mfa"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

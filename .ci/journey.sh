@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# A person's whole journey by curl, with a wrong input at each step, on the local server: `.ci/journey.sh [MFA-LOCAL]`.
+# At its end, nothing that opens a door and no address is found in the table or in what the server printed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+server=${1:-target/debug/mfa-local}
+work=target/ci/journey
+rm -rf "$work" && mkdir -p "$work"
+touch "$work/output"
+
+"$server" --port 0 >"$work/output" 2>&1 &
+trap 'kill '$!' 2>/dev/null || true' EXIT
+for _ in $(seq 100); do
+  url=$(sed -n 's/^Serving the MFA bundle at \(http:[^ ]*\).*/\1/p' "$work/output")
+  [ -n "$url" ] && break
+  sleep 0.1
+done
+[ -n "$url" ] || { cat "$work/output"; exit 1; }
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# secret VALUE…: must be found nowhere at the end.
+secret() { printf '%s\n' "$@" >>"$work/secrets"; }
+
+# local_call METHOD PATH [BODY]: a call to the workbench.
+local_call() { curl -sS --fail-with-body -X "$1" "$url$2" -H 'content-type: application/json' ${3+-d "$3"}; }
+
+# expect "STATUS [CODE]" METHOD PATH [BODY]: a call with $token; the answer is in $reply, its headers in $work/headers.
+expect() {
+  local wanted=$1 method=$2 path=$3 seen
+  reply=$(curl -sS -D "$work/headers" -w '\n%{http_code}' -X "$method" "$url$path" \
+    ${token:+-H "authorization: Bearer $token"} ${4+-H 'content-type: application/json' -d "$4"})
+  seen=${reply##*$'\n'} reply=${reply%$'\n'*}
+  [ "$seen" = 200 ] || seen="$seen $(jq -r .code <<<"$reply")"
+  [ "$seen" = "$wanted" ] || fail "$method $path ${4-}: $seen instead of $wanted: $reply"
+  grep -qi '^cache-control: no-store' "$work/headers" || fail "$method $path may be cached"
+  grep -qi '^x-request-id: .' "$work/headers" || fail "$method $path has no request id"
+  printf '  %-32s %-4s %s\n' "$seen" "$method" "$path"
+}
+
+# holds FILTER: what jq must find true in $reply.
+holds() { jq -e "$1" >/dev/null <<<"$reply" || fail "not so: $1 in $reply"; }
+
+# header NAME PATTERN: what the last answer's header must look like.
+header() { grep -qiE "^$1: *$2" "$work/headers" || fail "no header $1: $2"; }
+
+sign_in() {
+  token=$(local_call POST /__local/token "$1" | jq -r .accessToken)
+  secret "$token"
+}
+
+now() { local_call GET /__local/clock | jq '.unix | floor'; }
+advance() { local_call POST /__local/clock "{\"advance\":$1}" >/dev/null; }
+
+# totp [SECONDS]: the authenticator's code, so many seconds from now by the server's clock.
+totp() { oathtool --totp --base32 --now "@$(($(now) + ${1:-0}))" "$totp_secret"; }
+
+# code CHANNEL: the newest code that arrived.
+code() { local_call GET /__local/inbox | jq -r "[.[] | select(.channel == \"$1\")][-1].code"; }
+
+# other_than CODE…: six digits that are none of these.
+other_than() {
+  local guess
+  for guess in 271828 314159 141421 173205 577215; do
+    case " $* " in *" $guess "*) ;; *) echo $guess; return ;; esac
+  done
+}
+
+email=walter.example@mail.example.com
+phone=+14155550123
+user=walter-of-the-journey
+login="{\"sub\":\"$user\",\"email\":\"$email\",\"phone\":\"$phone\"}"
+secret "$user" "$email" "$phone" "${phone#+}"
+
+echo "Who is calling"
+token=''
+expect "401 NO_AUTH_PROVIDED" GET /auth/mfa/status
+header www-authenticate Bearer
+token=not.a.token
+expect "401 INVALID_TOKEN" GET /auth/mfa/status
+sign_in "{\"sub\":\"$user\",\"type\":\"refresh\"}"
+expect "401 INVALID_TOKEN" GET /auth/mfa/status
+sign_in "$login"
+expect "200" GET /auth/mfa/status
+holds '.isEnabled == false and .verifiedMethods == ["email", "sms"] and .totpDevices == []'
+expect "404 NOT_FOUND" GET /auth/mfa/nothing
+expect "405 METHOD_NOT_ALLOWED" GET /auth/mfa/verify
+
+echo "Set up an authenticator"
+expect "400 INVALID_INPUT" POST /auth/mfa/setup-totp '{"deviceName":7}'
+expect "200" POST /auth/mfa/setup-totp '{"deviceName":"Pocket phone"}'
+totp_secret=$(jq -r .secret <<<"$reply")
+secret "$totp_secret"
+jq -r '.qrCode | ltrimstr("data:image/png;base64,")' <<<"$reply" | base64 -d >"$work/qr.png"
+scanned=$(zbarimg --nodbus --quiet --raw "$work/qr.png")
+[ "$scanned" = "$(jq -r .otpAuthUrl <<<"$reply")" ] || fail "the QR code says $scanned"
+case $scanned in "otpauth://totp/"*"secret=$totp_secret"*) ;; *) fail "the address is $scanned" ;; esac
+
+echo "Confirm it"
+first=$(totp)
+wrong=$(other_than "$first" "$(totp -30)" "$(totp 30)")
+secret "$first"
+expect "400 MISSING_REQUIRED_FIELD" POST /auth/mfa/verify-totp-setup "{\"otp\":\"$first\"}"
+expect "400 INVALID_INPUT" POST /auth/mfa/verify-totp-setup "{\"otp\":$first,\"secret\":\"$totp_secret\"}"
+expect "400 MFA_CODE_INVALID" POST /auth/mfa/verify-totp-setup "{\"otp\":\"$wrong\",\"secret\":\"$totp_secret\"}"
+expect "400 MFA_CODE_INVALID" POST /auth/mfa/verify-totp-setup "{\"otp\":\"$first\",\"secret\":\"JBSWY3DPEHPK3PXP\"}"
+expect "200" POST /auth/mfa/verify-totp-setup "{\"otp\":\"$first\",\"secret\":\"$totp_secret\"}"
+expect "200" GET /auth/mfa/devices
+holds 'length == 1 and .[0].verified and .[0].deviceName == "Pocket phone" and (.[0] | has("lastUsedAt") | not)'
+
+echo "Turn MFA on"
+expect "400 INVALID_INPUT" POST /auth/mfa/toggle '{"enabled":"true"}'
+expect "200" POST /auth/mfa/toggle '{"enabled":true}'
+expect "200" GET /auth/mfa/status
+holds '.isEnabled and .verifiedMethods == ["totp", "email", "sms"]'
+
+echo "A new login has proven nothing yet"
+sign_in "$login"
+expect "401 MFA_REQUIRED" POST /auth/mfa/toggle '{"enabled":false}'
+header www-authenticate '.*insufficient_user_authentication'
+
+echo "A code by e-mail"
+expect "400 INVALID_INPUT" POST /auth/mfa/challenge '{"method":"pigeon"}'
+expect "400 VERIFICATION_CODE_INVALID" POST /auth/mfa/verify '{"method":"email","otp":"123456"}'
+expect "200" POST /auth/mfa/challenge '{"method":"email"}'
+holds '.expiresIn == 300 and .resendAfter == 30 and (.destination | contains("***"))'
+expect "429 RATE_LIMITED" POST /auth/mfa/challenge '{"method":"email"}'
+header retry-after '[0-9]'
+mailed=$(code email)
+secret "$mailed"
+expect "400 VERIFICATION_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"email\",\"otp\":\"$(other_than "$mailed")\"}"
+expect "400 VERIFICATION_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"sms\",\"otp\":\"$mailed\"}"
+expect "200" POST /auth/mfa/verify "{\"method\":\"email\",\"otp\":\"$mailed\"}"
+holds '.isRequiresMfa == false and (.refreshToken | length > 0)'
+verified=$(jq -r .accessToken <<<"$reply")
+secret "$verified"
+expect "400 VERIFICATION_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"email\",\"otp\":\"$mailed\"}"
+
+echo "A code by text message, too late and in time"
+advance 60
+expect "200" POST /auth/mfa/challenge '{"method":"sms"}'
+texted=$(code sms)
+secret "$texted"
+advance 300
+expect "400 VERIFICATION_CODE_EXPIRED" POST /auth/mfa/verify "{\"method\":\"sms\",\"otp\":\"$texted\"}"
+expect "200" POST /auth/mfa/challenge '{"method":"sms"}'
+texted=$(code sms)
+secret "$texted"
+last_line=$(local_call GET /__local/inbox | jq -r '.[-1].text' | tail -n 1)
+[ "$last_line" = "@example.com #$texted" ] || fail "the text message ends with $last_line"
+expect "200" POST /auth/mfa/verify "{\"method\":\"sms\",\"otp\":\"$texted\"}"
+secret "$(jq -r .accessToken <<<"$reply")"
+
+echo "A code of the authenticator"
+expect "200" POST /auth/mfa/challenge '{"method":"totp"}'
+holds 'keys == ["message"]'
+fresh=$(totp)
+wrong=$(other_than "$fresh" "$(totp -30)" "$(totp 30)")
+expect "404 MFA_DEVICE_NOT_FOUND" POST /auth/mfa/verify \
+  "{\"method\":\"totp\",\"otp\":\"$fresh\",\"deviceId\":\"00000000-0000-4000-8000-000000000000\"}"
+expect "400 MFA_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$wrong\"}"
+expect "200" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$fresh\"}"
+secret "$fresh" "$(jq -r .accessToken <<<"$reply")"
+expect "400 MFA_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$fresh\"}"
+advance 30
+fresh=$(totp)
+expect "200" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$fresh\"}"
+secret "$fresh" "$(jq -r .accessToken <<<"$reply")"
+expect "200" GET /auth/mfa/devices
+holds '.[0].lastUsedAt'
+
+echo "The verified token opens what the login token does not"
+local_call GET /__local/table >"$work/table.json" # as it is while MFA is on
+expect "401 MFA_REQUIRED" POST /auth/mfa/setup-totp
+token=$verified
+expect "200" POST /auth/mfa/toggle '{"enabled":false}'
+expect "200" GET /auth/mfa/status
+holds '.isEnabled == false'
+
+echo "Nothing that opens a door is readable"
+local_call GET /__local/table >"$work/table-after.json"
+grep -q 'MFA#LEDGER' "$work/table.json" || fail "the dump of the table is no dump"
+grep -q '^200 POST .*/auth/mfa/verify' "$work/output" || fail "the output of the server is no output"
+python3 .ci/readable.py "$work/secrets" "$work/table.json" "$work/table-after.json" "$work/output"
+# The search itself must be able to fail.
+while read -r planted; do
+  jq --arg text "$planted" '. + [{"planted": {"S": $text}}]' "$work/table.json" >"$work/planted.json"
+  python3 .ci/readable.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "a planted secret is not found"
+done <"$work/secrets"
+raw=$(base32 -d <<<"$totp_secret" | base64)
+jq --arg bytes "$raw" '. + [{"planted": {"B": $bytes}}]' "$work/table.json" >"$work/planted.json"
+python3 .ci/readable.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "a planted binary secret is not found"
+echo "  each of $(wc -l <"$work/secrets") secrets is found where it is planted, and nowhere else"

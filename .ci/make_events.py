@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Writes events/: for each function the event that API Gateway (HTTP API, payload 2.0) hands it, and what it answers.
+
+The same bytes every time; `--check` only compares. Standard library only.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+from pathlib import Path
+
+# MFA_JWT_SECRET of development. Everybody knows it, and only a table on this machine is served with it.
+SECRET = b"mfa-development-secret-known-to-everybody"
+
+SIGNED_IN_AT = 1767225600  # 2026-01-01T00:00:00Z
+EXPIRES_AT = 4102444800  # 2100-01-01T00:00:00Z
+SESSION = "5e551011-0000-4000-8000-000000000001"
+DOMAIN = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com"
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+# The secret of a set-up that nobody opened.
+UNKNOWN_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+# name: (method, path, body, what it answers on an empty table)
+EVENTS = {
+    "status": ("GET", "/auth/mfa/status", None, (200, None)),
+    "list-devices": ("GET", "/auth/mfa/devices", None, (200, None)),
+    "toggle": ("POST", "/auth/mfa/toggle", {"enabled": True}, (200, None)),
+    "challenge": ("POST", "/auth/mfa/challenge", {"method": "email"}, (200, None)),
+    "setup-totp": ("POST", "/auth/mfa/setup-totp", {"deviceName": "Pocket phone"}, (200, None)),
+    "verify-totp-setup": (
+        "POST",
+        "/auth/mfa/verify-totp-setup",
+        {"otp": "123456", "secret": UNKNOWN_SECRET},
+        (400, "MFA_CODE_INVALID"),
+    ),
+    "verify": (
+        "POST",
+        "/auth/mfa/verify",
+        {"method": "email", "otp": "123456"},
+        (400, "VERIFICATION_CODE_INVALID"),
+    ),
+}
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"))
+
+
+def login_token(name, number):
+    """The token of an application's login. Each event has a user of its own, so that none changes another's answer."""
+    claims = {
+        "sub": f"event-{name}",
+        "email": f"{name}@example.com",
+        "phone": f"+1202555{100 + number:04}",
+        "type": "access",
+        "sessionId": SESSION,
+        "iat": SIGNED_IN_AT,
+        "exp": EXPIRES_AT,
+    }
+    header = {"alg": "HS256", "typ": "JWT"}
+    signed = ".".join(base64url(compact(part).encode()) for part in (header, claims))
+    signature = hmac.new(SECRET, signed.encode(), hashlib.sha256).digest()
+    return f"{signed}.{base64url(signature)}"
+
+
+def event(name, number, method, path, body):
+    text = None if body is None else compact(body)
+    source_ip = f"203.0.113.{10 + number}"
+    headers = {
+        "accept": "application/json",
+        "authorization": f"Bearer {login_token(name, number)}",
+        "content-length": str(len(text or "")),
+        "host": DOMAIN,
+        "user-agent": USER_AGENT,
+        "x-amzn-trace-id": f"Root=1-6955b900-{number:024x}",
+        "x-forwarded-for": source_ip,
+        "x-forwarded-port": "443",
+        "x-forwarded-proto": "https",
+    }
+    if text is not None:
+        headers["content-type"] = "application/json"
+    made = {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": dict(sorted(headers.items())),
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": DOMAIN.split(".")[0],
+            "domainName": DOMAIN,
+            "domainPrefix": DOMAIN.split(".")[0],
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": source_ip,
+                "userAgent": USER_AGENT,
+            },
+            "requestId": f"JKJaXmPLvHcES{number:02}=",
+            "routeKey": f"{method} {path}",
+            "stage": "$default",
+            "time": "01/Jan/2026:00:00:00 +0000",
+            "timeEpoch": SIGNED_IN_AT * 1000,
+        },
+        "isBase64Encoded": False,
+    }
+    if text is not None:
+        made["body"] = text
+    return made
+
+
+def files():
+    expected = {}
+    for number, (name, (method, path, body, (status, code))) in enumerate(EVENTS.items()):
+        yield f"{name}.json", event(name, number, method, path, body)
+        expected[name] = {"statusCode": status} if code is None else {"statusCode": status, "code": code}
+    yield "expected.json", expected
+
+
+def main():
+    folder = Path(__file__).resolve().parent.parent / "events"
+    made = {folder / name: json.dumps(content, indent=2) + "\n" for name, content in files()}
+    if "--check" in sys.argv:
+        stale = [path.name for path, text in made.items() if not path.exists() or path.read_text() != text]
+        stale += [path.name for path in folder.iterdir() if path not in made]
+        if stale:
+            sys.exit(f"events/ is not what .ci/make_events.py writes: {', '.join(sorted(stale))}")
+        print(f"{len(made)} files are as written")
+        return
+    folder.mkdir(exist_ok=True)
+    for path, text in made.items():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Looks for secrets in files, `readable.py SECRETS FILE…`, a secret a line, and fails where it finds one.
+
+In any case, as text, base64, base64url, hexadecimal and the raw bytes of a base 32 secret; of a token also each part.
+"""
+
+import base64
+import binascii
+import re
+import sys
+
+
+def forms(secret):
+    """The ways in which a secret could be written, as lower case bytes."""
+    raws = [secret.encode()]
+    if re.fullmatch("[A-Z2-7]{32}", secret):
+        raws.append(base64.b32decode(secret))
+    if secret.count(".") == 2:
+        # The header of a token is no secret.
+        raws += [part.encode() for part in secret.split(".")[1:]]
+    for raw in raws:
+        yield raw.lower()
+        yield raw.hex().encode()
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(raw).rstrip(b"=").lower()
+
+
+def contents(path):
+    """A file's bytes and, behind them, what its base64 values hold."""
+    with open(path, "rb") as file:
+        data = file.read()
+    values = re.findall(rb'"([A-Za-z0-9+/]{8,}={0,2})"', data)
+    decoded = []
+    for value in values:
+        try:
+            decoded.append(base64.b64decode(value, validate=True))
+        except binascii.Error:
+            pass
+    return b"\0".join([data, *decoded]).lower()
+
+
+def is_in(form, data):
+    # Six digits are somewhere in any long number: a code counts where it stands alone.
+    if re.fullmatch(rb"\d{1,10}", form):
+        return re.search(rb"(?<![0-9a-z])" + form + rb"(?![0-9a-z])", data)
+    return form in data
+
+
+def main():
+    with open(sys.argv[1]) as file:
+        secrets = [line for line in file.read().splitlines() if line]
+    found = [
+        f"{path}: {secret[:4]}…"
+        for path in sys.argv[2:]
+        for data in [contents(path)]
+        for secret in secrets
+        if any(is_in(form, data) for form in forms(secret))
+    ]
+    print("\n".join(found) or f"  none of {len(secrets)} secrets in {len(sys.argv) - 2} files")
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()

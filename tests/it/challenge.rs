@@ -1,0 +1,240 @@
+use std::sync::Arc;
+
+use mfa_tests::{Login, TestBundle};
+use serde_json::json;
+
+fn alice(mfa: &Arc<TestBundle>) -> Login {
+    mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login()
+}
+
+#[tokio::test]
+async fn an_email_says_the_code_the_name_the_lifetime_and_what_if_it_was_not_you() {
+    let mfa = TestBundle::start().await;
+    let reply = alice(&mfa).challenge("email").await.assert_ok();
+    assert_eq!(
+        reply,
+        json!({
+            "message": "MFA code sent successfully",
+            "expiresIn": 300,
+            "resendAfter": 30,
+            "destination": "a***@example.com",
+        })
+    );
+    let messages = mfa.inbox.messages();
+    let [mail] = messages.as_slice() else { panic!("{} messages", messages.len()) };
+    assert_eq!((mail.channel, mail.to.as_str()), ("email", "alice@example.com"));
+    let code = mail.code.as_deref().expect("a code");
+    for part in [&mail.text, mail.html.as_ref().expect("HTML")] {
+        for piece in [code, "Example", "5 minutes", "not you"] {
+            assert!(part.contains(piece), "{piece} in {part}");
+        }
+    }
+    assert!(!mail.subject.as_ref().expect("a subject").contains(code));
+}
+
+#[tokio::test]
+async fn a_text_message_is_one_segment_and_ends_origin_bound() {
+    let mfa = TestBundle::start().await;
+    let reply = alice(&mfa).challenge("sms").await.assert_ok();
+    assert_eq!(reply["destination"], "+44*******018");
+    let messages = mfa.inbox.messages();
+    let [sms] = messages.as_slice() else { panic!("{} messages", messages.len()) };
+    let code = sms.code.as_deref().expect("a code");
+    assert_eq!((sms.channel, sms.to.as_str()), ("sms", "+442079460018"));
+    assert_eq!(sms.text.lines().last(), Some(format!("@example.com #{code}").as_str()));
+    assert!(sms.text.len() <= 160);
+}
+
+#[tokio::test]
+async fn phone_is_another_word_for_sms() {
+    let mfa = TestBundle::start().await;
+    alice(&mfa).challenge("phone").await.assert_ok();
+    assert_eq!(mfa.inbox.messages()[0].channel, "sms");
+}
+
+#[tokio::test]
+async fn for_an_authenticator_nothing_is_sent_written_or_counted() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    alice.challenge("totp").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    alice.enrol().await;
+    let before = mfa.dump().await;
+    for _ in 0..20 {
+        assert_eq!(alice.challenge("totp").await.assert_ok(), json!({ "message": "MFA code sent successfully" }));
+    }
+    assert_eq!(mfa.dump().await, before);
+    assert_eq!(mfa.inbox.received(), 0);
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_offered_or_has_no_address_is_not_available() {
+    let mfa = TestBundle::start_with(&[("MFA_METHODS", "totp,email")]).await;
+    alice(&mfa).challenge("sms").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    mfa.user("bob").login().challenge("email").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    assert_eq!(mfa.inbox.received(), 0);
+}
+
+#[tokio::test]
+async fn text_messages_go_only_to_the_countries_of_the_list() {
+    let mfa = TestBundle::start_with(&[("MFA_SMS_COUNTRIES", "+44,!+4420,+1")]).await;
+    alice(&mfa).challenge("sms").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    mfa.user("bob").with("phone_number", "+447700900123").login().challenge("sms").await.assert_ok();
+
+    let off = TestBundle::start_with(&[("MFA_SMS_COUNTRIES", "")]).await;
+    let status = alice(&off).status().await;
+    assert_eq!(status["configuredMethods"], json!(["totp", "email"]));
+    alice(&off).challenge("sms").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+}
+
+#[tokio::test]
+async fn sends_are_spaced_and_retry_after_says_for_how_long() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    alice.challenge("email").await.assert_ok();
+    mfa.advance(10);
+    let answer = alice.challenge("sms").await.assert_problem(429, "RATE_LIMITED");
+    assert_eq!(answer.retry_after(), Some(20));
+    mfa.advance(20);
+    let reply = alice.challenge("email").await.assert_ok();
+    assert_eq!(reply["resendAfter"], 60);
+    assert_eq!(mfa.inbox.received(), 2);
+}
+
+#[tokio::test]
+async fn a_user_is_sent_ten_codes_an_hour_at_most_over_all_logins() {
+    let mfa = TestBundle::start().await;
+    let mut sent = 0;
+    for _ in 0..119 {
+        sent += u64::from(alice(&mfa).challenge("email").await.status == 200);
+        mfa.advance(30);
+    }
+    assert_eq!((sent, mfa.inbox.received()), (10, 10));
+}
+
+#[tokio::test]
+async fn one_destination_is_sent_ten_codes_an_hour_over_all_users_who_have_not_proven_it() {
+    let mfa = TestBundle::start().await;
+    let owner = alice(&mfa);
+    let code = owner.receive_code("email").await;
+    owner.verify("email", &code).await.assert_ok();
+    for n in 0..9 {
+        mfa.user(&format!("flooder-{n}")).with_email("Alice@Example.COM").login().challenge("email").await.assert_ok();
+    }
+    let flooder = mfa.user("flooder-9").with_email("alice@example.com").login();
+    let answer = flooder.challenge("email").await.assert_problem(429, "RATE_LIMITED");
+    assert!(answer.retry_after().is_some_and(|seconds| seconds <= 3600));
+
+    mfa.advance(30);
+    owner.challenge("email").await.assert_ok();
+    mfa.advance(3600);
+    flooder.challenge("email").await.assert_ok();
+}
+
+#[tokio::test]
+async fn one_source_asks_for_thirty_text_messages_an_hour() {
+    let mfa = TestBundle::start().await;
+    let ask = |n: u32| {
+        let phone = format!("+4477009{n:05}");
+        let person = mfa.user(&format!("user-{n}")).with_phone(&phone);
+        async move { person.login().challenge("sms").await.status }
+    };
+    for n in 0..30 {
+        assert_eq!(ask(n).await, 200, "number {n}");
+    }
+    assert_eq!(ask(30).await, 429);
+}
+
+#[tokio::test]
+async fn the_application_sends_so_many_text_messages_a_day() {
+    let mfa = TestBundle::start_with(&[("MFA_SMS_PER_DAY", "2")]).await;
+    for (n, status) in [(1, 200), (2, 200), (3, 429)] {
+        let person = mfa.user(&format!("user-{n}")).with_phone(&format!("+44770090012{n}"));
+        assert_eq!(person.login().challenge("sms").await.status, status, "message {n}");
+    }
+    mfa.user("user-4").with_email("a@x.example").login().challenge("email").await.assert_ok();
+    mfa.advance(86_400);
+    mfa.user("user-3").with_phone("+447700900123").login().challenge("sms").await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_refused_send_writes_no_counter() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    alice.challenge("email").await.assert_ok();
+    let before = mfa.dump().await;
+    alice.challenge("sms").await.assert_problem(429, "RATE_LIMITED");
+    assert_eq!(mfa.dump().await, before);
+}
+
+#[tokio::test]
+async fn an_address_that_the_provider_refuses_is_said_and_the_send_given_back_twice() {
+    let mfa = TestBundle::start().await;
+    let bounced = mfa.user("bob").with_email("bob@rejected.example").with_phone("+15550100123").login();
+    bounced.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+    bounced.challenge("sms").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+    bounced.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+    bounced.challenge("email").await.assert_problem(429, "RATE_LIMITED");
+    assert_eq!(mfa.inbox.received(), 0);
+    // None of those codes counts: there is nothing to guess at, so nothing is judged or counted.
+    for n in 0..20 {
+        let guess = bounced.verify("email", &format!("{n:06}")).await;
+        guess.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn a_throttling_provider_is_a_503_that_costs_no_send() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("bob").with_email("bob@throttled.example").with_phone("+442079460018").login();
+    person.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
+    person.challenge("sms").await.assert_ok();
+}
+
+#[tokio::test]
+async fn while_locked_no_code_is_sent() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    alice.enrol().await;
+    for n in 1..=5 {
+        alice.verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
+    }
+    let answer = alice.challenge("email").await.assert_problem(429, "ACCOUNT_LOCKED");
+    assert_eq!(answer.retry_after(), Some(900));
+    assert_eq!(mfa.inbox.received(), 0);
+}
+
+#[tokio::test]
+async fn while_mfa_is_on_a_new_address_gets_a_code_only_under_a_proof() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    person.login().toggle(true).await.assert_ok();
+    let moved = person.clone().with_email("mallory@example.net").login();
+    assert_eq!(moved.status().await["verifiedMethods"], json!([]), "it cannot be used now");
+    moved.challenge("email").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    assert_eq!(mfa.inbox.received(), 0);
+
+    // The owner moves: a proof by the old address, then a code to the new one, which is proven from then on.
+    let old = person.login();
+    let code = old.receive_code("email").await;
+    let proof = old.prove("email", &code).await;
+    mfa.advance(30);
+    let moving = with_email(&mfa, &proof, "alice@new.example");
+    let code = moving.receive_code("email").await;
+    assert_eq!(mfa.inbox.messages()[1].to, "alice@new.example");
+    moving.verify("email", &code).await.assert_ok();
+    mfa.advance(3600);
+    person.clone().with_email("alice@new.example").login().challenge("email").await.assert_ok();
+
+    let unbound = mfa.redeployed_with(&[("MFA_BIND_ADDRESSES", "false")]);
+    mfa.advance(3600);
+    moved.at(&unbound).challenge("email").await.assert_ok();
+}
+
+/// The application signs a token that keeps all claims of `login`'s, the proof included, but names another address.
+fn with_email(mfa: &Arc<TestBundle>, login: &Login, email: &str) -> Login {
+    let payload = login.token.split('.').nth(1).expect("a payload");
+    let claims = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
+    let mut claims: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&claims).expect("claims");
+    claims.insert("email".to_owned(), email.into());
+    Login::with_token(mfa, mfa.user("unused").sign(&claims))
+}

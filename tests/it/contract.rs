@@ -1,0 +1,84 @@
+//! One operation, one stem: routes, functions, events, template, `OpenAPI` and README agree.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use mfa::config::Config;
+use mfa_tests::TestBundle;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn names_in(folder: &str, ending: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(root().join(folder)).expect("a folder");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    names.filter_map(|name| name.strip_suffix(ending).map(ToOwned::to_owned)).collect()
+}
+
+fn camel(name: &str) -> String {
+    let upper = |part: &str| part[..1].to_uppercase() + &part[1..];
+    name.split('-').map(upper).collect()
+}
+
+#[tokio::test]
+async fn every_operation_has_its_function_event_template_resource_operation_and_tests() {
+    let mfa = TestBundle::start().await;
+    let routes: BTreeSet<String> = mfa.routes().iter().map(|route| route.name.to_owned()).collect();
+    assert_eq!(names_in("functions", ""), routes);
+    let mut events = names_in("events", ".json");
+    assert!(events.remove("expected"));
+    assert_eq!(events, routes);
+
+    let (template, openapi, manifest) = (read("template.yaml"), read("docs/openapi.yaml"), read("Cargo.toml"));
+    for route in mfa.routes() {
+        let (name, method) = (route.name, route.method.as_str());
+        assert!(template.contains(&format!("\n  {}Function:\n", camel(name))), "template: {name}");
+        assert!(template.contains(&format!("Binary: {name}\n")), "template: the binary of {name}");
+        assert!(template.contains(&format!("Path: {}\n", route.path)), "template: the path of {name}");
+        assert!(openapi.contains(&format!("\n  {}:\n    {}:\n", route.path, method.to_lowercase())), "openapi: {name}");
+        assert!(openapi.contains(&format!("operationId: {name}\n")), "openapi: {name}");
+        let watch = format!("\"{}\" = [{{ function = \"{name}\", method = \"{method}\" }}]", route.path);
+        assert!(manifest.contains(&watch), "Cargo.toml: the route of {name} for cargo lambda watch");
+        assert!(root().join(format!("tests/it/{}.rs", name.replace('-', "_"))).exists(), "tests: {name}");
+        assert!(root().join(format!("functions/{name}/tests/lambda.rs")).exists(), "binary test: {name}");
+    }
+    let resources = template.matches("Type: AWS::Serverless::Function\n").count();
+    assert_eq!(resources, routes.len(), "the template has functions that are no route");
+}
+
+/// The variables that the code asks for, found by letting it ask.
+fn variables_of_the_code() -> BTreeSet<String> {
+    let asked = RefCell::new(BTreeSet::new());
+    let _ = Config::from_vars(|name| {
+        asked.borrow_mut().insert(name.to_owned());
+        None
+    });
+    asked.into_inner().into_iter().filter(|name| name.starts_with("MFA_")).collect()
+}
+
+fn variables_in(text: &str, begins: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix(begins));
+    let names = lines.map(|rest| rest.chars().take_while(|c| is_name(*c)).collect::<String>());
+    names.filter(|name| name.starts_with("MFA_")).collect()
+}
+
+#[test]
+fn code_readme_and_template_know_the_same_variables() {
+    let code = variables_of_the_code();
+    assert_eq!(variables_in(&read("README.md"), "| `"), code, "the README's table");
+    let development: BTreeSet<String> =
+        ["MFA_AWS_TIMEOUT_MS", "MFA_DYNAMODB_ENDPOINT", "MFA_NATIVE_ROOTS", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT"]
+            .map(str::to_owned)
+            .into();
+    let deployed: BTreeSet<String> = code.difference(&development).cloned().collect();
+    assert_eq!(variables_in(&read("template.yaml"), ""), deployed, "the template");
+}

@@ -1,0 +1,186 @@
+//! The error table of the contract, row by row, and what no client may be able to cause.
+
+use std::sync::Arc;
+
+use lambda_http::http::{HeaderMap, HeaderValue, Method};
+use mfa_tests::{Answer, Fault, TestBundle};
+use serde_json::json;
+
+async fn send(mfa: &Arc<TestBundle>, method: Method, path: &str, media_type: Option<&str>, body: &[u8]) -> Answer {
+    let mut headers = HeaderMap::new();
+    let token = mfa.user("alice").with_email("alice@example.com").login().token;
+    headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).expect("a header value"));
+    if let Some(media_type) = media_type {
+        headers.insert("content-type", HeaderValue::from_str(media_type).expect("a header value"));
+    }
+    mfa.request(method, path, headers, body.to_vec()).await
+}
+
+#[tokio::test]
+async fn every_answer_names_its_request_and_is_not_stored() {
+    let mfa = TestBundle::start().await;
+    for path in ["/auth/mfa/status", "/auth/mfa/devices", "/auth/mfa/verify"] {
+        let answer = send(&mfa, Method::GET, path, None, b"").await;
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert!(answer.header("x-request-id").is_some_and(|id| id.len() == 36));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_405_on_every_route() {
+    let mfa = TestBundle::start().await;
+    for route in mfa.routes() {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::HEAD] {
+            if method != route.method {
+                let answer = send(&mfa, method, route.path, None, b"").await;
+                assert_eq!(answer.header("allow"), Some(route.method.as_str()));
+                answer.assert_problem(405, "METHOD_NOT_ALLOWED");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_8_kib_is_413_and_exactly_8_kib_is_read() {
+    let mfa = TestBundle::start().await;
+    let body = |len: usize| {
+        let padding = "x".repeat(len - r#"{"enabled":false,"x":""}"#.len());
+        format!(r#"{{"enabled":false,"x":"{padding}"}}"#).into_bytes()
+    };
+    let json = Some("application/json");
+    send(&mfa, Method::POST, "/auth/mfa/toggle", json, &body(8192)).await.assert_ok();
+    send(&mfa, Method::POST, "/auth/mfa/toggle", json, &body(8193)).await.assert_problem(413, "PAYLOAD_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_json_by_type_is_415_and_an_empty_one_needs_no_type() {
+    let mfa = TestBundle::start().await;
+    let toggle = "/auth/mfa/toggle";
+    for media_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")] {
+        let answer = send(&mfa, Method::POST, toggle, media_type, br#"{"enabled":false}"#).await;
+        answer.assert_problem(415, "UNSUPPORTED_MEDIA_TYPE");
+    }
+    for media_type in ["application/json", "Application/JSON; charset=utf-8"] {
+        send(&mfa, Method::POST, toggle, Some(media_type), br#"{"enabled":false}"#).await.assert_ok();
+    }
+    for media_type in [None, Some("text/plain"), Some("application/json")] {
+        send(&mfa, Method::POST, "/auth/mfa/setup-totp", media_type, b"").await.assert_ok();
+    }
+}
+
+#[tokio::test]
+async fn size_and_type_come_before_authentication_and_that_before_the_body_and_the_switch() {
+    let mfa = TestBundle::start_with(&[("MFA_ENABLED", "false")]).await;
+    let nobody = |media_type: &'static str, body: Vec<u8>| {
+        let mfa = Arc::clone(&mfa);
+        async move {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", HeaderValue::from_static(media_type));
+            mfa.request(Method::POST, "/auth/mfa/toggle", headers, body).await
+        }
+    };
+    nobody("text/plain", vec![b' '; 9000]).await.assert_problem(413, "PAYLOAD_TOO_LARGE");
+    nobody("text/plain", b"{}".to_vec()).await.assert_problem(415, "UNSUPPORTED_MEDIA_TYPE");
+    nobody("application/json", b"{".to_vec()).await.assert_problem(401, "NO_AUTH_PROVIDED");
+    let alice = mfa.user("alice").login();
+    alice.post("/auth/mfa/toggle", json!({})).await.assert_problem(400, "MISSING_REQUIRED_FIELD");
+    alice.toggle(true).await.assert_problem(403, "MFA_NOT_ENABLED");
+}
+
+#[tokio::test]
+async fn where_mfa_is_off_every_route_but_status_says_so() {
+    let mfa = TestBundle::start_with(&[("MFA_ENABLED", "false")]).await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    alice.status().await;
+    alice.call(Method::GET, "/auth/mfa/devices", Vec::new()).await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.toggle(true).await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.challenge("email").await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.setup().await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.confirm("123456", "JBSWY3DPEHPK3PXP").await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.verify("email", "123456").await.assert_problem(403, "MFA_NOT_ENABLED");
+}
+
+#[tokio::test]
+async fn a_required_field_that_is_absent_null_or_blank_is_named() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let cases = [
+        ("/auth/mfa/toggle", json!({}), "enabled"),
+        ("/auth/mfa/toggle", json!({ "enabled": null }), "enabled"),
+        ("/auth/mfa/challenge", json!({ "method": "" }), "method"),
+        ("/auth/mfa/verify", json!({ "otp": "123456" }), "method"),
+        ("/auth/mfa/verify", json!({ "method": "email", "otp": "  " }), "otp"),
+        ("/auth/mfa/verify-totp-setup", json!({ "secret": "JBSWY3DP" }), "otp"),
+        ("/auth/mfa/verify-totp-setup", json!({ "otp": "123456", "secret": null }), "secret"),
+    ];
+    for (path, body, field) in cases {
+        let answer = alice.post(path, body.clone()).await.assert_problem(400, "MISSING_REQUIRED_FIELD");
+        assert_eq!(answer.body["message"], format!("{field} is required"), "{path} {body}");
+    }
+}
+
+#[tokio::test]
+async fn no_input_of_a_client_causes_a_500() {
+    let mfa = TestBundle::start().await;
+    let values: Vec<String> = [
+        json!(1), json!(-1.5), json!(true), json!([]), json!({}), json!([["x"]]), json!("\u{0}"), json!("x".repeat(5000)),
+        json!("\u{202e}\u{fffd}"), json!("email\u{0}"), json!("TOTP"), json!("１２３４５６"),
+    ]
+    .iter()
+    .map(ToString::to_string)
+    .chain([r#""\ud800""#, "1e999", "123456789012345678901234567890", "nul", "'x'", "\"\\x\""].map(ToOwned::to_owned))
+    .collect();
+    let fields = ["method", "otp", "secret", "enabled", "label", "deviceName", "deviceId", "trustDevice", "rememberDevice"];
+    let good = r#""method":"email","otp":"123456","secret":"JBSWY3DP","enabled":false"#;
+    for route in mfa.routes().iter().filter(|route| route.method == Method::POST) {
+        for field in fields {
+            for value in &values {
+                // The field that is tried comes last, and so counts.
+                let body = format!("{{{good},\"{field}\":{value}}}");
+                let answer = send(&mfa, Method::POST, route.path, Some("application/json"), body.as_bytes()).await;
+                assert!(answer.status < 500, "{} {body}: {}", route.path, answer.body);
+            }
+        }
+        for body in [&b"\xff\xfe"[..], b"null", b"[]", b"\"x\"", b"{\"a\":", b"{}{}", &[b'['; 8000], &[b'{'; 8000], b"\0"] {
+            let answer = send(&mfa, Method::POST, route.path, Some("application/json"), body).await;
+            answer.assert_problem(400, "INVALID_INPUT");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_down_or_throttles_is_a_503_on_every_route() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    for fault in [Fault::Error, Fault::Throttle] {
+        mfa.wrapper.break_calls("Query", fault);
+        for answer in [
+            alice.call(Method::GET, "/auth/mfa/status", Vec::new()).await,
+            alice.call(Method::GET, "/auth/mfa/devices", Vec::new()).await,
+            alice.toggle(true).await,
+            alice.challenge("email").await,
+            alice.challenge("totp").await,
+            alice.setup().await,
+            alice.confirm("123456", "JBSWY3DP").await,
+            alice.verify("email", "123456").await,
+        ] {
+            answer.assert_problem(503, "SERVICE_UNAVAILABLE");
+        }
+        mfa.wrapper.mend();
+    }
+    assert!(mfa.log().contains("Query user: ThrottlingException"), "{}", mfa.log());
+    assert_eq!(mfa.inbox.received(), 0);
+}
+
+#[tokio::test]
+async fn a_500_says_nothing_of_its_cause_and_the_log_does() {
+    let mfa = TestBundle::start().await;
+    let lost = mfa.redeployed_with(&[("MFA_TABLE", "no-such-table")]);
+    let answer = mfa.user("alice").login().at(&lost).call(Method::GET, "/auth/mfa/status", Vec::new()).await;
+    let answer = answer.assert_problem(500, "INTERNAL_ERROR");
+    assert_eq!(answer.body["message"], "Something went wrong on our side");
+    let log = lost.log();
+    assert!(log.contains("ResourceNotFoundException") && log.contains(answer.header("x-request-id").expect("an id")), "{log}");
+    assert!(log.contains(r#""level":"error""#));
+}

@@ -1,0 +1,18 @@
+//! Every sample event through the pipeline, on an empty table.
+
+use mfa::http::Incoming;
+use mfa_tests::{TestBundle, runtime_api};
+use serde_json::json;
+
+#[tokio::test]
+async fn every_sample_event_is_answered_as_expected() {
+    let mfa = TestBundle::start().await;
+    for route in mfa.routes() {
+        let event = runtime_api::read_event(route.name);
+        let request = lambda_http::request::from_str(&event).expect("an API Gateway event");
+        assert_eq!((request.method(), request.uri().path()), (&route.method, route.path), "{}", route.name);
+        let answer = mfa.serve(route.path, Incoming::from(request)).await;
+        let answer = json!({ "statusCode": answer.status, "body": answer.body.to_string() });
+        runtime_api::assert_expected(route.name, &answer);
+    }
+}

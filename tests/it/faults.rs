@@ -1,0 +1,213 @@
+//! Rows 28 and 29 of the threat model: calls that fail, lose their answer, or read what is not so any more.
+
+use std::sync::Arc;
+
+use mfa_tests::{Fault, Login, TestBundle};
+
+fn alice(mfa: &Arc<TestBundle>) -> Login {
+    mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login()
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_counts_once() {
+    // Lost once: the SDK tries again and finds a failed condition. Lost every time: the ledger is asked.
+    for fault in [Fault::LoseOneAnswer, Fault::LoseAnswer] {
+        let mfa = TestBundle::start().await;
+        let alice = alice(&mfa);
+        let device = alice.enrol().await;
+        let code = device.next_code(&mfa);
+
+        mfa.wrapper.break_calls("PutItem MFA#LEDGER", fault);
+        alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
+        mfa.wrapper.mend();
+        for n in 1..=3 {
+            alice.verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
+        }
+        mfa.wrapper.break_calls("PutItem MFA#LEDGER", fault);
+        alice.verify("totp", &code).await.assert_ok(); // four wrong ones were counted, not five
+        mfa.wrapper.mend();
+        alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn every_write_of_every_route_may_lose_its_answer() {
+    for fault in [Fault::LoseOneAnswer, Fault::LoseAnswer] {
+        let mfa = TestBundle::start().await;
+        let alice = alice(&mfa);
+        mfa.wrapper.break_calls("PutItem MFA#LEDGER", fault);
+        let open = alice.open_authenticator().await;
+        alice.confirm(&open.code(&mfa), &open.secret).await.assert_ok();
+        alice.toggle(true).await.assert_ok();
+        let code = alice.receive_code("email").await;
+        alice.verify("email", &code).await.assert_ok();
+        assert_eq!(mfa.inbox.received(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_did_not_happen_leaves_all_as_it_was() {
+    for fault in [Fault::Error, Fault::Throttle] {
+        let mfa = TestBundle::start().await;
+        let alice = alice(&mfa);
+        let device = alice.enrol().await;
+        let emailed = alice.receive_code("email").await;
+        let before = mfa.dump().await;
+
+        mfa.wrapper.break_calls("PutItem MFA#LEDGER", fault);
+        alice.verify("totp", &device.next_code(&mfa)).await.assert_problem(503, "SERVICE_UNAVAILABLE");
+        alice.verify("totp", "000000").await.assert_problem(503, "SERVICE_UNAVAILABLE");
+        alice.verify("email", &emailed).await.assert_problem(503, "SERVICE_UNAVAILABLE");
+        alice.toggle(true).await.assert_problem(503, "SERVICE_UNAVAILABLE");
+        assert_eq!(mfa.dump().await, before);
+
+        mfa.wrapper.mend();
+        alice.verify("totp", &device.code(&mfa)).await.assert_ok();
+        alice.verify("email", &emailed).await.assert_ok();
+    }
+}
+
+#[tokio::test]
+async fn where_the_code_cannot_be_written_nothing_is_sent_and_the_send_is_given_back() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    for fault in [Fault::Error, Fault::Throttle] {
+        mfa.wrapper.break_calls("PutItem CODE", fault);
+        alice.challenge("email").await.assert_problem(503, "SERVICE_UNAVAILABLE");
+        mfa.wrapper.mend();
+        assert_eq!(mfa.inbox.received(), 0);
+    }
+    alice.challenge("email").await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_code_item_whose_answer_was_lost_is_sent_all_the_same() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    mfa.wrapper.break_calls("PutItem CODE", Fault::LoseOneAnswer);
+    let code = alice.receive_code("email").await;
+    alice.verify("email", &code).await.assert_ok();
+}
+
+#[tokio::test]
+async fn where_a_counter_cannot_be_asked_no_text_message_goes_out_and_email_does() {
+    for fault in [Fault::Error, Fault::Throttle] {
+        let mfa = TestBundle::start().await;
+        let alice = alice(&mfa);
+        mfa.wrapper.break_calls("UpdateItem LIMIT", fault);
+        alice.challenge("sms").await.assert_problem(503, "SERVICE_UNAVAILABLE");
+        assert_eq!(mfa.inbox.received(), 0);
+        alice.challenge("email").await.assert_ok();
+    }
+}
+
+#[tokio::test]
+async fn a_send_of_unknown_outcome_stays_counted_and_its_code_valid() {
+    // A provider that takes the message and loses the answer.
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        loop {
+            let Ok((connection, _)) = listener.accept().await else { return };
+            drop(connection);
+        }
+    });
+    let mfa = TestBundle::start_with(&[("MFA_SES_ENDPOINT", &url)]).await;
+    let alice = alice(&mfa);
+    alice.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
+    let ledger = mfa.dump().await.into_iter().find(|item| item["sk"]["S"] == "MFA#LEDGER").expect("a ledger");
+    assert_eq!(ledger["codes"]["L"].as_array().map(Vec::len), Some(1), "it may have arrived");
+    alice.challenge("sms").await.assert_problem(429, "RATE_LIMITED");
+}
+
+#[tokio::test]
+async fn a_provider_that_nobody_listens_at_costs_no_send() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let mfa = TestBundle::start_with(&[("MFA_SES_ENDPOINT", &url)]).await;
+    let alice = alice(&mfa);
+    alice.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
+    alice.challenge("sms").await.assert_ok();
+}
+
+#[tokio::test]
+async fn stale_reads_change_no_verdict() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let device = alice.enrol().await;
+    let emailed = alice.receive_code("email").await;
+
+    // From now on eventual reads say what they say now, before anything else happened.
+    mfa.wrapper.remember();
+    let code = device.next_code(&mfa);
+    mfa.wrapper.break_calls("Query", Fault::Stale);
+    mfa.wrapper.break_calls("GetItem", Fault::Stale);
+    alice.verify("totp", &code).await.assert_ok();
+    alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
+    alice.verify("email", &emailed).await.assert_ok();
+    alice.verify("email", &emailed).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    for n in 0..5 {
+        alice.verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
+    }
+    alice.verify("totp", "999999").await.assert_problem(429, "ACCOUNT_LOCKED");
+    mfa.advance(900);
+    alice.verify("totp", &device.code(&mfa)).await.assert_ok();
+    let sent = alice.receive_code("email").await;
+    alice.challenge("email").await.assert_problem(429, "RATE_LIMITED");
+    alice.verify("email", &sent).await.assert_ok();
+}
+
+#[tokio::test]
+async fn torn_reads_change_no_verdict() {
+    for (call, fault) in [("Query", Fault::Torn), ("Query", Fault::TornLedger), ("GetItem", Fault::Torn)] {
+        let mfa = TestBundle::start().await;
+        let alice = alice(&mfa);
+        mfa.wrapper.break_calls(call, fault);
+        let device = alice.enrol().await;
+        let emailed = alice.receive_code("email").await;
+        alice.verify("email", &emailed).await.assert_ok();
+        alice.verify("totp", &device.next_code(&mfa)).await.assert_ok();
+        alice.toggle(true).await.assert_ok();
+        assert_eq!(alice.status().await["verifiedMethods"], serde_json::json!(["totp", "email", "sms"]));
+        let second = alice.enrol().await;
+        alice.verify("totp", &second.next_code(&mfa)).await.assert_ok();
+        let dump = mfa.dump().await;
+        let ledgers = dump.iter().filter(|item| item["sk"]["S"] == "MFA#LEDGER").count();
+        assert_eq!(ledgers, 1, "{call} {fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_counted_is_in_the_table_when_the_process_dies_right_after() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let device = alice.enrol().await;
+    for n in 0..4 {
+        alice.verify("totp", &format!("{n:06}")).await;
+    }
+    let reborn = mfa.redeployed_with(&[]);
+    let alice = alice.at(&reborn);
+    alice.verify("totp", "000004").await.assert_problem(400, "MFA_CODE_INVALID");
+    alice.verify("totp", &device.next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
+}
+
+#[tokio::test]
+async fn a_secret_moved_to_another_users_row_opens_nothing() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let bob = mfa.user("bob").login();
+    let (hers, his) = (alice.enrol().await, bob.enrol().await);
+    let rows: Vec<_> = mfa.dump().await.into_iter().filter(|item| item.get("secret").is_some()).collect();
+    let [one, other] = rows.as_slice() else { panic!("{} devices", rows.len()) };
+    for (to, from) in [(one, other), (other, one)] {
+        let secret = from["secret"]["B"].as_str().expect("a sealed secret");
+        let secret = data_encoding::BASE64.decode(secret.as_bytes()).expect("base 64");
+        let key = |name: &str| to[name]["S"].as_str().expect("a key").to_owned();
+        mfa.table.overwrite(&key("pk"), &key("sk"), "secret", secret).await.expect("overwritten");
+    }
+    mfa.advance(30);
+    for (login, device) in [(&alice, &hers), (&alice, &his), (&bob, &hers), (&bob, &his)] {
+        login.verify("totp", &device.code(&mfa)).await.assert_problem(500, "INTERNAL_ERROR");
+    }
+}

@@ -1,0 +1,95 @@
+//! Row 9 of the threat model: every route × who calls → what is answered.
+
+use std::sync::Arc;
+
+use lambda_http::http::{HeaderMap, Method};
+use mfa_tests::{Answer, Authenticator, Login, TestBundle};
+use serde_json::{Value, json};
+
+/// A body that would go through, for each route.
+fn good_body(path: &str, device: &Authenticator, mfa: &TestBundle) -> Value {
+    match path {
+        "/auth/mfa/toggle" => json!({ "enabled": true }),
+        "/auth/mfa/challenge" => json!({ "method": "totp" }),
+        "/auth/mfa/verify-totp-setup" => json!({ "otp": "123456", "secret": device.secret }),
+        "/auth/mfa/verify" => json!({ "method": "totp", "otp": device.code(mfa) }),
+        _ => json!({}),
+    }
+}
+
+async fn call(mfa: &Arc<TestBundle>, login: &Login, method: Method, path: &str, device: &Authenticator) -> Answer {
+    let body = if method == Method::GET { Vec::new() } else { good_body(path, device, mfa).to_string().into_bytes() };
+    login.call(method, path, body).await
+}
+
+#[tokio::test]
+async fn every_route_knows_whom_it_may_serve() {
+    // no token, expired, plain, proof, other user
+    let table: [(&str, [u16; 5]); 7] = [
+        ("/auth/mfa/status", [401, 401, 200, 200, 200]),
+        ("/auth/mfa/devices", [401, 401, 200, 200, 200]),
+        ("/auth/mfa/challenge", [401, 401, 200, 200, 400]),
+        ("/auth/mfa/toggle", [401, 401, 401, 200, 403]),
+        ("/auth/mfa/setup-totp", [401, 401, 401, 200, 200]),
+        ("/auth/mfa/verify-totp-setup", [401, 401, 401, 400, 400]),
+        ("/auth/mfa/verify", [401, 401, 200, 200, 400]),
+    ];
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice");
+    let device = person.login().enrol().await;
+    person.login().toggle(true).await.assert_ok();
+    let expired = person.clone().with("exp", mfa.clock.now().as_secs()).login();
+    let plain = person.login();
+    let other = mfa.user("mallory").login();
+
+    let routes: Vec<_> = mfa.routes().iter().map(|route| (route.method.clone(), route.path)).collect();
+    assert_eq!(routes.len(), table.len(), "a route is missing in the table");
+    for (method, path) in routes {
+        let (_, [no_token, after_exp, without_proof, with_proof, of_other]) =
+            table.iter().find(|(of, _)| *of == path).expect("a row for each route");
+        let nobody = mfa.request(method.clone(), path, HeaderMap::new(), Vec::new()).await;
+        assert_eq!((nobody.status, nobody.code()), (*no_token, Some("NO_AUTH_PROVIDED")), "{path}");
+        let late = call(&mfa, &expired, method.clone(), path, &device).await;
+        assert_eq!((late.status, late.code()), (*after_exp, Some("INVALID_TOKEN")), "{path}");
+
+        mfa.advance(30);
+        let answer = call(&mfa, &plain, method.clone(), path, &device).await;
+        assert_eq!(answer.status, *without_proof, "{path} without a proof: {}", answer.body);
+        if answer.status == 401 {
+            let challenge = answer.header("www-authenticate").expect("a challenge").to_owned();
+            assert!(challenge.contains("insufficient_user_authentication") && challenge.contains("max_age=\"900\""));
+            answer.assert_problem(401, "MFA_REQUIRED");
+        }
+        let proven = plain.prove("totp", &device.next_code(&mfa)).await;
+        mfa.advance(30);
+        let answer = call(&mfa, &proven, method.clone(), path, &device).await;
+        assert_eq!(answer.status, *with_proof, "{path} with a proof: {}", answer.body);
+        let answer = call(&mfa, &other, method, path, &device).await;
+        assert_eq!(answer.status, *of_other, "{path} by another user: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_stale_claim_that_mfa_is_off_opens_nothing() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with("isMfaEnabled", false).with("isMfaVerified", true);
+    person.login().enrol().await;
+    person.login().toggle(true).await.assert_ok();
+    let later = person.login();
+    later.toggle(false).await.assert_problem(401, "MFA_REQUIRED");
+    later.setup().await.assert_problem(401, "MFA_REQUIRED");
+}
+
+#[tokio::test]
+async fn the_gate_rests_on_a_strong_read() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice");
+    let before = person.login();
+    mfa.wrapper.remember();
+    before.setup().await.assert_ok(); // what an eventual read says from now on: nobody has MFA on
+    mfa.wrapper.break_calls("Query", mfa_tests::Fault::Stale);
+    let owner = person.login();
+    owner.enrol().await;
+    owner.toggle(true).await.assert_ok();
+    before.setup().await.assert_problem(401, "MFA_REQUIRED");
+}

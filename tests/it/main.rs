@@ -1,0 +1,19 @@
+//! Integration tests: the production code through the same pipeline as Lambda, against a real engine.
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod budgets;
+mod challenge;
+mod contract;
+mod errors;
+mod events;
+mod faults;
+mod gate;
+mod list_devices;
+mod races;
+mod secrecy;
+mod setup_totp;
+mod status;
+mod toggle;
+mod tokens;
+mod verify;
+mod verify_totp_setup;

@@ -1,0 +1,173 @@
+//! The rows of the threat model that are marked ∥: a thousand requests, started together.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+
+use mfa_tests::{Answer, Login, TestBundle};
+use tokio::sync::Barrier;
+
+const MANY: usize = 1000;
+
+/// Runs `count` requests that start together. How often each status and code was answered.
+async fn together<F>(count: usize, request: impl Fn(usize) -> F) -> BTreeMap<String, usize>
+where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let start = Arc::new(Barrier::new(count));
+    let tasks: Vec<_> = (0..count)
+        .map(|n| {
+            let (start, request) = (Arc::clone(&start), request(n));
+            tokio::spawn(async move {
+                start.wait().await;
+                let answer = request.await;
+                format!("{} {}", answer.status, answer.code().unwrap_or("OK"))
+            })
+        })
+        .collect();
+    let mut answers = BTreeMap::new();
+    for task in tasks {
+        *answers.entry(task.await.expect("an answer")).or_insert(0) += 1;
+    }
+    answers
+}
+
+fn verify(login: &Login, method: &'static str, otp: String) -> impl Future<Output = Answer> + Send + 'static + use<> {
+    let login = login.clone();
+    async move { login.verify(method, &otp).await }
+}
+
+#[track_caller]
+fn assert_only(answers: &BTreeMap<String, usize>, allowed: &[&str]) {
+    for answer in answers.keys() {
+        assert!(allowed.contains(&answer.as_str()), "{answers:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_right_emailed_codes_one_passes() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let code = alice.receive_code("email").await;
+    let answers = together(MANY, |_| verify(&alice, "email", code.clone())).await;
+    assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
+    assert_only(&answers, &["200 OK", "400 VERIFICATION_CODE_INVALID", "429 RATE_LIMITED"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_right_texted_codes_one_passes() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_phone("+442079460018").login();
+    let code = alice.receive_code("sms").await;
+    let answers = together(MANY, |_| verify(&alice, "sms", code.clone())).await;
+    assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
+    assert_only(&answers, &["200 OK", "400 VERIFICATION_CODE_INVALID", "429 RATE_LIMITED"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_right_totp_codes_one_passes() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice");
+    let code = person.login().enrol().await.next_code(&mfa);
+    let answers = together(MANY, |_| verify(&person.login(), "totp", code.clone())).await;
+    assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
+    assert_only(&answers, &["200 OK", "400 MFA_CODE_INVALID", "429 RATE_LIMITED"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_right_setup_codes_make_one_device() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let open = alice.open_authenticator().await;
+    let code = open.code(&mfa);
+    let answers = together(MANY, |_| {
+        let (alice, code, secret) = (alice.clone(), code.clone(), open.secret.clone());
+        async move { alice.confirm(&code, &secret).await }
+    })
+    .await;
+    // The same secret and code once more are right again; but there is one device, and the code is used.
+    assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
+    assert_eq!(alice.devices().await.as_array().map(Vec::len), Some(1));
+    alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_wrong_codes_exactly_five_are_judged() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let alice = person.login();
+    let authenticator = alice.enrol().await;
+    let right = authenticator.next_code(&mfa);
+    let emailed = alice.receive_code("email").await;
+    let code = |n: usize, right: &str| {
+        let number: usize = right.parse().expect("digits");
+        format!("{:06}", (number + 1 + n) % 1_000_000)
+    };
+    // By two factors and from many logins at once.
+    let answers = together(MANY, |n| {
+        if n % 2 == 0 {
+            verify(&person.login(), "totp", code(n * 313, &right))
+        } else {
+            verify(&alice, "email", code(n, &emailed))
+        }
+    })
+    .await;
+    let judged = answers.get("400 MFA_CODE_INVALID").unwrap_or(&0) + answers.get("400 VERIFICATION_CODE_INVALID").unwrap_or(&0);
+    assert_eq!(judged, 5, "{answers:?}");
+    assert_only(
+        &answers,
+        &["400 MFA_CODE_INVALID", "400 VERIFICATION_CODE_INVALID", "429 ACCOUNT_LOCKED", "429 RATE_LIMITED"],
+    );
+    let locked = alice.verify("email", &emailed).await.assert_problem(429, "ACCOUNT_LOCKED");
+    assert_eq!(locked.retry_after(), Some(900));
+    alice.verify("totp", &right).await.assert_problem(429, "ACCOUNT_LOCKED");
+    mfa.advance(900);
+    alice.verify("totp", &authenticator.code(&mfa)).await.assert_ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_wrong_setup_codes_exactly_five_are_judged() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let open = alice.open_authenticator().await;
+    let right: usize = open.code(&mfa).parse().expect("digits");
+    let answers = together(MANY, |n| {
+        let (alice, secret) = (alice.clone(), open.secret.clone());
+        let code = format!("{:06}", (right + 1 + n * 313) % 1_000_000);
+        async move { alice.confirm(&code, &secret).await }
+    })
+    .await;
+    assert_eq!(answers.get("400 MFA_CODE_INVALID"), Some(&5), "{answers:?}");
+    assert_only(&answers, &["400 MFA_CODE_INVALID", "429 ACCOUNT_LOCKED", "429 RATE_LIMITED"]);
+    alice.confirm(&open.code(&mfa), &open.secret).await.assert_problem(429, "ACCOUNT_LOCKED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_challenges_one_is_sent() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let answers = together(MANY, |_| {
+        let login = person.login();
+        async move { login.challenge("email").await }
+    })
+    .await;
+    assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
+    assert_eq!(mfa.inbox.received(), 1);
+    assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_a_hundred_strangers_the_owners_right_code_passes_before_any_lock() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let owner = person.login();
+    let code = owner.receive_code("email").await;
+    // The strangers keep the ledger busy with all that they can do without being locked out.
+    let strangers = together(100, |n| {
+        let stranger = person.login();
+        async move {
+            if n % 2 == 0 { stranger.setup().await } else { stranger.challenge("email").await }
+        }
+    });
+    let owner = async { owner.verify("email", &code).await };
+    let (_, answer) = tokio::join!(strangers, owner);
+    answer.assert_ok();
+}

@@ -1,0 +1,64 @@
+//! Row 18 of the threat model.
+
+use mfa_tests::TestBundle;
+
+#[tokio::test]
+async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice@login.example").with_email("alice@example.com").with_phone("+442079460018");
+    let alice = person.login();
+    let mut secrets = vec![alice.token.clone()];
+    let device = alice.enrol().await;
+    secrets.push(device.secret.clone());
+    alice.toggle(true).await.assert_ok();
+    for method in ["email", "sms"] {
+        let code = alice.receive_code(method).await;
+        alice.verify(method, "000000").await;
+        let proven = alice.prove(method, &code).await;
+        secrets.extend([code, proven.token]);
+        mfa.advance(120);
+    }
+    let code = device.next_code(&mfa);
+    secrets.push(alice.prove("totp", &code).await.token);
+    secrets.push(code);
+    let rejected = mfa.user("bob").with_email("bob@rejected.example").with_phone("+15550100123").login();
+    rejected.challenge("email").await;
+    rejected.challenge("sms").await;
+    secrets.extend(["alice@login.example", "alice@example.com", "bob@rejected.example", "442079460018", "15550100123"].map(str::to_owned));
+
+    let raw_secret = data_encoding::BASE32_NOPAD.decode(device.secret.as_bytes()).expect("base 32");
+    secrets.push(data_encoding::HEXLOWER.encode(&raw_secret));
+    // Binary attributes are searched as bytes, so that no encoding hides anything.
+    let mut haystack = mfa.log().into_bytes();
+    for item in mfa.dump().await {
+        flatten(&item, &mut haystack);
+    }
+    assert!(haystack.len() > 2000);
+    for secret in &secrets {
+        assert!(!contains(&haystack, secret.as_bytes()), "{secret} is readable");
+    }
+    assert!(!contains(&haystack, &raw_secret), "the TOTP secret is readable");
+}
+
+fn flatten(value: &serde_json::Value, haystack: &mut Vec<u8>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (name, value) in map {
+                match (name.as_str(), value) {
+                    ("B", serde_json::Value::String(text)) => {
+                        haystack.extend(data_encoding::BASE64.decode(text.as_bytes()).expect("base 64"));
+                    }
+                    _ => flatten(value, haystack),
+                }
+                haystack.push(b'\n');
+            }
+        }
+        serde_json::Value::Array(list) => list.iter().for_each(|value| flatten(value, haystack)),
+        serde_json::Value::String(text) => haystack.extend(text.as_bytes()),
+        other => haystack.extend(other.to_string().into_bytes()),
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}

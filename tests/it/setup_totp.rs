@@ -1,0 +1,101 @@
+use mfa_tests::TestBundle;
+use serde_json::{Value, json};
+
+async fn setup(mfa: &std::sync::Arc<TestBundle>, sub: &str, body: Value) -> Value {
+    mfa.user(sub).with_email("alice@example.com").login().post("/auth/mfa/setup-totp", body).await.assert_ok()
+}
+
+#[tokio::test]
+async fn a_setup_gives_a_160_bit_secret_its_address_and_a_qr_code() {
+    let mfa = TestBundle::start().await;
+    let reply = setup(&mfa, "alice", json!({})).await;
+    let secret = reply["secret"].as_str().expect("a secret");
+    assert_eq!(data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).expect("base 32").len(), 20);
+    assert_eq!(reply["issuer"], "Example");
+    assert_eq!(reply["account"], "alice@example.com");
+    assert_eq!(
+        reply["otpAuthUrl"],
+        format!("otpauth://totp/Example:alice%40example.com?secret={secret}&issuer=Example")
+    );
+    assert_eq!(reply["expiresIn"], 600);
+    let picture = reply["qrCode"].as_str().and_then(|url| url.strip_prefix("data:image/png;base64,"));
+    let picture = data_encoding::BASE64.decode(picture.expect("a data URL").as_bytes()).expect("base 64");
+    assert!(picture.starts_with(b"\x89PNG\r\n\x1a\n"));
+}
+
+#[tokio::test]
+async fn label_and_device_name_are_taken_and_colons_replaced() {
+    let mfa = TestBundle::start().await;
+    let reply = setup(&mfa, "alice", json!({ "label": "a:b", "deviceName": "Work: phone" })).await;
+    assert_eq!(reply["account"], "a b");
+    let list = mfa.user("alice").login().devices().await;
+    assert_eq!(list[0]["deviceName"], "Work  phone");
+}
+
+#[tokio::test]
+async fn the_account_is_email_then_phone_then_user_id() {
+    let mfa = TestBundle::start().await;
+    let account = |person: mfa_tests::Person| async move { person.login().setup().await.text("account") };
+    let alice = mfa.user("user:1");
+    assert_eq!(account(alice.clone()).await, "user 1");
+    assert_eq!(account(alice.clone().with_phone("+442079460018")).await, "+442079460018");
+    assert_eq!(account(alice.with_phone("+442079460018").with_email("a@x.example")).await, "a@x.example");
+}
+
+#[tokio::test]
+async fn any_text_that_people_use_for_names_gives_a_qr_code() {
+    let mfa = TestBundle::start().await;
+    for label in ["日本語".repeat(42), "👩‍👩‍👧‍👦".repeat(18), "%&?=#+/\\\"'<>".repeat(10), " x ".to_owned()] {
+        let reply = setup(&mfa, "alice", json!({ "label": label })).await;
+        assert!(reply["qrCode"].as_str().is_some_and(|url| url.len() > 500), "{label}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_are_too_long_or_no_strings_are_refused() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    for body in [
+        json!({ "label": "x".repeat(129) }),
+        json!({ "deviceName": "x".repeat(129) }),
+        json!({ "label": 1 }),
+        json!({ "deviceName": ["x"] }),
+        json!({ "deviceName": "a\u{0}b" }),
+    ] {
+        alice.post("/auth/mfa/setup-totp", body).await.assert_problem(400, "INVALID_INPUT");
+    }
+    alice.post("/auth/mfa/setup-totp", json!({ "label": "x".repeat(128), "deviceName": null })).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_fourth_open_setup_replaces_the_oldest_and_leaves_no_garbage() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let oldest = alice.open_authenticator().await;
+    for _ in 0..3 {
+        mfa.advance(1);
+        alice.open_authenticator().await;
+    }
+    let list = alice.devices().await;
+    assert_eq!(list.as_array().map(Vec::len), Some(3));
+    assert!(!list.to_string().contains(&oldest.device_id));
+    alice.confirm(&oldest.code(&mfa), &oldest.secret).await.assert_problem(400, "MFA_CODE_INVALID");
+    let items = mfa.dump().await;
+    assert_eq!(items.len(), 4, "three set-ups and the ledger");
+}
+
+#[tokio::test]
+async fn a_sixth_device_is_refused() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    for _ in 0..5 {
+        alice.enrol().await;
+    }
+    alice.setup().await.assert_problem(409, "MFA_DEVICE_LIMIT_REACHED");
+}
+
+#[tokio::test]
+async fn where_totp_is_not_offered_there_is_no_setup() {
+    let mfa = TestBundle::start_with(&[("MFA_METHODS", "email")]).await;
+    mfa.user("alice").login().setup().await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+}

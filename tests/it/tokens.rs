@@ -1,0 +1,314 @@
+//! Who is let in: row 20 and 31 of the threat model.
+
+use std::sync::Arc;
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use lambda_http::http::{HeaderMap, HeaderValue, Method};
+use mfa_tests::{Login, Person, TestBundle};
+use serde_json::{Map, Value, json};
+
+const RSA_PRIVATE: &str = include_str!("keys/rsa.pem");
+const RSA_PUBLIC: &str = include_str!("keys/rsa.pub.pem");
+const EC_PRIVATE: &str = include_str!("keys/ec.pem");
+const EC_PUBLIC: &str = include_str!("keys/ec.pub.pem");
+const ED_PRIVATE: &str = include_str!("keys/ed.pem");
+const ED_PUBLIC: &str = include_str!("keys/ed.pub.pem");
+
+async fn assert_invalid(mfa: &Arc<TestBundle>, token: &str, why: &str) {
+    mfa.wrapper.take_calls();
+    let answer = Login::with_token(mfa, token).call(Method::GET, "/auth/mfa/status", Vec::new()).await;
+    assert_eq!((answer.status, answer.code()), (401, Some("INVALID_TOKEN")), "{why}: {}", answer.body);
+    assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer error="invalid_token""#));
+    assert!(mfa.wrapper.take_calls().is_empty(), "{why}: the table was read");
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().expect("an object")
+}
+
+/// A good set of claims; `change` spoils it.
+fn claims(mfa: &TestBundle, change: Value) -> Map<String, Value> {
+    let mut claims =
+        object(json!({ "sub": "alice", "type": "access", "sessionId": "s", "exp": mfa.clock.now().as_secs() + 60 }));
+    for (name, value) in object(change) {
+        if value == json!("(none)") {
+            claims.remove(&name);
+        } else {
+            claims.insert(name, value);
+        }
+    }
+    claims
+}
+
+#[tokio::test]
+async fn a_token_with_any_fault_is_refused_before_the_table_is_read() {
+    let mfa = TestBundle::start().await;
+    let now = mfa.clock.now().as_secs();
+    let signer = mfa.user("signer");
+    let faults = [
+        ("no exp", json!({ "exp": "(none)" })),
+        ("past exp", json!({ "exp": now - 1 })),
+        ("exp of this second", json!({ "exp": now })),
+        ("exp as a string", json!({ "exp": (now + 60).to_string() })),
+        ("exp null", json!({ "exp": null })),
+        ("exp 1e23", json!({ "exp": 1e23 })),
+        ("exp negative", json!({ "exp": -1 })),
+        ("future nbf", json!({ "nbf": now + 1 })),
+        ("nbf as a string", json!({ "nbf": "0" })),
+        ("nbf null", json!({ "nbf": null })),
+        ("a refresh token", json!({ "type": "refresh" })),
+        ("type of another kind", json!({ "type": 1 })),
+        ("type null", json!({ "type": null })),
+        ("neither type nor a configured audience", json!({ "type": "(none)", "aud": "api" })),
+        ("no user", json!({ "sub": "(none)" })),
+        ("empty user", json!({ "sub": "" })),
+        ("giant user", json!({ "sub": "x".repeat(129) })),
+        ("user as a number", json!({ "sub": 7 })),
+        ("user null", json!({ "sub": null })),
+        ("sub and another id", json!({ "id": "bob" })),
+        ("sub and an id that is no string", json!({ "id": 7 })),
+    ];
+    for (why, change) in faults {
+        assert_invalid(&mfa, &signer.sign(&claims(&mfa, change)), why).await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_at_the_edges_of_what_is_allowed_are_taken() {
+    let mfa = TestBundle::start().await;
+    let now = mfa.clock.now().as_secs();
+    let signer = mfa.user("signer");
+    for change in [
+        json!({}),
+        json!({ "sub": "x".repeat(128) }),
+        json!({ "sub": "(none)", "id": "alice" }),
+        json!({ "id": "alice" }),
+        json!({ "nbf": now }),
+        json!({ "exp": 9_007_199_254_740_992_u64 }),
+        json!({ "exp": (now + 1) }),
+        json!({ "sub": "ünïcödé\u{0}" }),
+    ] {
+        let token = signer.sign(&claims(&mfa, change.clone()));
+        let answer = Login::with_token(&mfa, token).call(Method::GET, "/auth/mfa/status", Vec::new()).await;
+        assert_eq!(answer.status, 200, "{change}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn issuer_and_audience_must_be_there_and_match_where_configured() {
+    let mfa = TestBundle::start_with(&[("MFA_JWT_ISSUER", "https://login"), ("MFA_JWT_AUDIENCE", "api")]).await;
+    let signer = mfa.user("signer");
+    let good = json!({ "iss": "https://login", "aud": ["web", "api"], "type": "(none)" });
+    let token = signer.sign(&claims(&mfa, good));
+    Login::with_token(&mfa, token).status().await;
+    for change in [
+        json!({ "aud": "api" }),
+        json!({ "iss": "https://evil", "aud": "api" }),
+        json!({ "iss": ["https://login"], "aud": "api" }),
+        json!({ "iss": "https://login" }),
+        json!({ "iss": "https://login", "aud": "web" }),
+        json!({ "iss": "https://login", "aud": [] }),
+        json!({ "iss": "https://login", "aud": { "api": true } }),
+        json!({ "iss": "https://login", "aud": "api", "type": "refresh" }),
+    ] {
+        assert_invalid(&mfa, &signer.sign(&claims(&mfa, change.clone())), &change.to_string()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_occurs_twice_spoils_the_token() {
+    let mfa = TestBundle::start().await;
+    let exp = mfa.clock.now().as_secs() + 60;
+    for payload in [
+        format!(r#"{{"sub":"alice","sub":"bob","type":"access","exp":{exp}}}"#),
+        format!(r#"{{"sub":"alice","type":"access","exp":{exp},"exp":{exp}}}"#),
+        format!(r#"{{"sub":"alice","type":"refresh","type":"access","exp":{exp}}}"#),
+        format!(r#"{{"sub":"alice","type":"access","exp":{exp},"mfa":{{}},"mfa":{{}}}}"#),
+    ] {
+        assert_invalid(&mfa, &sign_raw(r#"{"alg":"HS256","typ":"JWT"}"#, &payload), &payload).await;
+    }
+}
+
+/// Signs any bytes as header and payload, as HS256 with the development secret.
+fn sign_raw(header: &str, payload: &str) -> String {
+    let encode = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+    let message = format!("{}.{}", encode(header), encode(payload));
+    let key = EncodingKey::from_secret(mfa::config::development::JWT_SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).expect("a signature");
+    format!("{message}.{signature}")
+}
+
+#[tokio::test]
+async fn no_other_algorithm_key_or_form_passes() {
+    let mfa = TestBundle::start().await;
+    let good = claims(&mfa, json!({}));
+    let payload = Value::Object(good.clone()).to_string();
+    let encode = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+    let none = format!("{}.{}.", encode(r#"{"alg":"none"}"#), encode(&payload));
+    assert_invalid(&mfa, &none, "alg none").await;
+    let hs256 = sign_raw(r#"{"alg":"HS256"}"#, &payload);
+    let unsigned = format!("{}.", hs256.rsplit_once('.').expect("three parts").0);
+    assert_invalid(&mfa, &unsigned, "no signature").await;
+    assert_invalid(&mfa, &sign_raw(r#"{"alg":"HS384"}"#, &payload), "HS384").await;
+    assert_invalid(&mfa, &sign_raw(r#"{"alg":"nonsense"}"#, &payload), "unknown algorithm").await;
+    let other = EncodingKey::from_secret(b"another secret of at least 32 bytes");
+    let other = jsonwebtoken::encode(&Header::default(), &good, &other).expect("a token");
+    assert_invalid(&mfa, &other, "another key").await;
+    for (why, token) in [
+        ("two parts", "a.b".to_owned()),
+        ("not base 64", "!!.!!.!!".to_owned()),
+        ("giant", "x".repeat(9000)),
+        ("claims that are no object", sign_raw(r#"{"alg":"HS256"}"#, "[]")),
+        ("claims that are no JSON", sign_raw(r#"{"alg":"HS256"}"#, "{")),
+        ("a trailing part", format!("{hs256}.x")),
+    ] {
+        assert_invalid(&mfa, &token, why).await;
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_is_bearer_in_any_case_and_nothing_else() {
+    let mfa = TestBundle::start().await;
+    let token = mfa.user("alice").login().token;
+    let status = |value: Option<String>| {
+        let mfa = Arc::clone(&mfa);
+        async move {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert("authorization", HeaderValue::from_str(&value).expect("a header value"));
+            }
+            mfa.request(Method::GET, "/auth/mfa/status", headers, Vec::new()).await
+        }
+    };
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        status(Some(format!("{scheme} {token}"))).await.assert_ok();
+    }
+    for value in [None, Some(String::new()), Some("Bearer".into()), Some("Bearer  ".into()), Some(format!("Basic {token}"))] {
+        let answer = status(value).await.assert_problem(401, "NO_AUTH_PROVIDED");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    }
+}
+
+#[tokio::test]
+async fn rs256_es256_and_eddsa_login_tokens_are_checked_by_their_own_key_alone() {
+    let rsa = EncodingKey::from_rsa_pem(RSA_PRIVATE.as_bytes()).expect("a key");
+    let ec = EncodingKey::from_ec_pem(EC_PRIVATE.as_bytes()).expect("a key");
+    let ed = EncodingKey::from_ed_pem(ED_PRIVATE.as_bytes()).expect("a key");
+    let cases = [
+        (Algorithm::RS256, "RS256", RSA_PUBLIC, &rsa),
+        (Algorithm::ES256, "ES256", EC_PUBLIC, &ec),
+        (Algorithm::EdDSA, "EdDSA", ED_PUBLIC, &ed),
+    ];
+    for (algorithm, name, public, key) in cases {
+        let settings = [
+            ("MFA_JWT_ALGORITHM", name),
+            ("MFA_JWT_PUBLIC_KEY", public),
+            ("MFA_JWT_SECRET", ""),
+            ("MFA_SIGNING_KEY", EC_PRIVATE),
+        ];
+        let mfa = TestBundle::start_with(&settings).await;
+        let good = claims(&mfa, json!({ "email": "alice@example.com" }));
+        let sign = |algorithm, key: &EncodingKey| jsonwebtoken::encode(&Header::new(algorithm), &good, key).expect("a token");
+        let login = Login::with_token(&mfa, sign(algorithm, key));
+
+        // A whole journey: our own token, signed with our own key, is a bearer token too.
+        let code = login.receive_code("email").await;
+        let proven = login.prove("email", &code).await;
+        proven.toggle(true).await.assert_ok();
+        let header = jsonwebtoken::decode_header(&proven.token).expect("a header");
+        assert_eq!(header.alg, Algorithm::ES256);
+        assert!(header.kid.is_some());
+
+        // The public key as an HS256 secret, the classic confusion, and the keys of the others.
+        let confused = EncodingKey::from_secret(public.as_bytes());
+        assert_invalid(&mfa, &sign(Algorithm::HS256, &confused), "HS256 with the public key").await;
+        for (other_algorithm, _, _, other) in cases.iter().filter(|case| case.0 != algorithm) {
+            assert_invalid(&mfa, &sign(*other_algorithm, other), "another algorithm").await;
+        }
+        // A login token that claims our own key's id does not pass by the login key.
+        let mut header = Header::new(algorithm);
+        header.kid = jsonwebtoken::decode_header(&proven.token).expect("a header").kid;
+        let named = jsonwebtoken::encode(&header, &good, key).expect("a token");
+        if algorithm != Algorithm::ES256 {
+            assert_invalid(&mfa, &named, "our key id, another algorithm").await;
+        }
+    }
+}
+
+/// A user whom MFA is on for, a login without a proof, and a token of the same login with one.
+async fn on_with_proof(mfa: &Arc<TestBundle>) -> (Person, Login, Login) {
+    let person = mfa.user("alice").with_email("alice@example.com");
+    person.login().toggle(true).await.assert_ok();
+    let plain = person.login();
+    let code = plain.receive_code("email").await;
+    let proven = plain.prove("email", &code).await;
+    (person, plain, proven)
+}
+
+fn claims_of(token: &str) -> Map<String, Value> {
+    let payload = token.split('.').nth(1).expect("a payload");
+    let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
+    serde_json::from_slice(&payload).expect("claims")
+}
+
+#[tokio::test]
+async fn no_claim_of_the_application_is_a_proof() {
+    let mfa = TestBundle::start().await;
+    let (person, _, proven) = on_with_proof(&mfa).await;
+    let ours = claims_of(&proven.token);
+    let now = mfa.clock.now().as_secs();
+    let forged = json!({ "epoch": ours["mfa"]["epoch"], "method": "totp", "auth_time": now, "mac": "AAAA" });
+    for (name, value) in [
+        ("isMfaVerified", json!(true)),
+        ("amr", json!(["otp", "mfa"])),
+        ("acr", json!("mfa")),
+        ("auth_time", json!(now)),
+        ("mfa", json!(true)),
+        ("mfa", json!({})),
+        ("mfa", forged),
+        // The whole true claim, in a token that the application signs anew: it is bound to the token's id.
+        ("mfa", ours["mfa"].clone()),
+    ] {
+        let login = person.clone().with(name, value.clone()).with("jti", "another").login();
+        login.setup().await.assert_problem(401, "MFA_REQUIRED");
+    }
+}
+
+#[tokio::test]
+async fn a_proof_is_of_its_user_token_epoch_method_and_moment() {
+    let mfa = TestBundle::start().await;
+    let (_, _, proven) = on_with_proof(&mfa).await;
+    let signer = mfa.user("signer");
+    let ours = claims_of(&proven.token);
+    Login::with_token(&mfa, signer.sign(&ours)).setup().await.assert_ok(); // all as it was: the same token
+    let bob = mfa.user("bob").with_email("bob@example.com").login();
+    bob.toggle(true).await.assert_ok();
+    for (place, value) in [
+        ("/sub", json!("bob")),
+        ("/jti", json!("00000000-0000-4000-8000-000000000000")),
+        ("/mfa/epoch", json!(ours["mfa"]["epoch"].as_u64().expect("a number") + 1)),
+        ("/mfa/method", json!("totp")),
+        ("/mfa/auth_time", json!(mfa.clock.now().as_secs() + 1)),
+        ("/mfa/mac", json!("")),
+    ] {
+        let mut changed = Value::Object(ours.clone());
+        *changed.pointer_mut(place).expect("a claim") = value;
+        let login = Login::with_token(&mfa, signer.sign(&object(changed)));
+        let answer = login.setup().await;
+        assert_eq!((answer.status, answer.code()), (401, Some("MFA_REQUIRED")), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn a_proof_is_fresh_for_a_quarter_of_an_hour() {
+    let mfa = TestBundle::start().await;
+    let (_, _, proven) = on_with_proof(&mfa).await;
+    // The application may sign a longer life into it: the proof's own moment counts.
+    let mut longer = claims_of(&proven.token);
+    longer.insert("exp".to_owned(), (mfa.clock.now().as_secs() + 86_400).into());
+    let longer = Login::with_token(&mfa, mfa.user("signer").sign(&longer));
+    mfa.advance(900);
+    longer.setup().await.assert_ok();
+    mfa.advance(1);
+    longer.setup().await.assert_problem(401, "MFA_REQUIRED");
+}

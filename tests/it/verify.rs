@@ -1,0 +1,332 @@
+use std::sync::Arc;
+
+use mfa_tests::{Answer, Login, TestBundle};
+use serde_json::{Value, json};
+
+fn alice(mfa: &Arc<TestBundle>) -> Login {
+    mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").with("role", "admin").login()
+}
+
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).expect("a payload");
+    let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
+    serde_json::from_slice(&payload).expect("claims")
+}
+
+#[tokio::test]
+async fn a_right_code_gives_a_token_that_proves_it_to_the_application() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let code = alice.receive_code("sms").await;
+    let answer = alice.verify("sms", &code).await;
+    let reply = answer.body.as_object().expect("an object");
+    assert_eq!(reply["message"], "2FA verification successful");
+    assert_eq!(reply["isRequiresMfa"], false);
+    assert!(reply["refreshToken"].as_str().is_some_and(|token| !token.is_empty()));
+    assert!(!reply.contains_key("trustToken"));
+
+    let (before, after) = (claims(&alice.token), claims(&answer.text("accessToken")));
+    let now = mfa.clock.now().as_secs();
+    for kept in ["sub", "email", "phone", "role", "sessionId"] {
+        assert_eq!(after[kept], before[kept], "{kept}");
+    }
+    assert_eq!(after["isMfaEnabled"], false);
+    assert_eq!(after["isMfaVerified"], true);
+    assert_eq!(after["amr"], json!(["sms", "mfa"]));
+    assert_eq!(after["auth_time"], now);
+    assert_eq!(after["iat"], now);
+    assert_eq!(after["exp"], now + 900);
+    assert_eq!(after["type"], "access");
+    assert_eq!(after["mfa"]["method"], "sms");
+    assert!(after["jti"].is_string());
+}
+
+#[tokio::test]
+async fn amr_says_which_factor_it_was() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let code = alice.receive_code("email").await;
+    let by_email = alice.verify("email", &code).await.text("accessToken");
+    assert_eq!(claims(&by_email)["amr"], json!(["mfa"]));
+    let authenticator = alice.enrol().await;
+    let by_totp = alice.verify("totp", &authenticator.next_code(&mfa)).await.text("accessToken");
+    assert_eq!(claims(&by_totp)["amr"], json!(["otp", "mfa"]));
+}
+
+#[tokio::test]
+async fn the_first_token_expires_no_later_than_the_login_token() {
+    let mfa = TestBundle::start().await;
+    let exp = mfa.clock.now().as_secs() + 60;
+    let alice = mfa.user("alice").with_email("alice@example.com").with("exp", exp).login();
+    let code = alice.receive_code("email").await;
+    assert_eq!(claims(&alice.verify("email", &code).await.text("accessToken"))["exp"], exp);
+}
+
+#[tokio::test]
+async fn a_login_that_names_no_session_stays_the_same_login() {
+    let mfa = TestBundle::start().await;
+    // By `jti`, and by nothing at all: the new token has a new `jti` and another hash.
+    for person in [mfa.user("by-jti").with("jti", "t-1"), mfa.user("by-hash")] {
+        let login = person.with("sessionId", "(none)").login();
+        let authenticator = login.enrol().await;
+        let proven = login.prove("totp", &authenticator.next_code(&mfa)).await;
+        proven.toggle(true).await.assert_ok();
+        proven.setup().await.assert_ok(); // by the grace of that login
+        login.setup().await.assert_ok(); // it is the same one
+    }
+}
+
+#[tokio::test]
+async fn a_code_works_once_for_each_method() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    for method in ["email", "sms"] {
+        let code = alice.receive_code(method).await;
+        alice.verify(method, &code).await.assert_ok();
+        alice.verify(method, &code).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+        mfa.advance(120);
+    }
+    let authenticator = alice.enrol().await;
+    let code = authenticator.next_code(&mfa);
+    alice.verify("totp", &code).await.assert_ok();
+    alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
+}
+
+#[tokio::test]
+async fn a_code_is_refused_from_the_second_it_expires() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let code = alice.receive_code("email").await;
+    mfa.advance(300);
+    alice.verify("email", &code).await.assert_problem(400, "VERIFICATION_CODE_EXPIRED");
+    assert!(mfa.dump().await.iter().any(|item| item["sk"]["S"].as_str().is_some_and(|sk| sk.starts_with("CODE#"))));
+
+    let code = alice.receive_code("email").await;
+    mfa.advance(299);
+    alice.verify("email", &code).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_new_code_supersedes_the_old_one_of_its_login() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let old = alice.receive_code("email").await;
+    mfa.advance(30);
+    let new = alice.receive_code("email").await;
+    if old != new {
+        alice.verify("email", &old).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    }
+    alice.verify("email", &new).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_code_is_bound_to_user_login_method_and_destination() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").with("sessionId", "s");
+    let alice = person.login();
+    let code = alice.receive_code("sms").await;
+    let invalid = |answer: Answer| answer.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    invalid(alice.verify("email", &code).await);
+    invalid(person.clone().with("sessionId", "another").login().verify("sms", &code).await);
+    invalid(person.clone().with_phone("+442079460019").login().verify("sms", &code).await);
+    invalid(mfa.user("bob").with_phone("+442079460018").with("sessionId", "s").login().verify("sms", &code).await);
+    alice.verify("phone", &code).await.assert_ok();
+}
+
+#[tokio::test]
+async fn the_fifth_wrong_code_locks_and_a_resend_changes_nothing() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let mut judged = 0;
+    for n in 0..100_u32 {
+        alice.challenge("email").await;
+        let wrong = format!("{n:06}");
+        judged += u32::from(alice.verify("email", &wrong).await.code() == Some("VERIFICATION_CODE_INVALID"));
+    }
+    assert_eq!(judged, 5);
+    let answer = alice.verify("email", "123456").await.assert_problem(429, "ACCOUNT_LOCKED");
+    assert_eq!(answer.retry_after(), Some(900));
+}
+
+#[tokio::test]
+async fn the_budget_is_one_for_all_factors_logins_and_routes() {
+    let mfa = TestBundle::start().await;
+    let authenticator = alice(&mfa).enrol().await;
+    let by_mail = alice(&mfa);
+    let by_mail_code = by_mail.receive_code("email").await;
+    for n in 0..2 {
+        by_mail.verify("email", &wrong_but_not(&by_mail_code, n)).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    }
+    for n in 0..3 {
+        alice(&mfa).verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
+    }
+    by_mail.verify("email", &by_mail_code).await.assert_problem(429, "ACCOUNT_LOCKED");
+    let next = authenticator.next_code(&mfa);
+    alice(&mfa).verify("totp", &next).await.assert_problem(429, "ACCOUNT_LOCKED");
+    mfa.advance(870);
+    alice(&mfa).verify("totp", &authenticator.code(&mfa)).await.assert_ok();
+}
+
+fn wrong_but_not(code: &str, n: u32) -> String {
+    let number: u32 = code.parse().expect("digits");
+    format!("{:06}", (number + 1 + n) % 1_000_000)
+}
+
+#[tokio::test]
+async fn after_a_lock_one_wrong_code_locks_twice_as_long_even_after_a_right_one() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let authenticator = alice.enrol().await;
+    for n in 0..5 {
+        alice.verify("totp", &format!("{n:06}")).await;
+    }
+    mfa.advance(900);
+    alice.verify("totp", &authenticator.code(&mfa)).await.assert_ok();
+    alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
+    let answer = alice.verify("totp", "000001").await.assert_problem(429, "ACCOUNT_LOCKED");
+    assert_eq!(answer.retry_after(), Some(1800));
+}
+
+#[tokio::test]
+async fn a_wrong_code_sent_again_at_once_is_counted_once() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let authenticator = alice.enrol().await;
+    for _ in 0..20 {
+        alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
+    }
+    alice.verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+    let used = authenticator.code(&mfa);
+    for _ in 0..20 {
+        alice.verify("totp", &used).await.assert_problem(400, "MFA_CODE_INVALID");
+    }
+    alice.verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+}
+
+#[tokio::test]
+async fn where_no_code_is_outstanding_a_guess_is_neither_judged_nor_counted_nor_written() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    for n in 0..20 {
+        alice.verify("email", &format!("{n:06}")).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    }
+    assert!(mfa.dump().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_code_is_no_guess() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let authenticator = alice.enrol().await;
+    for otp in ["12345", "1234567", "abcdef", "12345a"] {
+        alice.verify("totp", otp).await.assert_problem(400, "INVALID_INPUT");
+    }
+    for _ in 0..9 {
+        alice.verify("totp", "12 34").await.assert_problem(400, "INVALID_INPUT");
+    }
+    alice.verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+}
+
+#[tokio::test]
+async fn an_earlier_step_never_passes_after_a_later_one() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let authenticator = alice.enrol().await;
+    mfa.advance(300);
+    let now = mfa.clock.now().as_secs();
+    let code_at = |seconds| mfa_tests::totp_code(&authenticator.secret, seconds);
+    alice.verify("totp", &code_at(now)).await.assert_ok();
+    alice.verify("totp", &code_at(now - 30)).await.assert_problem(400, "MFA_CODE_INVALID");
+    alice.verify("totp", &code_at(now + 30)).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_code_may_name_its_device_and_one_that_is_not_there_is_not_found() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let (first, second) = (alice.enrol().await, alice.enrol().await);
+    let bobs = mfa.user("bob").login().enrol().await;
+    mfa.advance(30);
+    let verify = |device: String, otp: String| {
+        let alice = alice.clone();
+        async move { alice.post("/auth/mfa/verify", json!({ "method": "totp", "otp": otp, "deviceId": device })).await }
+    };
+    verify(first.device_id.clone(), second.code(&mfa)).await.assert_problem(400, "MFA_CODE_INVALID");
+    verify(second.device_id.clone(), second.code(&mfa)).await.assert_ok();
+    let unknown = verify(uuid(9), first.code(&mfa)).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
+    let foreign = verify(bobs.device_id, first.code(&mfa)).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
+    assert_eq!(unknown.body, foreign.body);
+    verify("1234".to_owned(), first.code(&mfa)).await.assert_problem(400, "INVALID_INPUT");
+}
+
+fn uuid(n: u8) -> String {
+    format!("00000000-0000-4000-8000-0000000000{n:02}")
+}
+
+#[tokio::test]
+async fn a_method_without_device_or_address_is_not_available() {
+    let mfa = TestBundle::start_with(&[("MFA_METHODS", "totp,email")]).await;
+    let bob = mfa.user("bob").login();
+    bob.verify("totp", "123456").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    bob.verify("email", "123456").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    alice(&mfa).verify("sms", "123456").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+}
+
+#[tokio::test]
+async fn a_stranger_with_the_password_cannot_void_the_owners_code() {
+    let mfa = TestBundle::start().await;
+    let owner = alice(&mfa);
+    let code = owner.receive_code("email").await;
+    for _ in 0..50 {
+        alice(&mfa).challenge("email").await;
+        mfa.advance(5);
+    }
+    owner.verify("email", &code).await.assert_ok();
+}
+
+#[tokio::test]
+async fn required_mfa_is_on_from_the_first_success() {
+    let mfa = TestBundle::start_with(&[("MFA_REQUIRED", "true")]).await;
+    let alice = alice(&mfa);
+    alice.setup().await.assert_problem(401, "MFA_REQUIRED");
+    let code = alice.receive_code("email").await;
+    let proven = alice.prove("email", &code).await;
+    assert_eq!(claims(&proven.token)["isMfaEnabled"], true);
+    proven.enrol().await;
+    // The ledger says so itself: also where the requirement is lifted later.
+    let lifted = mfa.redeployed_with(&[("MFA_REQUIRED", "false")]);
+    assert_eq!(alice.at(&lifted).status().await["isEnabled"], true);
+
+    let nobody = mfa.user("nobody").login();
+    nobody.enrol().await; // without any usable method there is nothing to prove
+    nobody.setup().await.assert_ok();
+}
+
+#[tokio::test]
+async fn longer_codes_are_sent_and_taken_where_configured() {
+    let mfa = TestBundle::start_with(&[("MFA_CODE_LENGTH", "8"), ("MFA_CODE_LIFETIME", "60")]).await;
+    let alice = alice(&mfa);
+    let code = alice.receive_code("email").await;
+    assert_eq!(code.len(), 8);
+    alice.verify("email", &code[..6]).await.assert_problem(400, "INVALID_INPUT");
+    alice.verify("email", &code).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_secret_sealed_by_an_old_key_is_sealed_anew_when_used() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let authenticator = alice.enrol().await;
+    let new_key = data_encoding::BASE64.encode(&[7; 32]);
+    let old_key = mfa::config::development::SEALING_KEYS;
+    let both = mfa.redeployed_with(&[("MFA_SEALING_KEYS", &format!("k2:{new_key},{old_key}"))]);
+    alice.at(&both).verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+    let new_only = mfa.redeployed_with(&[("MFA_SEALING_KEYS", &format!("k2:{new_key}"))]);
+    alice.at(&new_only).verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+
+    // Keys that do not fit the table are the operator's fault: a 500, and no try is lost.
+    for _ in 0..9 {
+        alice.verify("totp", &authenticator.next_code(&mfa)).await.assert_problem(500, "INTERNAL_ERROR");
+    }
+    alice.at(&new_only).verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+}

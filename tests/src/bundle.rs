@@ -1,0 +1,151 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use lambda_http::http::{HeaderMap, Method};
+use mfa::{
+    Bundle,
+    config::Config,
+    domain::Timestamp,
+    http::{Incoming, LogLine},
+};
+use mfa_local::{
+    Inbox, LocalRoute, LocalTable, Services, StartServices, clock::LocalClock, environment, routes,
+};
+use serde_json::Value;
+
+use crate::{Answer, Person, Wrapper};
+
+/// When every test begins. In the future, so that no engine's own clock takes an item for expired.
+pub const START: Timestamp = Timestamp::from_secs(1_893_456_000);
+
+/// A bundle of one test's own: production code, an engine, an inbox, and a clock that stands still.
+pub struct TestBundle {
+    /// The bundle.
+    pub bundle: Bundle,
+    /// Its clock.
+    pub clock: LocalClock,
+    /// What was sent.
+    pub inbox: Inbox,
+    /// The table, whole.
+    pub table: LocalTable,
+    /// What stands in front of `DynamoDB`.
+    pub wrapper: Wrapper,
+    /// The environment that it was configured by.
+    pub variables: BTreeMap<String, String>,
+    routes: Vec<LocalRoute>,
+    log: Mutex<Vec<LogLine>>,
+}
+
+impl TestBundle {
+    /// With the development configuration.
+    pub async fn start() -> Arc<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// With some variables set otherwise.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Arc<Self> {
+        let clock = LocalClock::standing_at(START);
+        let wanted = StartServices { dynamodb: engine_under_test(), ..StartServices::default() };
+        let services = Services::start(wanted, &clock).await.expect("services");
+        let wrapper = Wrapper::start(&services.endpoints.dynamodb).await;
+
+        let mut variables: BTreeMap<String, String> = environment::variables(&services.endpoints)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let table = format!("test-{}", uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")));
+        variables.insert("MFA_TABLE".to_owned(), table.clone());
+        variables.insert("MFA_DYNAMODB_ENDPOINT".to_owned(), wrapper.url.clone());
+        variables.insert("MFA_AWS_TIMEOUT_MS".to_owned(), "30000".to_owned());
+        variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+
+        let table = LocalTable::new(&services.endpoints.dynamodb, &table);
+        table.create().await.expect("a table");
+        let config = Config::from_vars(|name| variables.get(name).cloned()).expect("a configuration");
+        let bundle = Bundle::new(config, clock.for_bundle());
+        Arc::new(Self {
+            routes: routes(&bundle),
+            bundle,
+            clock,
+            inbox: services.inbox,
+            table,
+            wrapper,
+            variables,
+            log: Mutex::default(),
+        })
+    }
+
+    /// The same table, inbox and clock under another configuration, as after a new deployment.
+    #[must_use]
+    pub fn redeployed_with(self: &Arc<Self>, settings: &[(&str, &str)]) -> Arc<Self> {
+        let mut variables = self.variables.clone();
+        variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let config = Config::from_vars(|name| variables.get(name).cloned()).expect("a configuration");
+        let bundle = Bundle::new(config, self.clock.for_bundle());
+        Arc::new(Self {
+            routes: routes(&bundle),
+            bundle,
+            clock: self.clock.clone(),
+            inbox: self.inbox.clone(),
+            table: self.table.clone(),
+            wrapper: self.wrapper.clone(),
+            variables,
+            log: Mutex::default(),
+        })
+    }
+
+    /// A person with this user id.
+    #[must_use]
+    pub fn user(self: &Arc<Self>, sub: &str) -> Person {
+        Person::new(Arc::clone(self), sub)
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Every route of the bundle.
+    #[must_use]
+    pub fn routes(&self) -> &[LocalRoute] {
+        &self.routes
+    }
+
+    /// Runs a request through the pipeline of the route at `path`, as Lambda does.
+    pub async fn request(&self, method: Method, path: &str, headers: HeaderMap, body: Vec<u8>) -> Answer {
+        let request_id = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
+        let source_ip = Some("203.0.113.7".to_owned());
+        self.serve(path, Incoming { request_id, method, headers, source_ip, body }).await
+    }
+
+    /// Runs a request that a host handed over.
+    pub async fn serve(&self, path: &str, incoming: Incoming) -> Answer {
+        let route = self.routes.iter().find(|route| route.path == path).expect("a route");
+        let served = route.serve(incoming).await;
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(served.log);
+        let (parts, body) = served.response.into_parts();
+        let body = serde_json::from_slice(&body).expect("every body is JSON");
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// All that was logged, as it is written.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|line| serde_json::to_string(line).expect("JSON") + "\n").collect()
+    }
+
+    /// All items of the table, as stored.
+    pub async fn dump(&self) -> Vec<Value> {
+        self.table.dump().await.expect("a dump")
+    }
+}
+
+/// The engine that the suite runs against: embedded, unless the environment names another.
+#[expect(clippy::disallowed_methods, reason = "the suite's own switch")]
+fn engine_under_test() -> Option<String> {
+    std::env::var("MFA_TEST_DYNAMODB_URL").ok()
+}

@@ -1,0 +1,195 @@
+use std::sync::Arc;
+
+use jsonwebtoken::{EncodingKey, Header};
+use lambda_http::http::{HeaderMap, HeaderValue, Method, header};
+use serde_json::{Map, Value, json};
+use totp_rs::{Builder, Secret};
+
+use crate::{Answer, TestBundle};
+
+/// Somebody with an account at the application.
+#[derive(Clone)]
+pub struct Person {
+    mfa: Arc<TestBundle>,
+    claims: Map<String, Value>,
+}
+
+/// One sign-in of a person: the application's login token, or one of ours.
+#[derive(Clone)]
+pub struct Login {
+    mfa: Arc<TestBundle>,
+    /// The bearer token.
+    pub token: String,
+}
+
+/// An authenticator app with one account in it.
+#[derive(Clone, Debug)]
+pub struct Authenticator {
+    /// The secret in base 32.
+    pub secret: String,
+    /// The device's id.
+    pub device_id: String,
+}
+
+impl Person {
+    pub(crate) fn new(mfa: Arc<TestBundle>, sub: &str) -> Self {
+        Self { mfa, claims: Map::new() }.with("sub", sub).with("type", "access")
+    }
+
+    /// With a claim in every login token.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With an e-mail address.
+    #[must_use]
+    pub fn with_email(self, email: &str) -> Self {
+        self.with("email", email)
+    }
+
+    /// With a phone number.
+    #[must_use]
+    pub fn with_phone(self, phone: &str) -> Self {
+        self.with("phone", phone)
+    }
+
+    /// Without a claim.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.claims.remove(name);
+        self
+    }
+
+    /// Signs in: a token of one day with a session of its own, unless the claims say otherwise.
+    #[must_use]
+    pub fn login(&self) -> Login {
+        let mut claims = self.claims.clone();
+        let session = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
+        claims.entry("sessionId").or_insert(session.into());
+        claims.entry("exp").or_insert((self.mfa.clock.now().as_secs() + 366 * 86_400).into());
+        claims.retain(|_, value| *value != json!("(none)"));
+        Login { mfa: Arc::clone(&self.mfa), token: self.sign(&claims) }
+    }
+
+    /// Signs any claims as the application does.
+    #[must_use]
+    pub fn sign(&self, claims: &Map<String, Value>) -> String {
+        let secret = self.mfa.variables.get("MFA_JWT_SECRET").expect("a secret");
+        jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
+    }
+}
+
+impl Login {
+    /// A login with this token.
+    #[must_use]
+    pub fn with_token(mfa: &Arc<TestBundle>, token: impl Into<String>) -> Self {
+        Self { mfa: Arc::clone(mfa), token: token.into() }
+    }
+
+    /// The same login at another bundle.
+    #[must_use]
+    pub fn at(&self, mfa: &Arc<TestBundle>) -> Self {
+        Self::with_token(mfa, self.token.clone())
+    }
+
+    /// Calls a route.
+    pub async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Answer {
+        let mut headers = HeaderMap::new();
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", self.token)).expect("a header value");
+        headers.insert(header::AUTHORIZATION, bearer);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.mfa.request(method, path, headers, body).await
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, body.to_string().into_bytes()).await
+    }
+
+    /// `GET status`.
+    pub async fn status(&self) -> Value {
+        self.call(Method::GET, "/auth/mfa/status", Vec::new()).await.assert_ok()
+    }
+
+    /// `GET devices`.
+    pub async fn devices(&self) -> Value {
+        self.call(Method::GET, "/auth/mfa/devices", Vec::new()).await.assert_ok()
+    }
+
+    /// `POST toggle`.
+    pub async fn toggle(&self, enabled: bool) -> Answer {
+        self.post("/auth/mfa/toggle", json!({ "enabled": enabled })).await
+    }
+
+    /// `POST challenge`.
+    pub async fn challenge(&self, method: &str) -> Answer {
+        self.post("/auth/mfa/challenge", json!({ "method": method })).await
+    }
+
+    /// `POST setup-totp` with an empty body.
+    pub async fn setup(&self) -> Answer {
+        self.call(Method::POST, "/auth/mfa/setup-totp", Vec::new()).await
+    }
+
+    /// `POST verify-totp-setup`.
+    pub async fn confirm(&self, otp: &str, secret: &str) -> Answer {
+        self.post("/auth/mfa/verify-totp-setup", json!({ "otp": otp, "secret": secret })).await
+    }
+
+    /// `POST verify`.
+    pub async fn verify(&self, method: &str, otp: &str) -> Answer {
+        self.post("/auth/mfa/verify", json!({ "method": method, "otp": otp })).await
+    }
+
+    /// Opens a set-up.
+    pub async fn open_authenticator(&self) -> Authenticator {
+        let answer = self.setup().await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Authenticator { secret: answer.text("secret"), device_id: answer.text("deviceId") }
+    }
+
+    /// Sets up an authenticator and confirms it with the code of now.
+    pub async fn enrol(&self) -> Authenticator {
+        let authenticator = self.open_authenticator().await;
+        let code = authenticator.code(&self.mfa);
+        self.confirm(&code, &authenticator.secret).await.assert_ok();
+        authenticator
+    }
+
+    /// Asks for a code and reads it in the inbox.
+    pub async fn receive_code(&self, method: &str) -> String {
+        self.challenge(method).await.assert_ok();
+        self.mfa.inbox.messages().last().and_then(|message| message.code.clone()).expect("a code in the inbox")
+    }
+
+    /// Gives a right code: the login goes on with the token that proves it.
+    pub async fn prove(&self, method: &str, otp: &str) -> Self {
+        let answer = self.verify(method, otp).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Self::with_token(&self.mfa, answer.text("accessToken"))
+    }
+}
+
+impl Authenticator {
+    /// The code of now, by the bundle's clock.
+    #[must_use]
+    pub fn code(&self, mfa: &TestBundle) -> String {
+        totp_code(&self.secret, mfa.clock.now().as_secs())
+    }
+
+    /// Waits for the next step and gives its code.
+    #[must_use]
+    pub fn next_code(&self, mfa: &TestBundle) -> String {
+        mfa.advance(30);
+        self.code(mfa)
+    }
+}
+
+/// The TOTP code of a base-32 secret at a moment, in seconds since the epoch.
+#[must_use]
+pub fn totp_code(secret: &str, unix_seconds: u64) -> String {
+    let secret = Secret::try_from_base32(secret).expect("base 32");
+    Builder::new().with_secret(secret).build_noncompliant().generate(unix_seconds).to_string()
+}
