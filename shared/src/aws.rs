@@ -57,6 +57,8 @@ pub(crate) fn timeouts(aws: &AwsConfig) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(aws.timeout.min(Duration::from_secs(1)).max(aws.timeout / 2))
         .operation_attempt_timeout(aws.timeout)
+        // Retries included: a route makes up to four calls, and must answer before Lambda ends it.
+        .operation_timeout(aws.timeout.mul_f32(1.5))
         .build()
 }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crate::{
     clock::Clock,
     config::Config,
-    domain::Policy,
-    keys::Keys,
+    domain::{Policy, keys::Keys},
     storage::Table,
     tokens::{Minter, Verifier},
 };

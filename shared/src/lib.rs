@@ -2,7 +2,7 @@
 //!
 //! [`domain`] holds every security rule as a pure function over one small item, the ledger. Around it stand
 //! the adapters: [`storage`] (`DynamoDB`), [`delivery`] (SES and SNS), [`tokens`] (JWT), [`http`] (the one
-//! pipeline that every endpoint runs in), [`config`] and [`keys`]. `ARCHITECTURE.md` is the map.
+//! pipeline that every endpoint runs in), and [`config`]. `ARCHITECTURE.md` is the map.
 
 pub mod aws;
 pub mod bundle;
@@ -11,7 +11,6 @@ pub mod config;
 pub mod delivery;
 pub mod domain;
 pub mod http;
-pub mod keys;
 pub mod random;
 pub mod storage;
 pub mod tokens;

@@ -36,8 +36,9 @@ async fn every_route_knows_whom_it_may_serve() {
     ];
     let mfa = TestBundle::start().await;
     let person = mfa.user("alice");
-    let device = person.login().enrol().await;
-    person.login().toggle(true).await.assert_ok();
+    let owner = person.login();
+    let device = owner.enrol().await;
+    owner.toggle(true).await.assert_ok();
     let expired = person.clone().with("exp", mfa.clock.now().as_secs()).login();
     let plain = person.login();
     let other = mfa.user("mallory").login();
@@ -73,8 +74,9 @@ async fn every_route_knows_whom_it_may_serve() {
 async fn a_stale_claim_that_mfa_is_off_opens_nothing() {
     let mfa = TestBundle::start().await;
     let person = mfa.user("alice").with("isMfaEnabled", false).with("isMfaVerified", true);
-    person.login().enrol().await;
-    person.login().toggle(true).await.assert_ok();
+    let owner = person.login();
+    owner.enrol().await;
+    owner.toggle(true).await.assert_ok();
     let later = person.login();
     later.toggle(false).await.assert_problem(401, "MFA_REQUIRED");
     later.setup().await.assert_problem(401, "MFA_REQUIRED");

@@ -160,14 +160,40 @@ async fn under_a_hundred_strangers_the_owners_right_code_passes_before_any_lock(
     let person = mfa.user("alice").with_email("alice@example.com");
     let owner = person.login();
     let code = owner.receive_code("email").await;
-    // The strangers keep the ledger busy with all that they can do without being locked out.
+    // A hundred logins of somebody with the password, all guessing and asking for codes at once.
     let strangers = together(100, |n| {
         let stranger = person.login();
         async move {
-            if n % 2 == 0 { stranger.setup().await } else { stranger.challenge("email").await }
+            if n % 2 == 0 { stranger.verify("email", &format!("{n:06}")).await } else { stranger.challenge("email").await }
         }
     });
     let owner = async { owner.verify("email", &code).await };
     let (_, answer) = tokio::join!(strangers, owner);
     answer.assert_ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn set_ups_at_once_keep_the_owner_waiting_for_seconds_at_most_and_leave_no_garbage() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let owner = person.login();
+    let code = owner.receive_code("email").await;
+    let strangers = together(100, |_| {
+        let stranger = person.login();
+        async move { stranger.setup().await }
+    });
+    let owner = async {
+        loop {
+            let answer = owner.verify("email", &code).await;
+            if answer.code() != Some("RATE_LIMITED") {
+                return answer;
+            }
+            assert_eq!(answer.retry_after(), Some(1));
+        }
+    };
+    let (answers, answer) = tokio::join!(strangers, owner);
+    answer.assert_ok();
+    assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
+    let devices = mfa.dump().await.iter().filter(|item| item.get("secret").is_some()).count();
+    assert!(devices <= 3, "{devices} set-ups: {answers:?}");
 }

@@ -106,10 +106,14 @@ async fn a_planted_device_ends_when_the_owner_switches_mfa_on() {
     let mfa = TestBundle::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let planted = person.login().enrol().await;
-    mfa.advance(3601);
+    mfa.advance(30);
+    // In use all the time, and only a minute old: it is still not the owner's.
+    person.login().verify("totp", &planted.code(&mfa)).await.assert_ok();
+    mfa.advance(30);
     let owner = person.login();
     let own = owner.enrol().await;
     owner.toggle(true).await.assert_ok();
+    assert_eq!(mfa.dump().await.len(), 2, "its item is gone: the ledger and the owner's device are left");
 
     let list = owner.devices().await.to_string();
     assert!(list.contains(&own.device_id) && !list.contains(&planted.device_id));
@@ -119,12 +123,12 @@ async fn a_planted_device_ends_when_the_owner_switches_mfa_on() {
 }
 
 #[tokio::test]
-async fn a_device_in_use_or_once_guarded_survives_switching_on() {
+async fn a_device_of_this_login_or_once_guarded_survives_switching_on() {
     let mfa = TestBundle::start().await;
-    let alice = mfa.user("alice").login();
-    let device = alice.enrol().await;
+    let device = mfa.user("alice").login().enrol().await;
     mfa.advance(86_400);
-    // Old and unused: it may be planted, and there is nothing else to use.
+    // Confirmed by another login: it may be planted, and there is nothing else to use.
+    let alice = mfa.user("alice").login();
     alice.toggle(true).await.assert_problem(403, "MFA_CANNOT_ENABLE_WITHOUT_METHOD");
     alice.verify("totp", &device.code(&mfa)).await.assert_ok();
     alice.toggle(true).await.assert_ok();

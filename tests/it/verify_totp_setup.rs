@@ -100,6 +100,7 @@ async fn a_setup_that_only_an_item_speaks_of_does_not_exist() {
     let mfa = TestBundle::start().await;
     let alice = mfa.user("alice").login();
     mfa.wrapper.break_calls("PutItem MFA#LEDGER", Fault::Error);
+    mfa.wrapper.break_calls("DeleteItem", Fault::Error);
     alice.setup().await.assert_problem(503, "SERVICE_UNAVAILABLE");
     mfa.wrapper.mend();
     assert_eq!(mfa.dump().await.len(), 1, "the item is there");

@@ -5,13 +5,13 @@ use mfa::{
     Bundle,
     delivery::{EmailSender, NotSent, SmsSender, messages::MessageTexts},
     domain::{
-        Address, CodeId, CodeRecord, Context, Method as Factor, Refusal,
-        challenge::{self, Announced, Order},
+        Address, Caller, CodeId, CodeRecord, Context, Method as Factor, Policy, Refusal,
+        challenge::{self, Announced, Order, Unsent},
         code::Otp,
     },
     http::{Call, Endpoint, Fields, Problem, ReadBody},
     random,
-    storage::Subject,
+    storage::{Fault, Subject},
 };
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub struct Sent {
 }
 
 impl ReadBody for ChallengeBody {
-    fn read(fields: &Fields) -> Result<Self, Problem> {
+    fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
         Ok(Self { method: fields.method()? })
     }
 }
@@ -67,7 +67,7 @@ impl Challenge {
     }
 
     async fn challenge_totp(&self, call: &Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
-        let subject = Subject { user: call.caller.user, code_of: None };
+        let subject = Subject::user(call.caller.user);
         self.bundle.table.decide(subject, call.now, challenge::totp_is_ready).await?;
         Ok(ChallengeReply { message: SENT, sent: None })
     }
@@ -76,21 +76,28 @@ impl Challenge {
     async fn send_code(&self, call: &Call<ChallengeBody>, address: Address) -> Result<ChallengeReply, Problem> {
         let Bundle { policy, keys, table, .. } = &self.bundle;
         let cx = call.context(policy, keys);
-        let user = call.caller.user;
-        let subject = Subject { user, code_of: None };
         let source = keys.limit_key(call.source.as_bytes());
         let order = Order { id: CodeId(random::bytes()?), address, source };
 
-        let announced = table.decide(subject, call.now, |snapshot| challenge::announce(snapshot, &order, &cx)).await?;
-
-        let otp = new_code(policy.code_length)?;
-        if let Err(problem) = self.write_and_send(&order, &otp, &announced, &cx).await {
-            if problem.surely_not_sent {
-                // What surely was not sent is void and costs nothing. If this fails too, it expires by itself.
-                let give_back = |snapshot: &_| challenge::give_back(snapshot, order.id, call.now, call.now);
-                let _ = table.decide(subject, call.now, give_back).await;
+        let subject = Subject::user(call.caller.user);
+        let announced = table.decide(subject, call.now, |snapshot| challenge::announce(snapshot, &order, &cx)).await;
+        let announced = match announced {
+            Ok(announced) => announced,
+            Err(Fault::Refused(refusal)) => return Err(refusal.into()),
+            // It may have been announced all the same; it surely is not sent.
+            Err(fault) => {
+                self.void(&order, Unsent::GiveBack, &cx).await;
+                return Err(fault.into());
             }
-            return Err(problem.answer);
+        };
+        let otp = new_code(policy.code_length)?;
+        if let Err(failure) = self.count_and_write(&order, &otp, &announced, &cx).await {
+            let unsent = if matches!(failure, Fault::Refused(_)) { Unsent::Keep } else { Unsent::GiveBack };
+            self.void(&order, unsent, &cx).await;
+            return Err(failure.into());
+        }
+        if let Err(not_sent) = self.deliver(&order.address, &otp).await {
+            return Err(self.not_sent(not_sent, &order, &announced, &cx).await);
         }
         let sent = Sent {
             expires_in: announced.until.since(call.now).as_secs(),
@@ -100,56 +107,64 @@ impl Challenge {
         Ok(ChallengeReply { message: SENT, sent: Some(sent) })
     }
 
-    async fn write_and_send(
+    /// Raises the counters and writes the code's item, side by side.
+    async fn count_and_write(
         &self,
         order: &Order,
         otp: &Otp,
         announced: &Announced,
         cx: &Context<'_>,
-    ) -> Result<(), SendProblem> {
-        let caller = cx.caller;
+    ) -> Result<(), Fault> {
+        let Bundle { table, .. } = &self.bundle;
+        let Caller { user, login, .. } = *cx.caller;
         let record = CodeRecord {
             id: order.id,
-            tag: cx.keys.code_tag(caller.user, order.id, &order.address, otp),
+            tag: cx.keys.code_tag(user, order.id, &order.address, otp),
             announced: cx.now,
             until: announced.until,
         };
-        let written = self.bundle.table.put_code(caller.user, caller.login, &record).await;
-        if !written.map_err(|fault| SendProblem::before_sending(fault.into()))? {
-            // A newer code of this login was announced meanwhile: that one counts.
-            let retry_at = cx.now.plus(announced.resend_after);
-            return Err(SendProblem::before_sending(Refusal::TooManySends { retry_at }.into()));
+        let (raised, written) =
+            tokio::join!(table.raise_all(&announced.counters, cx.now), table.put_code(user, login, &record));
+        match raised {
+            // A text message costs money: where nobody can count it, it is not sent. An e-mail is.
+            Err(Fault::Unavailable(_)) if order.address.method() == Factor::Email => {}
+            raised => raised?,
         }
-        match (&order.address, &self.email, &self.sms) {
-            (Address::Email(to), Some(email), _) => email.send(to, self.texts.email(otp.as_str())).await?,
-            (Address::Phone(to), _, Some(sms)) => {
-                sms.send(to, self.texts.sms(otp.as_str(), sms.domain())).await?;
-            }
-            _ => return Err(SendProblem::before_sending(Refusal::MethodNotAvailable.into())),
+        // A newer code of this login was announced meanwhile: that one counts.
+        if written? { Ok(()) } else { Err(Refusal::Contended.into()) }
+    }
+
+    async fn deliver(&self, address: &Address, otp: &Otp) -> Result<(), NotSent> {
+        match (address, &self.email, &self.sms) {
+            (Address::Email(to), Some(email), _) => email.send(to, self.texts.email(otp.as_str())).await,
+            (Address::Phone(to), _, Some(sms)) => sms.send(to, self.texts.sms(otp.as_str(), sms.domain())).await,
+            _ => Err(NotSent::Refused("the method is not configured".to_owned())),
         }
-        Ok(())
+    }
+
+    /// What a failed delivery means for the user: what surely was not sent is void and given back; what may arrive
+    /// stays valid, and counted.
+    async fn not_sent(&self, not_sent: NotSent, order: &Order, announced: &Announced, cx: &Context<'_>) -> Problem {
+        let given_back = not_sent.is_certain() && self.void(order, Unsent::GiveBack, cx).await;
+        let cause = not_sent.to_string();
+        let retry_after = if given_back { RETRY_SOON } else { announced.resend_after.as_secs() };
+        match not_sent {
+            NotSent::Rejected(_) => Problem::DeliveryRejected(cause),
+            NotSent::Refused(_) | NotSent::Unknown(_) => Problem::DeliveryFailed { cause, retry_after },
+        }
+    }
+
+    /// Voids a code that surely was not sent; if this fails, it expires by itself. Says whether the send was given back.
+    async fn void(&self, order: &Order, unsent: Unsent, cx: &Context<'_>) -> bool {
+        let void = |snapshot: &_| challenge::void(snapshot, order.id, cx.now, unsent, cx.now);
+        self.bundle.table.decide(Subject::user(cx.caller.user), cx.now, void).await.unwrap_or(false)
     }
 }
 
 const SENT: &str = "MFA code sent successfully";
 
-/// Why a code is not known to be on its way, and whether it surely is not.
-struct SendProblem {
-    answer: Problem,
-    surely_not_sent: bool,
-}
-
-impl SendProblem {
-    const fn before_sending(answer: Problem) -> Self {
-        Self { answer, surely_not_sent: true }
-    }
-}
-
-impl From<NotSent> for SendProblem {
-    fn from(not_sent: NotSent) -> Self {
-        Self { surely_not_sent: not_sent.is_certain(), answer: not_sent.into() }
-    }
-}
+/// When to try again where the provider took nothing and nothing was counted, in seconds.
+const RETRY_SOON: u64 = 5;
 
 fn new_code(length: u8) -> Result<Otp, Problem> {
     loop {

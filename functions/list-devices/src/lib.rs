@@ -27,7 +27,7 @@ impl Endpoint for ListDevices {
     type Reply = Vec<MfaDevice>;
 
     async fn handle(&self, call: Call<NoBody>) -> Result<Vec<MfaDevice>, Problem> {
-        let snapshot = self.bundle.table.snapshot(call.caller.user).await?;
+        let snapshot = self.bundle.table.snapshot(call.caller.user, call.now).await?;
         Ok(http::devices(&snapshot, call.now))
     }
 }

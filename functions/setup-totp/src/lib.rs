@@ -3,9 +3,8 @@
 use lambda_http::http::Method;
 use mfa::{
     Bundle,
-    domain::{Caller, DeviceId, DeviceRecord, Method as Factor, Policy, Refusal, setup},
+    domain::{Caller, DeviceId, DeviceRecord, Email, Phone, Policy, keys::CannotSeal, setup},
     http::{Call, Endpoint, Fields, Problem, ReadBody},
-    keys::CannotSeal,
     random,
     storage::Subject,
 };
@@ -41,10 +40,8 @@ pub struct SetupReply {
 }
 
 impl ReadBody for SetupBody {
-    fn read(fields: &Fields) -> Result<Self, Problem> {
-        // A `:` parts issuer and account in an `otpauth` address, so none may stand in either.
-        let name =
-            |field| Ok::<_, Problem>(fields.optional_text(field, LONGEST_NAME)?.map(|text| text.replace(':', " ")));
+    fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
+        let name = |field| Ok::<_, Problem>(fields.optional_text(field, LONGEST_NAME)?.and_then(plain_name));
         Ok(Self { label: name("label")?, device_name: name("deviceName")? })
     }
 }
@@ -66,11 +63,8 @@ impl Endpoint for SetupTotp {
 
     async fn handle(&self, call: Call<SetupBody>) -> Result<SetupReply, Problem> {
         let Bundle { policy, keys, table, config, .. } = &self.bundle;
-        if !policy.offers(Factor::Totp) {
-            return Err(Refusal::MethodNotAvailable.into());
-        }
         let user = call.caller.user;
-        let secret: [u8; Policy::TOTP_SECRET_BYTES] = random::bytes()?;
+        let secret = random::bytes::<{ Policy::TOTP_SECRET_BYTES }>()?;
         let id = DeviceId(random::uuid()?);
         let sealed = keys.seal_totp(user, id, &secret, random::bytes()?);
         let record = DeviceRecord {
@@ -84,23 +78,25 @@ impl Endpoint for SetupTotp {
             .map_err(|error| Problem::internal(format!("no otpauth address: {error}")))?;
 
         let cx = call.context(policy, keys);
-        let subject = Subject { user, code_of: None };
-        let opened = table.decide(subject, call.now, |snapshot| setup::open(snapshot, &record, &cx)).await?;
-
-        // Their TTL would remove them too, in days; until then each would make every load of this user dearer.
-        for garbage in opened.garbage {
-            let _ = table.delete_device(user, garbage).await;
-        }
+        let subject = Subject::user(user);
+        table.decide(subject, call.now, |snapshot| setup::open(snapshot, &record, &cx)).await?;
         Ok(reply)
     }
 }
 
 /// The name of the account in the authenticator: e-mail, phone, else the user id.
 fn default_account(caller: &Caller, user_name: &str) -> String {
-    let email = caller.contact.email.as_ref().map(|email| email.as_str().to_owned());
-    let phone = || caller.contact.phone.as_ref().map(|phone| phone.as_str().to_owned());
-    let name = email.or_else(phone).unwrap_or_else(|| user_name.to_owned());
-    name.chars().filter(|c| !c.is_control()).collect::<String>().replace(':', " ")
+    let email = caller.contact.email.as_ref().map(Email::as_str);
+    let phone = caller.contact.phone.as_ref().map(Phone::as_str);
+    let names = [email, phone, Some(user_name)].into_iter().flatten();
+    names.filter_map(plain_name).next().unwrap_or_else(|| caller.user.to_string())
+}
+
+/// A name without what cannot stand in it: a `:` parts issuer and account in an `otpauth` address. `None` where nothing
+/// is left.
+fn plain_name(text: &str) -> Option<String> {
+    let plain: String = text.replace(':', " ").chars().filter(|c| !c.is_control()).collect();
+    Some(plain.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 impl SetupReply {

@@ -50,7 +50,7 @@ impl Endpoint for Status {
         if !policy.enabled {
             return Ok(MfaStatus::off(policy));
         }
-        let snapshot = table.snapshot(call.caller.user).await?;
+        let snapshot = table.snapshot(call.caller.user, call.now).await?;
         let verified_methods = gate::usable_methods(&snapshot, &call.context(policy, keys));
         Ok(MfaStatus::of(&snapshot, verified_methods, policy, &call))
     }

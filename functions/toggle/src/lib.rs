@@ -3,7 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     Bundle,
-    domain::{self, Switch},
+    domain::{self, Policy, Switch},
     http::{Call, Endpoint, Fields, Message, Problem, ReadBody},
     storage::Subject,
 };
@@ -20,7 +20,7 @@ pub struct ToggleBody {
 }
 
 impl ReadBody for ToggleBody {
-    fn read(fields: &Fields) -> Result<Self, Problem> {
+    fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
         let wanted = if fields.bool("enabled")? { Switch::On } else { Switch::Off };
         Ok(Self { wanted })
     }
@@ -44,7 +44,7 @@ impl Endpoint for Toggle {
     async fn handle(&self, call: Call<ToggleBody>) -> Result<Message, Problem> {
         let Bundle { policy, keys, table, .. } = &self.bundle;
         let cx = call.context(policy, keys);
-        let subject = Subject { user: call.caller.user, code_of: None };
+        let subject = Subject::user(call.caller.user);
 
         let switch =
             table.decide(subject, call.now, |snapshot| domain::toggle(snapshot, call.body.wanted, &cx)).await?;

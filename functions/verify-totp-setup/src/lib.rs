@@ -21,7 +21,7 @@ pub struct ConfirmBody {
 }
 
 impl ReadBody for ConfirmBody {
-    fn read(fields: &Fields) -> Result<Self, Problem> {
+    fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
         let otp = fields.otp(Policy::TOTP_DIGITS)?;
         let secret = fields.text("secret", 128)?;
         Ok(Self { otp, secret: base32(secret) })
@@ -52,7 +52,7 @@ impl Endpoint for VerifyTotpSetup {
     async fn handle(&self, call: Call<ConfirmBody>) -> Result<Message, Problem> {
         let Bundle { policy, keys, table, .. } = &self.bundle;
         let cx = call.context(policy, keys);
-        let subject = Subject { user: call.caller.user, code_of: None };
+        let subject = Subject::user(call.caller.user);
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
         let ConfirmBody { otp, secret } = &call.body;

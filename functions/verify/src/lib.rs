@@ -3,7 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     Bundle,
-    domain::{Caller, DeviceId, Method as Factor, Policy, Refusal, code::Otp, verify, verify::Guess},
+    domain::{Caller, DeviceId, Method as Factor, Policy, Refusal, Timestamp, code::Otp, verify, verify::Guess},
     http::{Call, Endpoint, Fields, Problem, ReadBody},
     random,
     storage::Subject,
@@ -21,8 +21,7 @@ pub struct Verify {
 /// `{method, otp, trustDevice?, rememberDevice?, deviceId?}`.
 pub struct VerifyBody {
     method: Factor,
-    /// As it came: how many digits it must have hangs on the method and the configuration.
-    otp: String,
+    otp: Otp,
     device: Option<DeviceId>,
 }
 
@@ -37,9 +36,9 @@ pub struct VerifyReply {
 }
 
 impl ReadBody for VerifyBody {
-    fn read(fields: &Fields) -> Result<Self, Problem> {
+    fn read(fields: &Fields, policy: &Policy) -> Result<Self, Problem> {
         let method = fields.method()?;
-        let otp = fields.text("otp", 64)?.to_owned();
+        let otp = fields.otp(if method == Factor::Totp { Policy::TOTP_DIGITS } else { policy.code_length })?;
         fields.optional_bool("trustDevice")?;
         fields.optional_bool("rememberDevice")?;
         let device = fields
@@ -56,14 +55,12 @@ impl VerifyBody {
         if !policy.offers(self.method) {
             return Err(Refusal::MethodNotAvailable.into());
         }
-        let otp = |length| {
-            Otp::parse(&self.otp, length).ok_or_else(|| Problem::invalid(format!("otp must be {length} digits")))
-        };
+        let otp = self.otp.clone();
         if self.method == Factor::Totp {
-            return Ok(Guess::Totp { otp: otp(Policy::TOTP_DIGITS)?, device: self.device });
+            return Ok(Guess::Totp { otp, device: self.device });
         }
         let address = caller.contact.address(self.method, policy).ok_or(Refusal::MethodNotAvailable)?;
-        Ok(Guess::Sent { otp: otp(policy.code_length)?, address })
+        Ok(Guess::Sent { otp, address })
     }
 }
 
@@ -76,9 +73,9 @@ impl Verify {
 
     /// Seals the secret of `device` anew where an old key had sealed it. Only housekeeping: the answer does not wait
     /// on its success.
-    async fn reseal(&self, caller: &Caller, device: DeviceId) -> Option<()> {
+    async fn reseal(&self, caller: &Caller, device: DeviceId, now: Timestamp) -> Option<()> {
         let Bundle { keys, table, .. } = &self.bundle;
-        let snapshot = table.snapshot(caller.user).await.ok()?;
+        let snapshot = table.snapshot(caller.user, now).await.ok()?;
         let record = snapshot.device(device).filter(|record| keys.is_sealed_by_an_old_key(record))?;
         let secret = keys.totp_secret(caller.user, record)?;
         let sealed = keys.seal_totp(caller.user, device, &secret, random::bytes().ok()?).ok()?;
@@ -97,14 +94,16 @@ impl Endpoint for Verify {
         let Bundle { policy, keys, table, minter, .. } = &self.bundle;
         let guess = call.body.guess(&call.caller, policy)?;
         let cx = call.context(policy, keys);
-        let code_of = matches!(guess, Guess::Sent { .. }).then_some(call.caller.login);
-        let subject = Subject { user: call.caller.user, code_of };
+        let subject = match guess {
+            Guess::Totp { .. } => Subject::user(call.caller.user),
+            Guess::Sent { .. } => Subject::with_code_of(call.caller.user, call.caller.login),
+        };
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
         let verified = table.decide(subject, call.now, |snapshot| verify::judge(snapshot, &guess, &cx)).await?;
 
         if let Some(device) = verified.sealed_by_old_key {
-            self.reseal(&call.caller, device).await;
+            self.reseal(&call.caller, device, call.now).await;
         }
         let access_token = minter.mint(call.caller.user, &call.claims, &verified)?.0;
         Ok(VerifyReply {

@@ -4,15 +4,17 @@ mod reader;
 
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, jwk::Jwk};
 use zeroize::Zeroizing;
 
 pub use reader::Faults;
 
 use crate::{
     delivery::messages::{self, MessageTexts},
-    domain::{Countries, Email, Method, Phone, Policy},
-    keys::{Keys, SealingKey},
+    domain::{
+        Countries, Email, Method, Phone, Policy,
+        keys::{Keys, SealingKey},
+    },
 };
 use reader::Reader;
 
@@ -212,7 +214,8 @@ fn app_name(read: &mut Reader<'_>) -> Option<String> {
         "MFA_APP_NAME",
         "must be 1 to 32 letters, digits, blanks or plain punctuation of GSM 03.38, without a colon",
         |text| {
-            let good = text.chars().count() <= 32 && !text.contains(':') && messages::gsm7_septets(text).is_some();
+            let plain = text.chars().count() <= 32 && !text.chars().any(|c| c.is_control() || c == ':');
+            let good = plain && messages::gsm7_septets(text).is_some();
             good.then(|| text.to_owned())
         },
     );
@@ -346,7 +349,11 @@ fn public_key(algorithm: Algorithm, pem: &str) -> Option<DecodingKey> {
 
 fn signing_key(pem: &str) -> Option<(Algorithm, EncodingKey)> {
     let ec = EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| (Algorithm::ES256, key));
-    ec.or_else(|_| EncodingKey::from_ed_pem(pem.as_bytes()).map(|key| (Algorithm::EdDSA, key))).ok()
+    let (algorithm, key) =
+        ec.or_else(|_| EncodingKey::from_ed_pem(pem.as_bytes()).map(|key| (Algorithm::EdDSA, key))).ok()?;
+    // A key of another curve is read, and found out only when its public half is made.
+    Jwk::from_encoding_key(&key, algorithm).ok()?;
+    Some((algorithm, key))
 }
 
 fn sender(text: &str) -> Option<String> {

@@ -14,8 +14,8 @@ pub struct MessageTexts {
     pub lifetime: Duration,
 }
 
-/// An e-mail.
-#[derive(Clone, Debug)]
+/// An e-mail. Holds a code: it cannot be printed.
+#[derive(Clone)]
 pub struct EmailText {
     /// The subject. The code is not in it: subjects show on locked screens.
     pub subject: String,

@@ -12,8 +12,6 @@ use aws_smithy_runtime_api::client::result::SdkError;
 pub use email::EmailSender;
 pub use sms::SmsSender;
 
-use crate::http::Problem;
-
 /// Why a message is not known to be on its way. The text names the provider's error, never the address.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSent {
@@ -33,15 +31,6 @@ impl NotSent {
     #[must_use]
     pub const fn is_certain(&self) -> bool {
         !matches!(self, Self::Unknown(_))
-    }
-}
-
-impl From<NotSent> for Problem {
-    fn from(not_sent: NotSent) -> Self {
-        match not_sent {
-            NotSent::Rejected(_) => Self::DeliveryRejected(not_sent.to_string()),
-            NotSent::Refused(_) | NotSent::Unknown(_) => Self::DeliveryFailed(not_sent.to_string()),
-        }
     }
 }
 

@@ -34,7 +34,8 @@ impl Email {
     /// The form that limits and proofs go by: `Alice@Example.com` and `alice@example.com` are one mailbox.
     #[must_use]
     pub fn normalised(&self) -> String {
-        self.0.to_lowercase()
+        // ASCII only: Unicode folds the Kelvin sign to `k`, and another mailbox would pass for this one.
+        self.0.to_ascii_lowercase()
     }
 
     /// `a***@example.com`: enough for its owner to know it, too little for anybody else.
@@ -51,13 +52,13 @@ impl Email {
 pub struct Phone(String);
 
 impl Phone {
-    /// Reads a number, forgiving the blanks, dots, hyphens and parentheses of how people write it.
+    /// Reads a number, forgiving blanks, dots and hyphens. Not parentheses: `(0)` is dialled at home only.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > 40 {
             return None;
         }
-        let number: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
+        let number: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.')).collect();
         let digits = number.strip_prefix('+')?;
         let good =
             (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
@@ -210,10 +211,17 @@ mod tests {
     }
 
     #[test]
+    fn only_ascii_letters_are_one_in_both_cases() {
+        let normalised = |text| Email::parse(text).map(|email| email.normalised());
+        assert_eq!(normalised("Kim@Example.COM"), normalised("kim@example.com"));
+        assert_ne!(normalised("\u{212a}im@example.com"), normalised("kim@example.com"));
+    }
+
+    #[test]
     fn a_phone_number_is_e164() {
-        assert_eq!(Phone::parse("+44 (20) 7946-0018").map(|p| p.0), Some("+442079460018".into()));
+        assert_eq!(Phone::parse("+44 20 7946-0018").map(|p| p.0), Some("+442079460018".into()));
         for bad in
-            ["", "442079460018", "+0442079460018", "+1234567", "+1234567890123456", "+44x20794600", "+４４２０７９４６"]
+            ["", "442079460018", "+0442079460018", "+1234567", "+1234567890123456", "+44x20794600", "+44 (0)20 7946 0018", "+４４２０７９４６"]
         {
             assert!(Phone::parse(bad).is_none(), "{bad}");
         }

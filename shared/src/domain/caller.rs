@@ -1,5 +1,5 @@
 use super::{AddressTag, Contact, LoginId, Method, Policy, Timestamp, UserId};
-use crate::keys::Keys;
+use crate::domain::keys::Keys;
 
 /// Who is calling, as the bearer token proves it.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Address, CodeId, Context, Counter, CounterKind, Decision, Groundwork, Method, Policy, Refusal, Snapshot, Timestamp,
+    Address, CodeId, Context, Counter, CounterKind, Decision, Method, Policy, Refusal, Snapshot, Timestamp,
     gate, ledger::SentCode,
 };
 
@@ -18,13 +18,16 @@ pub struct Order {
     pub source: String,
 }
 
-/// A code that the ledger names: it may be written and sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A code that the ledger names: it may be written and sent, once its counters are raised.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announced {
     /// From this moment on the code is refused.
     pub until: Timestamp,
     /// How long until the next may be asked for.
     pub resend_after: Duration,
+    /// The limits that lie outside the ledger. They are raised after the commit: a refused one costs the user a send,
+    /// and so nobody can fill the application's counters faster than their own limit allows.
+    pub counters: Vec<Counter>,
 }
 
 /// Announces a code, where one may be sent.
@@ -47,9 +50,8 @@ pub fn announce(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Decisio
     }
     ledger.sends.record(cx.now);
     let next = ledger.sends.wait_until(cx.now).unwrap_or(cx.now);
-    let announced = Announced { until, resend_after: next.since(cx.now) };
-    let groundwork = Groundwork::Raise { counters: counters(snapshot, order, cx), must_count: method == Method::Sms };
-    Decision::commit_after(groundwork, ledger, Ok(announced))
+    let announced = Announced { until, resend_after: next.since(cx.now), counters: counters(snapshot, order, cx) };
+    Decision::commit(ledger, Ok(announced))
 }
 
 /// The limits that lie outside the ledger, because they are not one user's.
@@ -81,17 +83,26 @@ fn counters(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Vec<Counter
     destination.into_iter().chain(sms.into_iter().flatten()).collect()
 }
 
-/// Takes back a code that was surely not sent: it is void, and the send is given back.
+/// What becomes of the send of a code that surely was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsent {
+    /// It was nobody's fault here: the send is given back, where that happened less than twice within the hour.
+    GiveBack,
+    /// A limit refused it: it stays counted.
+    Keep,
+}
+
+/// Voids a code that surely was not sent. Says whether its send was given back.
 #[must_use]
-pub fn give_back(snapshot: &Snapshot, id: CodeId, announced_at: Timestamp, now: Timestamp) -> Decision<()> {
+pub fn void(snapshot: &Snapshot, id: CodeId, announced_at: Timestamp, unsent: Unsent, now: Timestamp) -> Decision<bool> {
     let mut ledger = snapshot.ledger.clone();
     ledger.codes.retain(|code| code.id != id);
-    let given_back = ledger.sends.give_back(announced_at, now);
-    if given_back || ledger.codes.len() < snapshot.ledger.codes.len() {
-        Decision::commit(ledger, Ok(()))
-    } else {
-        Decision::Answer(Ok(()))
+    if ledger.codes.len() == snapshot.ledger.codes.len() {
+        // Not announced, or superseded: the last send may be another's.
+        return Decision::Answer(Ok(false));
     }
+    let given_back = unsent == Unsent::GiveBack && ledger.sends.give_back(announced_at, now);
+    Decision::commit(ledger, Ok(given_back))
 }
 
 /// `challenge` with `totp`: there is nothing to send, only something to have.

@@ -40,7 +40,7 @@ impl<T> Decision<T> {
     }
 }
 
-/// Items and counters that must be in place before the commit that relies on them.
+/// An item that must be in place before the commit that names it.
 #[derive(Clone, Debug)]
 pub enum Groundwork {
     /// Nothing.
@@ -49,13 +49,6 @@ pub enum Groundwork {
     PutDevice(DeviceRecord),
     /// Take the `ttl` off a set-up's item, so that a confirmed device is never swept.
     KeepDevice(DeviceId),
-    /// Raise counters; where one is full, nothing is committed and the refusal is [`Refusal::TooManySends`].
-    Raise {
-        /// Which ones.
-        counters: Vec<Counter>,
-        /// Whether to give up where a counter cannot be asked. SMS costs money: it fails closed.
-        must_count: bool,
-    },
 }
 
 /// A counter over a fixed window.

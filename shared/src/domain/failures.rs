@@ -75,7 +75,7 @@ impl Failures {
 
     /// The lock level, which falls by one for each day since the last lock ended.
     fn level_at(&self, now: Timestamp) -> u8 {
-        self.level.saturating_sub(days(self.until, now))
+        self.level.min(Policy::HIGHEST_LOCK_LEVEL).saturating_sub(days(self.until, now))
     }
 
     /// The strikes left and the moment that the next day counts from.
@@ -160,7 +160,7 @@ mod tests {
         failures.right();
 
         let mut almost = failures.clone();
-        almost.wrong(tag(10), free.plus(DAY * 2).plus(Duration::ZERO));
+        almost.wrong(tag(10), free.plus(DAY * 2));
         assert_eq!(almost.locked_until(free.plus(DAY * 2)), None, "two days: a single wrong answer locks no more");
         failures.wrong(tag(10), free.plus(DAY));
         assert_eq!(lock_span(&failures, free.plus(DAY)), Some(30), "one day: level one is left");

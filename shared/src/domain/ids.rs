@@ -76,7 +76,7 @@ impl fmt::Debug for UserId {
 pub struct DeviceId(pub Uuid);
 
 impl DeviceId {
-    /// Reads the usual hyphenated form. Anything else is `None`.
+    /// Reads a UUID in any of its usual forms. Anything else is `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::try_parse(text).ok().map(Self)

@@ -54,9 +54,10 @@ pub struct Device {
     /// When a code was last accepted, the set-up code aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Timestamp>,
-    /// Whether it was confirmed behind the MFA gate, or was kept when MFA was switched on.
-    #[serde(default)]
-    pub own: bool,
+    /// The login that confirmed or last used it, until MFA is switched on: only that login's devices go on. `None`:
+    /// the device was confirmed behind the MFA gate, or was kept then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<LoginId>,
 }
 
 /// A set-up that waits for its first code.
@@ -123,9 +124,14 @@ impl Ledger {
     /// The same ledger as the next commit writes it.
     #[must_use]
     pub fn committed_as(mut self, commit: CommitId) -> Self {
-        self.version += 1;
+        self.version = self.version.wrapping_add(1);
         push_bounded(&mut self.commits, commit, 4);
         self
+    }
+
+    /// The items that it names: verified devices and open set-ups.
+    pub fn named_devices(&self) -> impl Iterator<Item = DeviceId> {
+        self.devices.iter().map(|device| device.id).chain(self.setups.iter().map(|setup| setup.id))
     }
 
     /// Whether `commit` is one of the last four.

@@ -9,6 +9,7 @@ mod decision;
 pub mod failures;
 pub mod gate;
 mod ids;
+pub mod keys;
 pub mod ledger;
 pub mod listing;
 mod method;

@@ -168,11 +168,6 @@ impl Policy {
     /// Addresses of a user that the ledger remembers as proven; the oldest goes.
     pub const MAX_PROVEN_ADDRESSES: usize = 4;
 
-    /// A factor made within this span before MFA is switched on is taken for the owner's own.
-    ///
-    /// Older, never used and never guarded by a proof, it may have been planted by an intruder.
-    pub const PLANTED_AFTER: Duration = HOUR;
-
     /// How often a commit that lost its race is decided again.
     pub const COMMIT_TRIES: u32 = 8;
 

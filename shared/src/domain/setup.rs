@@ -1,7 +1,7 @@
 //! Setting up an authenticator: open, then confirm with a first code.
 
 use super::{
-    Context, Decision, DeviceId, DeviceRecord, Groundwork, Ledger, Policy, Refusal, Snapshot, Timestamp,
+    Context, Decision, DeviceId, DeviceRecord, Groundwork, Ledger, LoginId, Method, Policy, Refusal, Snapshot, Timestamp,
     code::Otp,
     gate,
     ledger::{Device, Setup},
@@ -9,17 +9,10 @@ use super::{
     totp::{self, Verdict},
 };
 
-/// A set-up that was opened.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// Set-ups that the ledger names no more; their items can be deleted.
-    pub garbage: Vec<DeviceId>,
-}
-
 /// Opens a set-up for the device of `record`. A fourth replaces the oldest.
 #[must_use]
-pub fn open(snapshot: &Snapshot, record: &DeviceRecord, cx: &Context<'_>) -> Decision<Opened> {
-    if let Err(refusal) = gate::pass(snapshot, cx) {
+pub fn open(snapshot: &Snapshot, record: &DeviceRecord, cx: &Context<'_>) -> Decision<()> {
+    if let Err(refusal) = may_set_up(snapshot, cx) {
         return Decision::refuse(refusal);
     }
     if snapshot.ledger.devices.len() >= Policy::MAX_DEVICES {
@@ -27,15 +20,17 @@ pub fn open(snapshot: &Snapshot, record: &DeviceRecord, cx: &Context<'_>) -> Dec
     }
 
     let mut ledger = snapshot.ledger.clone();
-    let (open, mut garbage): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut ledger.setups).into_iter().partition(|setup| setup.until > cx.now);
-    ledger.setups = open;
+    ledger.setups.retain(|setup| setup.until > cx.now);
     ledger.setups.push(Setup { id: record.id, until: setup_ends(record) });
     if ledger.setups.len() > Policy::MAX_OPEN_SETUPS {
-        garbage.push(ledger.setups.remove(0));
+        ledger.setups.remove(0);
     }
-    let garbage = garbage.into_iter().map(|setup| setup.id).collect();
-    Decision::commit_after(Groundwork::PutDevice(record.clone()), ledger, Ok(Opened { garbage }))
+    Decision::commit_after(Groundwork::PutDevice(record.clone()), ledger, Ok(()))
+}
+
+fn may_set_up(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
+    gate::pass(snapshot, cx)?;
+    if cx.policy.offers(Method::Totp) { Ok(()) } else { Err(Refusal::MethodNotAvailable) }
 }
 
 /// When an open set-up ends.
@@ -50,7 +45,7 @@ pub fn setup_ends(record: &DeviceRecord) -> Timestamp {
 /// this user is answered like a wrong code, and is no guess: 160 bits cannot be guessed.
 #[must_use]
 pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) -> Decision<()> {
-    if let Err(refusal) = gate::pass(snapshot, cx) {
+    if let Err(refusal) = may_set_up(snapshot, cx) {
         return Decision::refuse(refusal);
     }
     if let Some(until) = snapshot.ledger.failures.locked_until(cx.now) {
@@ -86,16 +81,15 @@ fn judge_first_code(
         ledger.failures.wrong(tag, cx.now);
         return Decision::commit(ledger, Err(Refusal::WrongTotp));
     };
-    name_device(&mut ledger, record.id, step);
-    switch::first_success(snapshot, &mut ledger, cx);
+    name_device(&mut ledger, record.id, step, cx.caller.login);
+    switch::right_code(&mut ledger, cx);
     Decision::commit_after(Groundwork::KeepDevice(record.id), ledger, Ok(()))
 }
 
 /// Makes the set-up a verified device. Its code counts as used: it must not pass as the first login code.
-fn name_device(ledger: &mut Ledger, id: DeviceId, step: u64) {
+fn name_device(ledger: &mut Ledger, id: DeviceId, step: u64, login: LoginId) {
     ledger.setups.retain(|setup| setup.id != id);
-    ledger.devices.push(Device { id, step, used: None, own: ledger.enabled });
-    if ledger.devices.len() >= Policy::MAX_DEVICES {
-        ledger.setups.clear();
-    }
+    // Behind the gate it is the owner's for certain; before MFA is on, it is this login's.
+    let by = (!ledger.enabled).then_some(login);
+    ledger.devices.push(Device { id, step, used: None, by });
 }

@@ -1,6 +1,5 @@
 use super::{
-    Context, Decision, Ledger, Method, Policy, Refusal, Snapshot, gate,
-    ledger::{Device, Grace},
+    Context, Decision, Ledger, Method, Policy, Refusal, Snapshot, gate, ledger::Grace,
 };
 
 /// What a toggle did.
@@ -26,7 +25,7 @@ pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision
         Switch::Off if !enabled => Decision::Answer(Ok(wanted)),
         Switch::On => {
             let mut ledger = snapshot.ledger.clone();
-            switch_on(snapshot, &mut ledger, cx);
+            switch_on(&mut ledger, cx);
             let after = Snapshot { ledger, ..snapshot.clone() };
             if gate::usable_methods(&after, cx).is_empty() {
                 return Decision::refuse(Refusal::NoUsableMethod);
@@ -36,7 +35,7 @@ pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision
         Switch::Off => {
             let mut ledger = snapshot.ledger.clone();
             ledger.enabled = false;
-            ledger.epoch += 1;
+            ledger.epoch = ledger.epoch.saturating_add(1);
             ledger.codes.clear();
             ledger.grace = None;
             Decision::commit(ledger, Ok(wanted))
@@ -46,23 +45,25 @@ pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision
 
 /// What any right code does beside its own effect: the row of wrong answers ends, the login is remembered, and where
 /// the application requires MFA the first one switches it on.
-pub(super) fn first_success(snapshot: &Snapshot, ledger: &mut Ledger, cx: &Context<'_>) {
+pub(super) fn right_code(ledger: &mut Ledger, cx: &Context<'_>) {
     ledger.failures.right();
     ledger.remember(cx.caller.login, cx.now);
     if cx.policy.required && !ledger.enabled {
-        switch_on(snapshot, ledger, cx);
+        switch_on(ledger, cx);
     }
 }
 
 /// Switches MFA on: a new epoch, and nothing that an intruder may have planted before goes on.
-fn switch_on(snapshot: &Snapshot, ledger: &mut Ledger, cx: &Context<'_>) {
+fn switch_on(ledger: &mut Ledger, cx: &Context<'_>) {
     ledger.enabled = true;
-    ledger.epoch += 1;
+    ledger.epoch = ledger.epoch.saturating_add(1);
     ledger.codes.clear();
 
-    ledger.devices.retain(|device| !may_be_planted(snapshot, device, cx));
+    // A device that another login confirmed may be an intruder's; its owner has only to enter one of its codes first
+    // (`docs/decisions/0005-planted-devices.md`).
+    ledger.devices.retain(|device| device.by.is_none_or(|login| login == cx.caller.login));
     for device in &mut ledger.devices {
-        device.own = true;
+        device.by = None;
     }
 
     ledger.proven.clear();
@@ -76,12 +77,4 @@ fn switch_on(snapshot: &Snapshot, ledger: &mut Ledger, cx: &Context<'_>) {
     ledger.grace = own
         .map(|recent| Grace { login: recent.login, until: recent.at.plus(Policy::PROOF_FRESH_FOR) })
         .filter(|grace| grace.until > cx.now);
-}
-
-/// A device from before MFA was on that is neither new nor in use: its owner would have confirmed it now, or has only
-/// to enter one of its codes first (`docs/decisions/0005-planted-devices.md`).
-fn may_be_planted(snapshot: &Snapshot, device: &Device, cx: &Context<'_>) -> bool {
-    let recent = |at| cx.now.since(at) <= Policy::PLANTED_AFTER;
-    let new = snapshot.device(device.id).is_some_and(|record| recent(record.created));
-    !(device.own || new || device.used.is_some_and(recent))
 }

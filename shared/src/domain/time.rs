@@ -1,6 +1,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// A moment: milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,14 +57,6 @@ impl Timestamp {
         // Year 9999 is the last that the format can write; a later moment is shown as that.
         let shown = self.0.min(253_402_300_799_999);
         humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(shown)).to_string()
-    }
-
-    /// Serialises as RFC 3339, for `#[serde(serialize_with)]` in replies.
-    ///
-    /// # Errors
-    /// Those of the serializer.
-    pub fn serialize_rfc3339<S: Serializer>(moment: &Self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&moment.to_rfc3339())
     }
 }
 

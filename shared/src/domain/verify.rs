@@ -54,29 +54,32 @@ pub fn judge(snapshot: &Snapshot, guess: &Guess, cx: &Context<'_>) -> Decision<V
 }
 
 fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Context<'_>) -> Decision<Verified> {
-    let mut tried = false;
+    let mut judged = false;
     let mut replayed = false;
     let mut unreadable = false;
     for (device, record) in snapshot.verified_devices().filter(|(device, _)| only.is_none_or(|id| id == device.id)) {
-        tried = true;
         let Some(secret) = cx.keys.totp_secret(cx.caller.user, record) else {
             unreadable = true;
             continue;
         };
+        judged = true;
         match totp::judge(&secret, otp, cx.now, Some(device.step)) {
             Verdict::Fresh(step) => return right_totp(snapshot, record, step, cx),
             Verdict::Replayed => replayed = true,
             Verdict::Wrong => {}
         }
     }
-    match (tried, only) {
-        (false, Some(_)) => return Decision::refuse(Refusal::DeviceNotFound),
-        (false, None) => return Decision::refuse(Refusal::MethodNotAvailable),
-        // Not the person's fault: it must not cost a try.
-        (true, _) if unreadable => return Decision::refuse(Refusal::Unreadable),
+    if !judged {
+        // Where no secret opens, the keys are wrong and not the person: it costs no try, and nothing was guessed at.
+        return Decision::refuse(match only {
+            _ if unreadable => Refusal::Unreadable,
+            Some(_) => Refusal::DeviceNotFound,
+            None => Refusal::MethodNotAvailable,
+        });
+    }
+    if replayed {
         // A client that sends the same code twice is no guesser.
-        (true, _) if replayed => return Decision::refuse(Refusal::WrongTotp),
-        (true, _) => {}
+        return Decision::refuse(Refusal::WrongTotp);
     }
     wrong(snapshot, b"totp", otp, Refusal::WrongTotp, cx)
 }
@@ -86,8 +89,9 @@ fn right_totp(snapshot: &Snapshot, record: &DeviceRecord, step: u64, cx: &Contex
     for device in ledger.devices.iter_mut().filter(|device| device.id == record.id) {
         device.step = step;
         device.used = Some(cx.now);
+        device.by = device.by.map(|_| cx.caller.login);
     }
-    switch::first_success(snapshot, &mut ledger, cx);
+    switch::right_code(&mut ledger, cx);
     let verified = Verified {
         method: Method::Totp,
         epoch: ledger.epoch,
@@ -115,7 +119,7 @@ fn judge_sent(snapshot: &Snapshot, otp: &Otp, address: &Address, cx: &Context<'_
 
     let mut ledger = snapshot.ledger.clone();
     ledger.codes.retain(|sent| sent.login != login);
-    switch::first_success(snapshot, &mut ledger, cx);
+    switch::right_code(&mut ledger, cx);
     let method = address.method();
     if let Some(tag) = cx.caller.address_tag(method) {
         ledger.prove(tag);

@@ -1,17 +1,17 @@
 use serde_json::{Map, Value};
 
 use super::Problem;
-use crate::domain::{Method, code::Otp};
+use crate::domain::{Method, Policy, code::Otp};
 
 /// Reads a typed body out of the JSON object that came.
 ///
 /// By hand rather than derived, so that every fault names its field and no value is ever coerced.
 pub trait ReadBody: Sized {
-    /// Reads it.
+    /// Reads it. How many digits a code has hangs on the policy.
     ///
     /// # Errors
     /// [`Problem::MissingField`] or [`Problem::InvalidInput`], by field.
-    fn read(fields: &Fields) -> Result<Self, Problem>;
+    fn read(fields: &Fields, policy: &Policy) -> Result<Self, Problem>;
 }
 
 /// For endpoints that read nothing from the body.
@@ -19,13 +19,13 @@ pub trait ReadBody: Sized {
 pub struct NoBody;
 
 impl ReadBody for NoBody {
-    fn read(_: &Fields) -> Result<Self, Problem> {
+    fn read(_: &Fields, _: &Policy) -> Result<Self, Problem> {
         Ok(Self)
     }
 }
 
-/// The fields of a JSON object. Unknown ones are ignored.
-#[derive(Debug, Default)]
+/// The fields of a JSON object. Unknown ones are ignored. Holds secrets: it cannot be printed.
+#[derive(Default)]
 pub struct Fields(Map<String, Value>);
 
 impl Fields {

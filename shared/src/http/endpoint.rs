@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Problem, ReadBody};
 use crate::domain::{Caller, Context, Policy, Timestamp};
-use crate::keys::Keys;
+use crate::domain::keys::Keys;
 use crate::tokens::Claims;
 
 /// One operation of the API: a typed thing that the pipeline runs.

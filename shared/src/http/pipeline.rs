@@ -10,8 +10,8 @@ use crate::{Bundle, domain::Timestamp};
 /// The largest body that is read, in bytes: no route needs a tenth of it.
 const MAX_BODY: usize = 8 * 1024;
 
-/// A request as any host hands it over.
-#[derive(Clone, Debug)]
+/// A request as any host hands it over. Holds secrets: it cannot be printed.
+#[derive(Clone)]
 pub struct Incoming {
     /// Lambda's invocation id, or a fresh UUID. Never the caller's.
     pub request_id: String,
@@ -25,8 +25,7 @@ pub struct Incoming {
     pub body: Vec<u8>,
 }
 
-/// An answer, and what to log of it.
-#[derive(Debug)]
+/// An answer, and what to log of it. Holds secrets: it cannot be printed.
 pub struct Served {
     /// The answer.
     pub response: Response<Vec<u8>>,
@@ -76,7 +75,7 @@ async fn answer<E: Endpoint>(
     log: &mut LogLine,
 ) -> Result<E::Reply, Problem> {
     if incoming.method != E::METHOD {
-        return Err(Problem::MethodNotAllowed(if E::METHOD == Method::GET { "GET" } else { "POST" }));
+        return Err(Problem::MethodNotAllowed(E::METHOD));
     }
     if incoming.body.len() > MAX_BODY {
         return Err(Problem::TooLarge);
@@ -91,7 +90,7 @@ async fn answer<E: Endpoint>(
     log.of_user(caller.user);
 
     let fields = if E::METHOD == Method::GET { Fields::default() } else { Fields::parse(&incoming.body)? };
-    let body = E::Body::read(&fields)?;
+    let body = E::Body::read(&fields, &bundle.policy)?;
 
     if !bundle.policy.enabled && !E::ANSWERS_WHEN_OFF {
         return Err(Problem::NotEnabled);
@@ -128,7 +127,8 @@ fn refusal(problem: &Problem, now: Timestamp, log: &mut LogLine) -> Response<Vec
     log.cause = problem.cause();
     log.level = match answer.status.as_u16() {
         500 => "error",
-        503 => "warn",
+        // 422 may be one bad address, or a sender that the provider refuses to everybody.
+        422 | 503 => "warn",
         _ => "info",
     };
     let mut response = with_body(answer.status, serde_json::to_vec(&answer.body).unwrap_or_default());
@@ -139,8 +139,10 @@ fn refusal(problem: &Problem, now: Timestamp, log: &mut LogLine) -> Response<Vec
     if let Some(Ok(challenge)) = answer.authenticate.as_deref().map(HeaderValue::from_str) {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
-    if let Problem::MethodNotAllowed(allowed) = problem {
-        headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+    if let Problem::MethodNotAllowed(allowed) = problem
+        && let Ok(allowed) = HeaderValue::from_str(allowed.as_str())
+    {
+        headers.insert(header::ALLOW, allowed);
     }
     response
 }

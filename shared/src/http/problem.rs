@@ -1,11 +1,12 @@
 use std::borrow::Cow;
 
-use lambda_http::http::StatusCode;
+use lambda_http::http::{Method, StatusCode};
 use serde::Serialize;
 
 use crate::{
     domain::{Policy, Refusal, Timestamp},
     random::NoRandomness,
+    storage::Fault,
 };
 
 /// Why a call is not answered with 200. What a caller may learn of it is decided here and nowhere else.
@@ -26,7 +27,7 @@ pub enum Problem {
     /// No such route.
     NotFound,
     /// The route does not answer this method; the text is the one that it answers.
-    MethodNotAllowed(&'static str),
+    MethodNotAllowed(Method),
     /// The body is larger than 8 KiB.
     TooLarge,
     /// The body is not JSON.
@@ -34,7 +35,12 @@ pub enum Problem {
     /// The provider refuses this address for good. The text is the provider's error, for the log.
     DeliveryRejected(String),
     /// The provider did not take the message, or nobody knows whether it did.
-    DeliveryFailed(String),
+    DeliveryFailed {
+        /// The provider's error, for the log.
+        cause: String,
+        /// When the user may ask for another, in seconds.
+        retry_after: u64,
+    },
     /// The table does not answer, or throttles.
     Unavailable(String),
     /// A bug, or an installation that does not fit together. The text is for the log alone.
@@ -58,7 +64,7 @@ impl Problem {
         match self {
             Self::InvalidToken(cause) => Some((*cause).to_owned()),
             Self::DeliveryRejected(cause)
-            | Self::DeliveryFailed(cause)
+            | Self::DeliveryFailed { cause, .. }
             | Self::Unavailable(cause)
             | Self::Internal(cause) => Some(cause.clone()),
             Self::Refused(Refusal::Unreadable) => Some(Refusal::Unreadable.to_string()),
@@ -86,8 +92,9 @@ impl Problem {
             Self::DeliveryRejected(_) => {
                 Answer::new(422, "MFA_DELIVERY_REJECTED", "The code cannot be delivered to this address")
             }
-            Self::DeliveryFailed(_) => {
-                Answer::new(503, "MFA_DELIVERY_FAILED", "The code could not be sent. Try again shortly").retry(5)
+            Self::DeliveryFailed { retry_after, .. } => {
+                Answer::new(503, "MFA_DELIVERY_FAILED", "The code could not be sent. Try again shortly")
+                    .retry(*retry_after)
             }
             Self::Unavailable(_) => {
                 Answer::new(503, "SERVICE_UNAVAILABLE", "The service is not available. Try again shortly").retry(1)
@@ -187,6 +194,16 @@ impl Answer {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Refused(refusal) => Self::Refused(refusal),
+            Fault::Unavailable(cause) => Self::Unavailable(cause),
+            Fault::Broken(cause) => Self::Internal(cause),
+        }
     }
 }
 

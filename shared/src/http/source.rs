@@ -4,8 +4,9 @@ use lambda_http::http::HeaderMap;
 
 /// The network that a request comes from, for limits: an IPv4 address, or the /64 of an IPv6 address.
 ///
-/// `gateway` is the address that API Gateway saw. With `hops` proxies of the operator's own before the gateway, the
-/// client is the `hops`-th address from the right of `X-Forwarded-For`: those further left are the sender's to invent.
+/// `gateway` is the address that API Gateway saw. Each of `hops` proxies of the operator's own before the gateway, and the
+/// gateway itself, appends the address that it saw to `X-Forwarded-For`: the client is before the last `hops` addresses,
+/// and what stands further left is the sender's to invent.
 pub(super) fn network(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> String {
     let forwarded = || {
         let list: Vec<_> = headers
@@ -15,7 +16,7 @@ pub(super) fn network(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> S
             .flat_map(|value| value.split(','))
             .map(str::trim)
             .collect();
-        let place = list.len().checked_sub(usize::from(hops))?;
+        let place = list.len().checked_sub(usize::from(hops) + 1)?;
         list.get(place).map(ToString::to_string)
     };
     let address = if hops == 0 { None } else { forwarded() };
@@ -52,9 +53,9 @@ mod tests {
 
     #[test]
     fn with_hops_the_address_is_counted_from_the_right() {
-        let headers = forwarded("203.0.113.66, 198.51.100.7, 192.0.2.9");
-        assert_eq!(network(Some("192.0.2.1"), &headers, 1), "192.0.2.9");
-        assert_eq!(network(Some("192.0.2.1"), &headers, 2), "198.51.100.7");
+        let headers = forwarded("203.0.113.66, 198.51.100.7, 192.0.2.1");
+        assert_eq!(network(Some("192.0.2.1"), &headers, 1), "198.51.100.7");
+        assert_eq!(network(Some("192.0.2.1"), &headers, 2), "203.0.113.66");
         assert_eq!(network(Some("192.0.2.1"), &headers, 9), "192.0.2.1", "fewer than promised: the gateway's word");
     }
 

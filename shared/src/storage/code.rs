@@ -24,15 +24,11 @@ impl Table {
             .item("announced", number(record.announced.as_millis()))
             .item("until", number(record.until.as_millis()))
             .item("ttl", number(record.until.plus(Policy::CODE_KEPT_AFTER_EXPIRY).as_secs()))
-            // `id = :id`: a write that the client repeats finds its own work.
-            .condition_expression("attribute_not_exists(pk) OR announced < :announced OR id = :id")
-            .expression_attribute_values(":announced", number(record.announced.as_millis()))
-            .expression_attribute_values(":id", binary(record.id.0));
+            .condition_expression("attribute_not_exists(pk) OR announced <= :announced")
+            .expression_attribute_values(":announced", number(record.announced.as_millis()));
         match put.send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(false)
-            }
+            Err(error) if Fault::is_failed_condition(&error) => Ok(false),
             Err(error) => Err(Fault::of("PutItem code", &error)),
         }
     }

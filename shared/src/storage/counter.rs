@@ -1,14 +1,20 @@
 //! `LIMIT#<kind>#<key>#<window>` / `LIMIT`: how often something happened in a fixed window.
 
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure};
+
 use super::{
     Fault, Table,
-    table::{COUNT_UNITS, number, text},
+    table::{COUNT_UNITS, as_binary, binary, number, text},
 };
-use crate::domain::{Counter, Refusal, Timestamp};
+use crate::{
+    domain::{Counter, Refusal, Timestamp},
+    random,
+};
 
 impl Table {
     /// Raises a counter by one, where it is not full.
     pub(super) async fn raise(&self, counter: &Counter, now: Timestamp) -> Result<(), Fault> {
+        let id: [u8; 8] = random::bytes()?;
         let window = counter.window.as_secs().max(1);
         let index = now.as_secs() / window;
         let ends = Timestamp::from_secs((index + 1) * window);
@@ -18,8 +24,12 @@ impl Table {
         let update = update
             .key("pk", text(key))
             .key("sk", text("LIMIT"))
-            .update_expression("ADD #n :one SET #ttl = :ttl")
-            .condition_expression("attribute_not_exists(#n) OR #n < :max")
+            .update_expression("ADD #n :one SET #ttl = :ttl, #last = :id")
+            // `last`: a write whose answer was lost comes back as a failed condition, and must count once.
+            .condition_expression("attribute_not_exists(#n) OR (#n < :max AND #last <> :id)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .expression_attribute_names("#last", "last")
+            .expression_attribute_values(":id", binary(id))
             .expression_attribute_names("#n", "count")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":one", number(1))
@@ -27,10 +37,14 @@ impl Table {
             .expression_attribute_values(":ttl", number(ends.as_secs()));
         match update.send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Err(Refusal::TooManySends { retry_at: ends }.into())
-            }
-            Err(error) => Err(Fault::of("UpdateItem counter", &error)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    let last = failed.item.as_ref().and_then(|item| as_binary(item, "last"));
+                    let is_mine = last.is_some_and(|last| last == id);
+                    if is_mine { Ok(()) } else { Err(Refusal::TooManySends { retry_at: ends }.into()) }
+                }
+                _ => Err(Fault::of("UpdateItem counter", &error)),
+            },
         }
     }
 }

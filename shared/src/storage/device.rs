@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
     Fault, Table,
+    ledger::Commit,
     table::{COUNT_UNITS, Item, as_binary, as_number, as_text, binary, number, text, user_key},
 };
 use crate::domain::{DeviceId, DeviceRecord, Timestamp, UserId, setup};
@@ -27,18 +28,19 @@ impl Table {
     }
 
     /// Takes the `ttl` off a set-up that is about to be confirmed. Where the item is gone, so is the set-up.
-    pub(super) async fn keep_device(&self, user: UserId, id: DeviceId) -> Result<(), Fault> {
+    pub(super) async fn keep_device(&self, user: UserId, id: DeviceId) -> Result<Commit, Fault> {
         let update = self.client.update_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        update
+        let update = update
             .key("pk", user_key(user))
             .key("sk", sort_key(id))
             .update_expression("REMOVE #ttl")
             .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#ttl", "ttl")
-            .send()
-            .await
-            .map_err(|error| Fault::of("UpdateItem device", &error))?;
-        Ok(())
+            .expression_attribute_names("#ttl", "ttl");
+        match update.send().await {
+            Ok(_) => Ok(Commit::Done),
+            Err(error) if Fault::is_failed_condition(&error) => Ok(Commit::Lost),
+            Err(error) => Err(Fault::of("UpdateItem device", &error)),
+        }
     }
 
     /// Replaces a device's sealed secret, unless somebody else did.
@@ -61,10 +63,7 @@ impl Table {
     }
 
     /// Deletes the item of a device that the ledger names no more.
-    ///
-    /// # Errors
-    /// [`Fault`]; what is left is garbage, and harmless.
-    pub async fn delete_device(&self, user: UserId, id: DeviceId) -> Result<(), Fault> {
+    pub(super) async fn delete_device(&self, user: UserId, id: DeviceId) -> Result<(), Fault> {
         let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
         delete
             .key("pk", user_key(user))

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
-use crate::{domain::Refusal, http::Problem, random::NoRandomness};
+use crate::{domain::Refusal, random::NoRandomness};
 
 /// Why a call to the table, or an operation made of some, has no result.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether a write did not happen because its condition did not hold.
+    pub(super) fn is_failed_condition<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+        error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
+    }
+
     /// Sorts a failed call. The text names the call and the service's error, never a key or value.
     pub(super) fn of<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
@@ -44,16 +49,6 @@ impl Fault {
             SdkError::DispatchFailure(_) => Self::Unavailable(format!("{call}: no connection")),
             SdkError::ConstructionFailure(_) => Self::Broken(format!("{call}: could not be made")),
             _ => Self::Unavailable(format!("{call}: the answer could not be read")),
-        }
-    }
-}
-
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Refused(refusal) => Self::Refused(refusal),
-            Fault::Unavailable(cause) => Self::Unavailable(cause),
-            Fault::Broken(cause) => Self::Internal(cause),
         }
     }
 }

@@ -28,11 +28,11 @@ impl Table {
         &self,
         user: UserId,
         snapshot: &Snapshot,
-        ledger: Ledger,
+        ledger: &Ledger,
         commit: CommitId,
     ) -> Result<Commit, Fault> {
         let decided_from = snapshot.ledger.version;
-        let item = write(user, ledger.committed_as(commit))?;
+        let item = write(user, ledger.clone().committed_as(commit))?;
         let put = self.client.put_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
         let put = put
             .set_item(Some(item))

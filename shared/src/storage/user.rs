@@ -1,6 +1,6 @@
 //! Load, decide, commit, answer: the only way that anything about a user is read or changed.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use super::{
     Fault, Table, device,
@@ -8,17 +8,42 @@ use super::{
     table::{COUNT_UNITS, Item, as_text, text, user_key},
 };
 use crate::{
-    domain::{CommitId, Counter, Decision, Groundwork, Ledger, LoginId, Policy, Refusal, Snapshot, Timestamp, UserId},
+    domain::{
+        CommitId, Counter, Decision, DeviceId, DeviceRecord, Groundwork, Ledger, LoginId, Policy, Refusal, Snapshot,
+        Timestamp, UserId,
+    },
     random,
 };
+
+/// Pages of a user's items that are read, of 1 MB each. A user has some ten items; more is garbage that piles up.
+const MOST_PAGES: usize = 8;
 
 /// Whose ledger, and what to load beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject {
-    /// The user.
-    pub user: UserId,
-    /// The login whose outstanding code is judged, if one is.
-    pub code_of: Option<LoginId>,
+    user: UserId,
+    code_of: Option<LoginId>,
+}
+
+impl Subject {
+    /// A user.
+    #[must_use]
+    pub const fn user(user: UserId) -> Self {
+        Self { user, code_of: None }
+    }
+
+    /// A user, and the code that one login has outstanding.
+    #[must_use]
+    pub const fn with_code_of(user: UserId, login: LoginId) -> Self {
+        Self { user, code_of: Some(login) }
+    }
+}
+
+/// How strongly to read (`DynamoDB`: `ConsistentRead`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Eventual,
+    Strong,
 }
 
 impl Table {
@@ -26,8 +51,9 @@ impl Table {
     ///
     /// # Errors
     /// [`Fault`].
-    pub async fn snapshot(&self, user: UserId) -> Result<Snapshot, Fault> {
-        self.load(Subject { user, code_of: None }, true).await
+    pub async fn snapshot(&self, user: UserId, now: Timestamp) -> Result<Snapshot, Fault> {
+        let (snapshot, _) = self.load_whole(Subject::user(user), Read::Strong, now).await?;
+        Ok(snapshot)
     }
 
     /// Decides by `rule` and commits: nobody learns an outcome before the commit that pays for it.
@@ -37,121 +63,159 @@ impl Table {
     ///
     /// # Errors
     /// [`Fault::Refused`] where the rule says no, or every try lost its race.
-    pub async fn decide<T>(
+    pub async fn decide<T: Send>(
         &self,
         subject: Subject,
         now: Timestamp,
         rule: impl Fn(&Snapshot) -> Decision<T> + Send + Sync,
-    ) -> Result<T, Fault>
-    where
-        T: Send,
-    {
-        let commit = CommitId(random::bytes()?);
-        let mut prepared = false;
-        let mut strong = false;
+    ) -> Result<T, Fault> {
+        let mut work = Work { user: subject.user, commit: CommitId(random::bytes()?), written: None };
+        let outcome = self.decide_and_commit(subject, now, rule, &mut work).await;
+        if let (Err(_), Some(written)) = (&outcome, work.written) {
+            // The ledger does not name it. TTL would take days, and until then it would make every load dearer.
+            let _ = self.delete_device(subject.user, written).await;
+        }
+        outcome
+    }
+
+    async fn decide_and_commit<T: Send>(
+        &self,
+        subject: Subject,
+        now: Timestamp,
+        rule: impl Fn(&Snapshot) -> Decision<T> + Send + Sync,
+        work: &mut Work,
+    ) -> Result<T, Fault> {
+        let mut read = Read::Eventual;
         let mut tries = 0;
         loop {
-            let snapshot = self.load(subject, strong).await?;
-            if !strong && !snapshot.is_whole(subject.code_of, now) {
-                strong = true;
-                continue;
-            }
-            match rule(&snapshot) {
-                Decision::Answer(_) if !strong => strong = true,
+            let (snapshot, strength) = self.load_whole(subject, read, now).await?;
+            let (next, groundwork, outcome) = match rule(&snapshot) {
+                Decision::Answer(_) if strength == Read::Eventual => {
+                    read = Read::Strong;
+                    continue;
+                }
                 Decision::Answer(outcome) => return outcome.map_err(Fault::Refused),
-                Decision::Commit { ledger, groundwork, outcome } => {
-                    if !prepared {
-                        prepared = !matches!(groundwork, Groundwork::None);
-                        self.prepare(subject.user, groundwork, now).await?;
+                Decision::Commit { ledger, groundwork, outcome } => (ledger, groundwork, outcome),
+            };
+            let committed = match self.prepare(groundwork, work).await? {
+                Commit::Done => self.commit(subject.user, &snapshot, &next, work.commit).await,
+                Commit::Lost => Ok(Commit::Lost),
+            };
+            match committed {
+                Ok(Commit::Done) => {
+                    self.delete_dropped(subject.user, &snapshot.ledger, &next).await;
+                    return outcome.map_err(Fault::Refused);
+                }
+                Ok(Commit::Lost) => {
+                    tries += 1;
+                    if tries >= Policy::COMMIT_TRIES {
+                        return Err(Refusal::Contended.into());
                     }
-                    match self.commit(subject.user, &snapshot, *ledger, commit).await {
-                        Ok(Commit::Done) => return outcome.map_err(Fault::Refused),
-                        // The answer may be all that was lost. If the ledger holds the commit, it counts.
-                        Err(fault) => {
-                            let holds = |now_there: Snapshot| now_there.ledger.holds(commit);
-                            let is_there = self.load(subject, true).await.is_ok_and(holds);
-                            return if is_there { outcome.map_err(Fault::Refused) } else { Err(fault) };
-                        }
-                        Ok(Commit::Lost) => {
-                            tries += 1;
-                            if tries >= Policy::COMMIT_TRIES {
-                                return Err(Refusal::Contended.into());
-                            }
-                            strong = true;
-                            pause().await?;
-                        }
-                    }
+                    read = Read::Strong;
+                    pause().await?;
+                }
+                // The answer may be all that was lost. If the ledger holds the commit, it counts.
+                Err(fault) => {
+                    let is_there = self.load(subject, Read::Strong).await.is_ok_and(|s| s.ledger.holds(work.commit));
+                    return if is_there { outcome.map_err(Fault::Refused) } else { Err(fault) };
                 }
             }
         }
     }
 
-    async fn load(&self, subject: Subject, strong: bool) -> Result<Snapshot, Fault> {
-        let (items, code) = match subject.code_of {
-            None => (self.query_user(subject.user, strong).await?, None),
-            Some(login) => {
-                tokio::try_join!(self.query_user(subject.user, strong), self.get_code(subject.user, login, strong),)?
-            }
-        };
-        let mut stored = None;
-        let mut devices = Vec::new();
-        for item in &items {
-            let sort_key = as_text(item, "sk").unwrap_or_default();
-            if sort_key == ledger::SORT_KEY {
-                stored = Some(ledger::read(item)?);
-            } else if sort_key.starts_with(device::PREFIX) {
-                let record = device::read(item).ok_or_else(|| Fault::Broken("a device cannot be read".to_owned()))?;
-                devices.push(record);
-            }
+    /// Loads, and loads again, strongly, where the ledger names what is not there: that read was stale or torn. What is
+    /// still missing then counts as not there.
+    async fn load_whole(&self, subject: Subject, read: Read, now: Timestamp) -> Result<(Snapshot, Read), Fault> {
+        let snapshot = self.load(subject, read).await?;
+        if snapshot.is_whole(subject.code_of, now) {
+            return Ok((snapshot, read));
         }
+        Ok((self.load(subject, Read::Strong).await?, Read::Strong))
+    }
+
+    async fn load(&self, subject: Subject, read: Read) -> Result<Snapshot, Fault> {
+        let (items, code) = match subject.code_of {
+            None => (self.query_user(subject.user, read).await?, None),
+            Some(login) => tokio::try_join!(
+                self.query_user(subject.user, read),
+                self.get_code(subject.user, login, read == Read::Strong),
+            )?,
+        };
+        let is_ledger = |item: &&Item| as_text(item, "sk").as_deref() == Some(ledger::SORT_KEY);
+        let stored = items.iter().find(is_ledger).map(ledger::read).transpose()?;
         let is_stored = stored.is_some();
         let ledger = match stored {
             Some(ledger) => ledger,
             None => Ledger::fresh(random::number()?),
         };
+        let devices = items.iter().filter(|item| !is_ledger(item)).filter_map(device::read).collect();
         Ok(Snapshot { ledger, stored: is_stored, devices, code })
     }
 
-    async fn query_user(&self, user: UserId, strong: bool) -> Result<Vec<Item>, Fault> {
-        let query = self.client.query().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let page = query
-            .key_condition_expression("pk = :user AND begins_with(sk, :mfa)")
-            .expression_attribute_values(":user", user_key(user))
-            .expression_attribute_values(":mfa", text("MFA#"))
-            .consistent_read(strong)
-            .send()
-            .await
-            .map_err(|error| Fault::of("Query user", &error))?;
-        // The ledger sorts last: half a page would read as "MFA is off". A user has some ten items, a page thousands.
-        if page.last_evaluated_key.is_some() {
-            return Err(Fault::Broken("a user has more items than a page holds".to_owned()));
-        }
-        Ok(page.items.unwrap_or_default())
-    }
-
-    async fn prepare(&self, user: UserId, groundwork: Groundwork, now: Timestamp) -> Result<(), Fault> {
-        match groundwork {
-            Groundwork::None => Ok(()),
-            Groundwork::PutDevice(record) => self.put_device(user, &record).await,
-            Groundwork::KeepDevice(id) => self.keep_device(user, id).await,
-            Groundwork::Raise { counters, must_count } => self.raise_all(&counters, must_count, now).await,
-        }
-    }
-
-    /// Raises counters side by side. The first that is full refuses; a counter that cannot be asked refuses only where
-    /// `must_count` says so.
-    async fn raise_all(&self, counters: &[Counter], must_count: bool, now: Timestamp) -> Result<(), Fault> {
-        let raised = futures_util::future::join_all(counters.iter().map(|counter| self.raise(counter, now))).await;
-        let mut unavailable = Ok(());
-        for result in raised {
-            match result {
-                Err(Fault::Refused(refusal)) => return Err(refusal.into()),
-                Err(fault) if must_count => unavailable = Err(fault),
-                Err(_) | Ok(()) => {}
+    async fn query_user(&self, user: UserId, read: Read) -> Result<Vec<Item>, Fault> {
+        let mut items = Vec::new();
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let query = self.client.query().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
+            let page = query
+                .key_condition_expression("pk = :user AND begins_with(sk, :mfa)")
+                .expression_attribute_values(":user", user_key(user))
+                .expression_attribute_values(":mfa", text("MFA#"))
+                .consistent_read(read == Read::Strong)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| Fault::of("Query user", &error))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
             }
         }
-        unavailable
+        // The ledger sorts last: without the last page this would read as "MFA is off".
+        Err(Fault::Broken("a user has more items than can be read".to_owned()))
     }
+
+    /// Puts in place what the commit relies on. `Lost` where that is gone: the snapshot was stale.
+    async fn prepare(&self, groundwork: Groundwork, work: &mut Work) -> Result<Commit, Fault> {
+        match groundwork {
+            Groundwork::None => Ok(Commit::Done),
+            Groundwork::PutDevice(DeviceRecord { id, .. }) if work.written == Some(id) => Ok(Commit::Done),
+            Groundwork::PutDevice(record) => {
+                work.written = Some(record.id);
+                self.put_device(work.user, &record).await?;
+                Ok(Commit::Done)
+            }
+            Groundwork::KeepDevice(id) => self.keep_device(work.user, id).await,
+        }
+    }
+
+    /// Deletes the items of devices and set-ups that the ledger names no more. What fails here is garbage, no more.
+    async fn delete_dropped(&self, user: UserId, before: &Ledger, after: &Ledger) {
+        let kept: HashSet<_> = after.named_devices().collect();
+        for dropped in before.named_devices().filter(|id| !kept.contains(id)) {
+            let _ = self.delete_device(user, dropped).await;
+        }
+    }
+
+    /// Raises counters side by side. The first that is full refuses; where one cannot be asked, that is said too.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn raise_all(&self, counters: &[Counter], now: Timestamp) -> Result<(), Fault> {
+        let raised = futures_util::future::join_all(counters.iter().map(|counter| self.raise(counter, now))).await;
+        let (refused, other): (Vec<_>, Vec<_>) =
+            raised.into_iter().filter_map(Result::err).partition(|fault| matches!(fault, Fault::Refused(_)));
+        refused.into_iter().chain(other).next().map_or(Ok(()), Err)
+    }
+}
+
+/// What one operation has done so far.
+struct Work {
+    user: UserId,
+    commit: CommitId,
+    /// The item of a set-up that was written and is not named yet.
+    written: Option<DeviceId>,
 }
 
 /// Waits a random while, so that those who lost a race do not meet again.

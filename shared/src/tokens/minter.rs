@@ -6,9 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{Claims, verifier::public_half};
 use crate::{
     config::{Config, JwtConfig},
-    domain::{Method, Policy, Proof, Timestamp, UserId, verify::Verified},
+    domain::{Method, Policy, Proof, Timestamp, UserId, keys::Keys, verify::Verified},
     http::Problem,
-    keys::Keys,
     random,
 };
 

@@ -9,7 +9,7 @@ use aws_lc_rs::{
 };
 use zeroize::Zeroizing;
 
-use crate::domain::{
+use super::{
     Address, AddressTag, CodeId, CodeRecord, CodeTag, DeviceId, DeviceRecord, GuessTag, LoginId, Proof, UserId,
     code::Otp,
 };
