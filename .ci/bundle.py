@@ -85,8 +85,8 @@ class Local(Program):
 class Client:
     """One connection that is kept open."""
 
-    def __init__(self, url):
-        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    def __init__(self, url, timeout=60):
+        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
 
     def call(self, method, path, body=None, token=None):
         """Status and body of the answer."""

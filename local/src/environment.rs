@@ -41,5 +41,6 @@ pub fn variables(endpoints: &Endpoints) -> BTreeMap<&'static str, String> {
 /// The same as a file for `cargo lambda watch --env-file`.
 #[must_use]
 pub fn env_file(variables: &BTreeMap<String, String>) -> String {
-    variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+    let lines: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    lines.join("\n") + "\n"
 }

@@ -14,7 +14,7 @@ use mfa::{Bundle, config::Config, http::LogLine};
 use mfa_local::{LocalTable, Server, Services, StartServices, clock::LocalClock, environment, router};
 use tokio::net::TcpListener;
 
-/// Multi-factor authentication on one machine: every function behind one port, with an embedded DynamoDB and an inbox
+/// Multi-factor authentication on one machine: every function behind one port, with an embedded `DynamoDB` and an inbox
 /// for the codes that go out. Listens on loopback only.
 #[derive(Parser)]
 #[command(version)]
@@ -25,7 +25,7 @@ struct Options {
     /// Keep the table in this file instead of in memory.
     #[arg(long, value_name = "FILE", conflicts_with = "dynamodb")]
     data: Option<PathBuf>,
-    /// Use the DynamoDB at this address instead of the embedded one.
+    /// Use the `DynamoDB` at this address instead of the embedded one.
     #[arg(long, value_name = "URL")]
     dynamodb: Option<String>,
     /// Send e-mail to the SES at this address instead of the inbox.
@@ -40,10 +40,10 @@ struct Options {
     /// Let pages of this origin call the API.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Option<HeaderValue>,
-    /// Set a variable of the README's table, such as MFA_REQUIRED=true. May be given more than once.
+    /// Set a variable of the README's table, such as `MFA_REQUIRED=true`. May be given more than once.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     settings: Vec<(String, String)>,
-    /// Start only DynamoDB, the inbox and the console's own routes, and write their addresses to the env file.
+    /// Start only `DynamoDB`, the inbox and the console's own routes, and write their addresses to the env file.
     #[arg(long)]
     services_only: bool,
     /// Where --services-only writes the environment for `cargo lambda watch --env-file`.

@@ -52,7 +52,9 @@ pub fn router(server: Server) -> Router {
     }
     let origin = server.allow_origin.clone();
     let clock = server.clock.clone();
-    let router = router.merge(workbench::router(server)).fallback(move |request| unknown(request, clock.now(), log));
+    let router = router
+        .merge(workbench::router(server))
+        .fallback(move |request: Request| async move { unknown(&request, clock.now(), log) });
     match origin {
         Some(origin) => router.layer(cors(origin)),
         None => router,
@@ -66,9 +68,8 @@ async fn handle(route: Arc<LocalRoute>, request: Request, log: fn(&Method, &str,
 }
 
 /// What API Gateway does for a path that it does not know.
-async fn unknown(request: Request, now: Timestamp, log: fn(&Method, &str, &LogLine)) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    answer(serve_unknown(&request_id(), now), &method, &path, log)
+fn unknown(request: &Request, now: Timestamp, log: fn(&Method, &str, &LogLine)) -> Response {
+    answer(serve_unknown(&request_id(), now), request.method(), request.uri().path(), log)
 }
 
 fn answer(served: Served, method: &Method, path: &str, log: fn(&Method, &str, &LogLine)) -> Response {

@@ -56,7 +56,13 @@ impl LocalTable {
             .await;
         match created {
             Ok(_) => {}
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => return Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(
+                    aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception,
+                ) =>
+            {
+                return Ok(());
+            }
             Err(error) => return Err(said(&error)),
         }
         let ttl = TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build();

@@ -124,14 +124,25 @@ async fn a_required_field_that_is_absent_null_or_blank_is_named() {
 async fn no_input_of_a_client_causes_a_500() {
     let mfa = TestBundle::start().await;
     let values: Vec<String> = [
-        json!(1), json!(-1.5), json!(true), json!([]), json!({}), json!([["x"]]), json!("\u{0}"), json!("x".repeat(5000)),
-        json!("\u{202e}\u{fffd}"), json!("email\u{0}"), json!("TOTP"), json!("１２３４５６"),
+        json!(1),
+        json!(-1.5),
+        json!(true),
+        json!([]),
+        json!({}),
+        json!([["x"]]),
+        json!("\u{0}"),
+        json!("x".repeat(5000)),
+        json!("\u{202e}\u{fffd}"),
+        json!("email\u{0}"),
+        json!("TOTP"),
+        json!("１２３４５６"),
     ]
     .iter()
     .map(ToString::to_string)
     .chain([r#""\ud800""#, "1e999", "123456789012345678901234567890", "nul", "'x'", "\"\\x\""].map(ToOwned::to_owned))
     .collect();
-    let fields = ["method", "otp", "secret", "enabled", "label", "deviceName", "deviceId", "trustDevice", "rememberDevice"];
+    let fields =
+        ["method", "otp", "secret", "enabled", "label", "deviceName", "deviceId", "trustDevice", "rememberDevice"];
     let good = r#""method":"email","otp":"123456","secret":"JBSWY3DP","enabled":false"#;
     for route in mfa.routes().iter().filter(|route| route.method == Method::POST) {
         for field in fields {
@@ -142,7 +153,9 @@ async fn no_input_of_a_client_causes_a_500() {
                 assert!(answer.status < 500, "{} {body}: {}", route.path, answer.body);
             }
         }
-        for body in [&b"\xff\xfe"[..], b"null", b"[]", b"\"x\"", b"{\"a\":", b"{}{}", &[b'['; 8000], &[b'{'; 8000], b"\0"] {
+        for body in
+            [&b"\xff\xfe"[..], b"null", b"[]", b"\"x\"", b"{\"a\":", b"{}{}", &[b'['; 8000], &[b'{'; 8000], b"\0"]
+        {
             let answer = send(&mfa, Method::POST, route.path, Some("application/json"), body).await;
             answer.assert_problem(400, "INVALID_INPUT");
         }
@@ -181,6 +194,9 @@ async fn a_500_says_nothing_of_its_cause_and_the_log_does() {
     let answer = answer.assert_problem(500, "INTERNAL_ERROR");
     assert_eq!(answer.body["message"], "Something went wrong on our side");
     let log = lost.log();
-    assert!(log.contains("ResourceNotFoundException") && log.contains(answer.header("x-request-id").expect("an id")), "{log}");
+    assert!(
+        log.contains("ResourceNotFoundException") && log.contains(answer.header("x-request-id").expect("an id")),
+        "{log}"
+    );
     assert!(log.contains(r#""level":"error""#));
 }

@@ -1,5 +1,5 @@
 //! Integration tests: the production code through the same pipeline as Lambda, against a real engine.
-#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod budgets;
 mod challenge;

@@ -110,7 +110,8 @@ async fn of_a_thousand_wrong_codes_exactly_five_are_judged() {
         }
     })
     .await;
-    let judged = answers.get("400 MFA_CODE_INVALID").unwrap_or(&0) + answers.get("400 VERIFICATION_CODE_INVALID").unwrap_or(&0);
+    let judged =
+        answers.get("400 MFA_CODE_INVALID").unwrap_or(&0) + answers.get("400 VERIFICATION_CODE_INVALID").unwrap_or(&0);
     assert_eq!(judged, 5, "{answers:?}");
     assert_only(
         &answers,
@@ -164,7 +165,11 @@ async fn under_a_hundred_strangers_the_owners_right_code_passes_before_any_lock(
     let strangers = together(100, |n| {
         let stranger = person.login();
         async move {
-            if n % 2 == 0 { stranger.verify("email", &format!("{n:06}")).await } else { stranger.challenge("email").await }
+            if n % 2 == 0 {
+                stranger.verify("email", &format!("{n:06}")).await
+            } else {
+                stranger.challenge("email").await
+            }
         }
     });
     let owner = async { owner.verify("email", &code).await };

@@ -24,7 +24,10 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
     let rejected = mfa.user("bob").with_email("bob@rejected.example").with_phone("+15550100123").login();
     rejected.challenge("email").await;
     rejected.challenge("sms").await;
-    secrets.extend(["alice@login.example", "alice@example.com", "bob@rejected.example", "442079460018", "15550100123"].map(str::to_owned));
+    secrets.extend(
+        ["alice@login.example", "alice@example.com", "bob@rejected.example", "442079460018", "15550100123"]
+            .map(str::to_owned),
+    );
 
     let raw_secret = data_encoding::BASE32_NOPAD.decode(device.secret.as_bytes()).expect("base 32");
     secrets.push(data_encoding::HEXLOWER.encode(&raw_secret));

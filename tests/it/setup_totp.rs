@@ -45,7 +45,8 @@ async fn the_account_is_email_then_phone_then_user_id() {
 #[tokio::test]
 async fn any_text_that_people_use_for_names_gives_a_qr_code() {
     let mfa = TestBundle::start().await;
-    for label in ["日本語".repeat(42), "👩‍👩‍👧‍👦".repeat(18), "%&?=#+/\\\"'<>".repeat(10), " x ".to_owned()] {
+    for label in ["日本語".repeat(42), "👩‍👩‍👧‍👦".repeat(18), "%&?=#+/\\\"'<>".repeat(10), " x ".to_owned()]
+    {
         let reply = setup(&mfa, "alice", json!({ "label": label })).await;
         assert!(reply["qrCode"].as_str().is_some_and(|url| url.len() > 500), "{label}");
     }

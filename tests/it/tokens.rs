@@ -23,7 +23,10 @@ async fn assert_invalid(mfa: &Arc<TestBundle>, token: &str, why: &str) {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().expect("an object")
+    match value {
+        Value::Object(map) => map,
+        other => panic!("{other} is no object"),
+    }
 }
 
 /// A good set of claims; `change` spoils it.
@@ -183,7 +186,9 @@ async fn the_scheme_is_bearer_in_any_case_and_nothing_else() {
     for scheme in ["Bearer", "bearer", "BEARER"] {
         status(Some(format!("{scheme} {token}"))).await.assert_ok();
     }
-    for value in [None, Some(String::new()), Some("Bearer".into()), Some("Bearer  ".into()), Some(format!("Basic {token}"))] {
+    for value in
+        [None, Some(String::new()), Some("Bearer".into()), Some("Bearer  ".into()), Some(format!("Basic {token}"))]
+    {
         let answer = status(value).await.assert_problem(401, "NO_AUTH_PROVIDED");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
@@ -208,7 +213,8 @@ async fn rs256_es256_and_eddsa_login_tokens_are_checked_by_their_own_key_alone()
         ];
         let mfa = TestBundle::start_with(&settings).await;
         let good = claims(&mfa, json!({ "email": "alice@example.com" }));
-        let sign = |algorithm, key: &EncodingKey| jsonwebtoken::encode(&Header::new(algorithm), &good, key).expect("a token");
+        let sign =
+            |algorithm, key: &EncodingKey| jsonwebtoken::encode(&Header::new(algorithm), &good, key).expect("a token");
         let login = Login::with_token(&mfa, sign(algorithm, key));
 
         // A whole journey: our own token, signed with our own key, is a bearer token too.

@@ -155,7 +155,10 @@ async fn the_budget_is_one_for_all_factors_logins_and_routes() {
     let by_mail = alice(&mfa);
     let by_mail_code = by_mail.receive_code("email").await;
     for n in 0..2 {
-        by_mail.verify("email", &wrong_but_not(&by_mail_code, n)).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+        by_mail
+            .verify("email", &wrong_but_not(&by_mail_code, n))
+            .await
+            .assert_problem(400, "VERIFICATION_CODE_INVALID");
     }
     for n in 0..3 {
         alice(&mfa).verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");

@@ -73,8 +73,13 @@ async fn secrets_are_taken_as_people_copy_them() {
     let mfa = TestBundle::start().await;
     let alice = mfa.user("alice").login();
     let open = alice.open_authenticator().await;
-    let grouped: Vec<String> =
-        open.secret.to_lowercase().as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+    let grouped: Vec<String> = open
+        .secret
+        .to_lowercase()
+        .as_bytes()
+        .chunks(4)
+        .map(|group| String::from_utf8_lossy(group).into_owned())
+        .collect();
     let code = open.code(&mfa);
     let spaced = format!("{} {}", &code[..3], &code[3..]);
     alice.confirm(&spaced, &grouped.join(" ")).await.assert_ok();
@@ -88,7 +93,8 @@ async fn a_confirmed_device_has_no_ttl_and_an_open_one_has() {
     alice.open_authenticator().await;
     let items = mfa.dump().await;
     let with_ttl = |ttl: bool| {
-        let is_device = |item: &&serde_json::Value| item["sk"]["S"].as_str().is_some_and(|sk| sk.starts_with("MFA#DEVICE#"));
+        let is_device =
+            |item: &&serde_json::Value| item["sk"]["S"].as_str().is_some_and(|sk| sk.starts_with("MFA#DEVICE#"));
         items.iter().filter(is_device).filter(|item| item.get("ttl").is_some() == ttl).count()
     };
     assert_eq!((with_ttl(false), with_ttl(true)), (1, 1));

@@ -34,26 +34,22 @@ impl Answer {
     }
 
     /// The error code, if it is an error.
-    #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.body["code"].as_str().filter(|_| self.status != 200)
     }
 
     /// What `Retry-After` says, in seconds.
-    #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         self.header("retry-after")?.parse().ok()
     }
 
     /// A header.
-    #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     /// A string field of the body.
     #[track_caller]
-    #[must_use]
     pub fn text(&self, name: &str) -> String {
         self.body[name].as_str().unwrap_or_else(|| panic!("no string {name} in {}", self.body)).to_owned()
     }

@@ -11,9 +11,7 @@ use mfa::{
     domain::Timestamp,
     http::{Incoming, LogLine},
 };
-use mfa_local::{
-    Inbox, LocalRoute, LocalTable, Services, StartServices, clock::LocalClock, environment, routes,
-};
+use mfa_local::{Inbox, LocalRoute, LocalTable, Services, StartServices, clock::LocalClock, environment, routes};
 use serde_json::Value;
 
 use crate::{Answer, Person, Wrapper};
@@ -79,7 +77,6 @@ impl TestBundle {
     }
 
     /// The same table, inbox and clock under another configuration, as after a new deployment.
-    #[must_use]
     pub fn redeployed_with(self: &Arc<Self>, settings: &[(&str, &str)]) -> Arc<Self> {
         let mut variables = self.variables.clone();
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -98,7 +95,6 @@ impl TestBundle {
     }
 
     /// A person with this user id.
-    #[must_use]
     pub fn user(self: &Arc<Self>, sub: &str) -> Person {
         Person::new(Arc::clone(self), sub)
     }
@@ -109,7 +105,6 @@ impl TestBundle {
     }
 
     /// Every route of the bundle.
-    #[must_use]
     pub fn routes(&self) -> &[LocalRoute] {
         &self.routes
     }
@@ -132,7 +127,6 @@ impl TestBundle {
     }
 
     /// All that was logged, as it is written.
-    #[must_use]
     pub fn log(&self) -> String {
         let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().map(|line| serde_json::to_string(line).expect("JSON") + "\n").collect()

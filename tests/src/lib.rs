@@ -1,6 +1,13 @@
 //! The test kit: a whole bundle in one process, people who use it, and a thin wrapper in front of `DynamoDB` that can
 //! fail, lose answers, or serve stale and torn reads. Nothing here replaces the production code.
-#![expect(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test kit fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test kit fails by panicking"
+)]
+#![expect(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "an assertion is often the last word")]
 
 mod answer;
 mod bundle;

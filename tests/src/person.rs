@@ -37,33 +37,28 @@ impl Person {
     }
 
     /// With a claim in every login token.
-    #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(name.to_owned(), value.into());
         self
     }
 
     /// With an e-mail address.
-    #[must_use]
     pub fn with_email(self, email: &str) -> Self {
         self.with("email", email)
     }
 
     /// With a phone number.
-    #[must_use]
     pub fn with_phone(self, phone: &str) -> Self {
         self.with("phone", phone)
     }
 
     /// Without a claim.
-    #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.claims.remove(name);
         self
     }
 
     /// Signs in: a token of one day with a session of its own, unless the claims say otherwise.
-    #[must_use]
     pub fn login(&self) -> Login {
         let mut claims = self.claims.clone();
         let session = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
@@ -74,7 +69,6 @@ impl Person {
     }
 
     /// Signs any claims as the application does.
-    #[must_use]
     pub fn sign(&self, claims: &Map<String, Value>) -> String {
         let secret = self.mfa.variables.get("MFA_JWT_SECRET").expect("a secret");
         jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
@@ -83,13 +77,11 @@ impl Person {
 
 impl Login {
     /// A login with this token.
-    #[must_use]
     pub fn with_token(mfa: &Arc<TestBundle>, token: impl Into<String>) -> Self {
         Self { mfa: Arc::clone(mfa), token: token.into() }
     }
 
     /// The same login at another bundle.
-    #[must_use]
     pub fn at(&self, mfa: &Arc<TestBundle>) -> Self {
         Self::with_token(mfa, self.token.clone())
     }
@@ -174,13 +166,11 @@ impl Login {
 
 impl Authenticator {
     /// The code of now, by the bundle's clock.
-    #[must_use]
     pub fn code(&self, mfa: &TestBundle) -> String {
         totp_code(&self.secret, mfa.clock.now().as_secs())
     }
 
     /// Waits for the next step and gives its code.
-    #[must_use]
     pub fn next_code(&self, mfa: &TestBundle) -> String {
         mfa.advance(30);
         self.code(mfa)
@@ -188,7 +178,6 @@ impl Authenticator {
 }
 
 /// The TOTP code of a base-32 secret at a moment, in seconds since the epoch.
-#[must_use]
 pub fn totp_code(secret: &str, unix_seconds: u64) -> String {
     let secret = Secret::try_from_base32(secret).expect("base 32");
     Builder::new().with_secret(secret).build_noncompliant().generate(unix_seconds).to_string()

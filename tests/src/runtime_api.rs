@@ -41,7 +41,6 @@ pub async fn assert_binary_answers_its_event(binary: &str, name: &str) {
 }
 
 /// The text of `events/<name>.json`.
-#[must_use]
 pub fn read_event(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../events/{name}.json"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -88,8 +88,8 @@ impl Endpoint for SetupTotp {
 fn default_account(caller: &Caller, user_name: &str) -> String {
     let email = caller.contact.email.as_ref().map(Email::as_str);
     let phone = caller.contact.phone.as_ref().map(Phone::as_str);
-    let names = [email, phone, Some(user_name)].into_iter().flatten();
-    names.filter_map(plain_name).next().unwrap_or_else(|| caller.user.to_string())
+    let mut names = [email, phone, Some(user_name)].into_iter().flatten();
+    names.find_map(plain_name).unwrap_or_else(|| caller.user.to_string())
 }
 
 /// A name without what cannot stand in it: a `:` parts issuer and account in an `otpauth` address. `None` where nothing

@@ -2,5 +2,9 @@
 
 #[tokio::test]
 async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(env!("CARGO_BIN_EXE_verify-totp-setup"), "verify-totp-setup").await;
+    mfa_tests::runtime_api::assert_binary_answers_its_event(
+        env!("CARGO_BIN_EXE_verify-totp-setup"),
+        "verify-totp-setup",
+    )
+    .await;
 }

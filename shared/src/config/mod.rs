@@ -2,7 +2,7 @@
 
 mod reader;
 
-use std::time::Duration;
+use std::{collections::HashSet, hash::Hash, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, jwk::Jwk};
 use zeroize::Zeroizing;
@@ -132,7 +132,7 @@ impl Config {
         let email_from = read.parsed("MFA_EMAIL_FROM", "must be an address, or `Name <address>`", sender);
         let email = email_from.map(|from| EmailConfig { from });
         let sms = sms(&mut read);
-        check_methods(&mut read, &policy, &email, &sms, &app_name);
+        check_methods(&mut read, &policy, email.as_ref(), sms.as_ref(), app_name.as_ref());
         let aws = aws(&mut read);
         let jwt = jwt(&mut read);
         let hash_key = read.parsed("MFA_HASH_KEY", "must be base64 of at least 32 bytes", |text| {
@@ -182,7 +182,7 @@ fn policy(read: &mut Reader<'_>) -> Policy {
     let default = Policy::default();
     let methods = read.parsed("MFA_METHODS", "must be a comma list of totp, email and sms", |text| {
         let methods: Option<Vec<_>> = text.split(',').map(|name| Method::parse(name.trim())).collect();
-        methods.filter(|methods| (1..methods.len()).all(|i| !methods[..i].contains(&methods[i])))
+        methods.filter(|methods| all_differ(methods))
     });
     let countries = read.parsed("MFA_SMS_COUNTRIES", "must be a comma list such as `+1,+44,!+4470`", |text| {
         Countries::parse(text).ok()
@@ -246,9 +246,9 @@ fn sms(read: &mut Reader<'_>) -> Option<SmsConfig> {
 fn check_methods(
     read: &mut Reader<'_>,
     policy: &Policy,
-    email: &Option<EmailConfig>,
-    sms: &Option<SmsConfig>,
-    app_name: &Option<String>,
+    email: Option<&EmailConfig>,
+    sms: Option<&SmsConfig>,
+    app_name: Option<&String>,
 ) {
     if policy.offers(Method::Email) && email.is_none() {
         read.fault("MFA_EMAIL_FROM", "is required where MFA_METHODS holds email");
@@ -266,6 +266,7 @@ fn check_methods(
     }
 }
 
+#[expect(clippy::similar_names, reason = "SES and SNS are called so")]
 fn aws(read: &mut Reader<'_>) -> Option<AwsConfig> {
     let region = read.text("AWS_REGION");
     let access_key_id = read.text("AWS_ACCESS_KEY_ID");
@@ -279,9 +280,8 @@ fn aws(read: &mut Reader<'_>) -> Option<AwsConfig> {
             (text.starts_with("http://") || text.starts_with("https://")).then(|| text.to_owned())
         })
     };
-    let dynamodb_endpoint = endpoint("MFA_DYNAMODB_ENDPOINT");
-    let ses_endpoint = endpoint("MFA_SES_ENDPOINT");
-    let sns_endpoint = endpoint("MFA_SNS_ENDPOINT");
+    let endpoints = ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT"].map(&mut endpoint);
+    let [dynamodb_endpoint, ses_endpoint, sns_endpoint] = endpoints;
     let timeout = Duration::from_millis(read.number("MFA_AWS_TIMEOUT_MS", 2000, 100..=60_000));
     let native_roots = read.switch("MFA_NATIVE_ROOTS", false);
     Some(AwsConfig {
@@ -379,7 +379,12 @@ fn sealing_keys(text: &str) -> Option<Vec<(String, Zeroizing<Vec<u8>>)>> {
             Some((id.to_owned(), key))
         })
         .collect();
-    keys.filter(|keys| (1..keys.len()).all(|i| keys[..i].iter().all(|(id, _)| *id != keys[i].0)))
+    keys.filter(|keys| all_differ(keys.iter().map(|(id, _)| id)))
+}
+
+fn all_differ<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> bool {
+    let mut seen = HashSet::new();
+    items.into_iter().all(|item| seen.insert(item))
 }
 
 /// With keys that everybody knows nothing is secret: they are only for a table on this machine.

@@ -1,1 +1,151 @@
+use std::collections::BTreeMap;
 
+use super::*;
+
+const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
+
+/// The least that a bundle needs.
+fn least() -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("AWS_ACCESS_KEY_ID", "id".to_owned()),
+        ("AWS_REGION", "eu-central-1".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "key".to_owned()),
+        ("MFA_APP_NAME", "Example".to_owned()),
+        ("MFA_HASH_KEY", KEY.to_owned()),
+        ("MFA_JWT_SECRET", "a secret of an operator's own choice".to_owned()),
+        ("MFA_SEALING_KEYS", format!("k1:{KEY}")),
+        ("MFA_TABLE", "mfa".to_owned()),
+    ])
+}
+
+fn with(changes: &[(&'static str, &str)]) -> Result<Config, Faults> {
+    let mut vars = least();
+    vars.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    Config::from_vars(|name| vars.get(name).cloned())
+}
+
+/// The names of the faults of a configuration.
+fn faults(changes: &[(&'static str, &str)]) -> Vec<String> {
+    let Err(faults) = with(changes) else { return Vec::new() };
+    let text = faults.to_string();
+    text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_least_configuration_offers_totp_alone() {
+    let config = with(&[]).expect("a configuration");
+    assert_eq!(config.policy.methods, [Method::Totp]);
+    assert!(config.policy.enabled && !config.policy.required);
+    assert!(config.email.is_none() && config.sms.is_none());
+}
+
+#[test]
+fn all_faults_are_reported_at_once_by_name_and_never_by_value() {
+    let Err(faults) = Config::from_vars(|name| (name == "MFA_JWT_SECRET").then(|| "too-short-s3cret".to_owned()))
+    else {
+        panic!("nothing is configured");
+    };
+    let text = faults.to_string();
+    for name in [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "MFA_APP_NAME",
+        "MFA_HASH_KEY",
+        "MFA_JWT_SECRET",
+        "MFA_SEALING_KEYS",
+        "MFA_TABLE",
+    ] {
+        assert!(text.contains(name), "{name} in {text}");
+    }
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn every_value_out_of_its_range_is_a_fault_of_its_variable() {
+    for (name, values) in [
+        ("MFA_ENABLED", &["yes", "1", "TRUE"][..]),
+        ("MFA_METHODS", &["totp,mail", "totp,totp", ","]),
+        ("MFA_CODE_LENGTH", &["5", "11", "six", "-6"]),
+        ("MFA_CODE_LIFETIME", &["59", "601"]),
+        ("MFA_ACCESS_TOKEN_LIFETIME", &["59", "901"]),
+        ("MFA_SMS_PER_DAY", &["0", "10000001", "1.5"]),
+        ("MFA_SMS_COUNTRIES", &["44", "+44;+1"]),
+        ("MFA_FORWARDED_HOPS", &["6", "-1"]),
+        ("MFA_AWS_TIMEOUT_MS", &["99", "60001"]),
+        ("MFA_APP_NAME", &["a:b", "日本", "a\nb", "123456789012345678901234567890123"]),
+        ("MFA_HASH_KEY", &["not base64", "c2hvcnQ="]),
+        ("MFA_SEALING_KEYS", &["k1", "k1:c2hvcnQ=", ":QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="]),
+        ("MFA_JWT_ALGORITHM", &["none", "HS512", "hs256"]),
+        ("MFA_JWT_SECRET", &["31 bytes are one byte too short"]),
+        ("MFA_SIGNING_KEY", &["-----BEGIN PRIVATE KEY-----"]),
+        ("MFA_EMAIL_FROM", &["nobody", "A <b", "A\r\nBcc: x <a@b.c>"]),
+        ("MFA_SMS_DOMAIN", &["https://example.com", "localhost"]),
+        ("MFA_SMS_ORIGINATION_NUMBER", &["12", "+0123456789"]),
+        ("MFA_SMS_SENDER_ID", &["twelve-chars", "a b"]),
+        ("MFA_SMS_MAX_PRICE", &["0", "free", "1000"]),
+        ("MFA_DYNAMODB_ENDPOINT", &["localhost:8000"]),
+    ] {
+        for value in values {
+            assert_eq!(faults(&[(name, value)]), [name], "{name}={value}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_value_counts_as_not_set() {
+    assert_eq!(with(&[("MFA_CODE_LENGTH", ""), ("MFA_METHODS", " ")]).map(|c| c.policy.code_length), Ok(6));
+    assert_eq!(faults(&[("MFA_TABLE", "")]), ["MFA_TABLE"]);
+}
+
+#[test]
+fn a_method_needs_what_it_is_sent_with() {
+    assert_eq!(faults(&[("MFA_METHODS", "email")]), ["MFA_EMAIL_FROM"]);
+    assert_eq!(faults(&[("MFA_METHODS", "sms"), ("MFA_SMS_COUNTRIES", "+1")]), ["MFA_SMS_DOMAIN"]);
+    let off = with(&[("MFA_METHODS", "totp,sms")]).expect("a configuration");
+    assert_eq!(off.policy.methods, [Method::Totp], "no country: SMS is off");
+}
+
+#[test]
+fn a_text_message_that_does_not_fit_into_one_segment_is_refused() {
+    let long = format!("{}.example.com", "x".repeat(100));
+    let sms = [("MFA_METHODS", "sms"), ("MFA_SMS_COUNTRIES", "+1"), ("MFA_SMS_DOMAIN", long.as_str())];
+    assert_eq!(faults(&sms), ["MFA_SMS_DOMAIN"]);
+    let fits = [("MFA_SMS_DOMAIN", "login.example.com"), ("MFA_CODE_LENGTH", "10"), ("MFA_APP_NAME", "x")];
+    assert_eq!(faults(&fits), Vec::<String>::new());
+}
+
+#[test]
+fn development_keys_are_refused_unless_the_table_is_on_this_machine() {
+    let keys = [
+        ("MFA_HASH_KEY", development::HASH_KEY),
+        ("MFA_JWT_SECRET", development::JWT_SECRET),
+        ("MFA_SEALING_KEYS", development::SEALING_KEYS),
+    ];
+    for endpoint in
+        ["", "https://dynamodb.eu-central-1.amazonaws.com", "http://192.0.2.1:8000", "http://127.0.0.1.evil.example"]
+    {
+        let all = [&keys[..], &[("MFA_DYNAMODB_ENDPOINT", endpoint)]].concat();
+        assert_eq!(faults(&all), ["MFA_JWT_SECRET", "MFA_HASH_KEY", "MFA_SEALING_KEYS"], "{endpoint}");
+    }
+    for endpoint in
+        ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000", "http://host.docker.internal:8000"]
+    {
+        let all = [&keys[..], &[("MFA_DYNAMODB_ENDPOINT", endpoint)]].concat();
+        assert_eq!(faults(&all), Vec::<String>::new(), "{endpoint}");
+    }
+    let hidden = format!("k1:{KEY},k2:{}", development::SEALING_KEYS.rsplit(':').next().expect("a key"));
+    assert_eq!(faults(&[("MFA_SEALING_KEYS", &hidden)]), ["MFA_SEALING_KEYS"], "wherever it stands in the list");
+}
+
+#[test]
+fn an_asymmetric_login_key_needs_a_signing_key_of_our_own() {
+    assert_eq!(faults(&[("MFA_JWT_ALGORITHM", "ES256")]), ["MFA_JWT_PUBLIC_KEY", "MFA_SIGNING_KEY"]);
+}
+
+#[test]
+fn nothing_secret_is_printed() {
+    let config = with(&[]).expect("a configuration");
+    let shown = format!("{config:?} {:?}", config.keys());
+    assert!(!shown.contains("operator") && !shown.contains("QUFB"), "{shown}");
+}

@@ -40,7 +40,7 @@ impl MessageTexts {
     #[must_use]
     pub fn email(&self, code: &str) -> EmailText {
         let app_name = &self.app_name;
-        let lifetime = self.minutes(if self.lifetime < Duration::from_secs(120) { "minute" } else { "minutes" });
+        let lifetime = self.minutes(if self.lifetime < Duration::from_mins(2) { "minute" } else { "minutes" });
         let text = format!(
             "Your {app_name} code is:\n\n    {code}\n\nIt is valid for {lifetime} and works once.\n\n\
              If this was not you, somebody may know your password: change it, and give this code to nobody.\n"
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn texts(app_name: &str) -> MessageTexts {
-        MessageTexts { app_name: app_name.into(), lifetime: Duration::from_secs(300) }
+        MessageTexts { app_name: app_name.into(), lifetime: Duration::from_mins(5) }
     }
 
     #[test]

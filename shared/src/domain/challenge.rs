@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Address, CodeId, Context, Counter, CounterKind, Decision, Method, Policy, Refusal, Snapshot, Timestamp,
-    gate, ledger::SentCode,
+    Address, CodeId, Context, Counter, CounterKind, Decision, Method, Policy, Refusal, Snapshot, Timestamp, gate,
+    ledger::SentCode,
 };
 
 /// A code that is about to be sent.
@@ -94,7 +94,13 @@ pub enum Unsent {
 
 /// Voids a code that surely was not sent. Says whether its send was given back.
 #[must_use]
-pub fn void(snapshot: &Snapshot, id: CodeId, announced_at: Timestamp, unsent: Unsent, now: Timestamp) -> Decision<bool> {
+pub fn void(
+    snapshot: &Snapshot,
+    id: CodeId,
+    announced_at: Timestamp,
+    unsent: Unsent,
+    now: Timestamp,
+) -> Decision<bool> {
     let mut ledger = snapshot.ledger.clone();
     ledger.codes.retain(|code| code.id != id);
     if ledger.codes.len() == snapshot.ledger.codes.len() {

@@ -101,8 +101,8 @@ mod tests {
     use super::*;
 
     const START: Timestamp = Timestamp::from_secs(1_800_000_000);
-    const HOUR: Duration = Duration::from_secs(3600);
-    const DAY: Duration = Duration::from_secs(86_400);
+    const HOUR: Duration = Duration::from_hours(1);
+    const DAY: Duration = Duration::from_hours(24);
 
     fn tag(n: u64) -> GuessTag {
         GuessTag(n.to_be_bytes())

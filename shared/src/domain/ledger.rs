@@ -6,7 +6,7 @@ use super::{AddressTag, CodeId, CommitId, DeviceId, LoginId, Policy, Timestamp, 
 
 /// Everything that counts about a user. What it does not name does not exist.
 ///
-/// Stays under 1 KB, so that reading and writing it costs one unit each.
+/// Stays under 1 KB, so that reading and writing it costs one unit each: the names within its lists are short when stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Raised by every commit; each is conditional on the one that it was decided from.
@@ -48,15 +48,17 @@ pub struct Ledger {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     /// Which.
+    #[serde(rename = "d")]
     pub id: DeviceId,
     /// The TOTP step of the last code that was accepted; the set-up code counts.
+    #[serde(rename = "s")]
     pub step: u64,
     /// When a code was last accepted, the set-up code aside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Timestamp>,
     /// The login that confirmed or last used it, until MFA is switched on: only that login's devices go on. `None`:
     /// the device was confirmed behind the MFA gate, or was kept then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub by: Option<LoginId>,
 }
 
@@ -64,8 +66,10 @@ pub struct Device {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
     /// The device that it would become.
+    #[serde(rename = "d")]
     pub id: DeviceId,
     /// Until when.
+    #[serde(rename = "t")]
     pub until: Timestamp,
 }
 
@@ -73,10 +77,13 @@ pub struct Setup {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentCode {
     /// Which.
+    #[serde(rename = "c")]
     pub id: CodeId,
     /// The login that asked for it, the only one that may use it.
+    #[serde(rename = "l")]
     pub login: LoginId,
     /// From this moment on it is refused.
+    #[serde(rename = "t")]
     pub until: Timestamp,
 }
 
@@ -84,8 +91,10 @@ pub struct SentCode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recent {
     /// Which.
+    #[serde(rename = "l")]
     pub login: LoginId,
     /// When.
+    #[serde(rename = "t")]
     pub at: Timestamp,
 }
 
@@ -93,8 +102,10 @@ pub struct Recent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grace {
     /// Which.
+    #[serde(rename = "l")]
     pub login: LoginId,
     /// Until when.
+    #[serde(rename = "t")]
     pub until: Timestamp,
 }
 

@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use super::{Countries, Method};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Every number and switch that a rule goes by. What an operator may set is a field, the rest is a constant.
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the operator's")]
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Whether MFA is offered at all. Off: every route but `status` answers 403.
@@ -78,12 +79,12 @@ pub struct Policy {
 impl Policy {
     /// Wrong answers in a row, over all factors, before the first lock.
     ///
-    /// Answers unlimited guessing with a stolen password (AuthQuake, 2024). With three valid TOTP codes in a
+    /// Answers unlimited guessing with a stolen password (`AuthQuake`, 2024). With three valid TOTP codes in a
     /// million, five tries succeed once in 66,000 accounts. NIST SP 800-63B-4 3.2.2 allows up to 100.
     pub const FAILURES_BEFORE_LOCK: u8 = 5;
 
     /// How long the first lock lasts; each further one lasts twice as long, up to [`Self::LONGEST_LOCK`].
-    pub const FIRST_LOCK: Duration = Duration::from_secs(15 * 60);
+    pub const FIRST_LOCK: Duration = Duration::from_mins(15);
 
     /// The longest lock. Longer would hand a stranger with the password a way to keep the owner out.
     pub const LONGEST_LOCK: Duration = DAY;
@@ -109,7 +110,7 @@ impl Policy {
     pub const OFF_RETRY_AFTER: Duration = DAY;
 
     /// How old a proof may be for the routes behind the MFA gate; told to clients as `max_age` (RFC 9470).
-    pub const PROOF_FRESH_FOR: Duration = Duration::from_secs(15 * 60);
+    pub const PROOF_FRESH_FOR: Duration = Duration::from_mins(15);
 
     /// Authenticators a user may have.
     pub const MAX_DEVICES: usize = 5;
@@ -118,7 +119,7 @@ impl Policy {
     pub const MAX_OPEN_SETUPS: usize = 3;
 
     /// How long a set-up waits for its first code.
-    pub const SETUP_LIFETIME: Duration = Duration::from_secs(10 * 60);
+    pub const SETUP_LIFETIME: Duration = Duration::from_mins(10);
 
     /// Length of a TOTP step (RFC 6238 4.1 recommends 30 s).
     pub const TOTP_STEP: Duration = Duration::from_secs(30);
@@ -136,14 +137,13 @@ impl Policy {
     pub const CODE_KEPT_AFTER_EXPIRY: Duration = HOUR;
 
     /// Least time between sends to one user: after the first within the hour, the second, and all later ones.
-    pub const SEND_SPACING: [Duration; 3] =
-        [Duration::from_secs(30), Duration::from_secs(60), Duration::from_secs(120)];
+    pub const SEND_SPACING: [Duration; 3] = [Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(2)];
 
     /// Sends to one user within [`Self::SEND_BURST_WINDOW`].
     pub const SENDS_PER_BURST: usize = 5;
 
     /// See [`Self::SENDS_PER_BURST`].
-    pub const SEND_BURST_WINDOW: Duration = Duration::from_secs(10 * 60);
+    pub const SEND_BURST_WINDOW: Duration = Duration::from_mins(10);
 
     /// Sends to one user within an hour.
     pub const SENDS_PER_HOUR: usize = 10;

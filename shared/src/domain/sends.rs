@@ -81,7 +81,9 @@ mod tests {
 
     fn sent(times: &[u64]) -> Sends {
         let mut sends = Sends::default();
-        times.iter().for_each(|&secs| sends.record(at(secs)));
+        for &secs in times {
+            sends.record(at(secs));
+        }
         sends
     }
 

@@ -1,7 +1,8 @@
 //! Setting up an authenticator: open, then confirm with a first code.
 
 use super::{
-    Context, Decision, DeviceId, DeviceRecord, Groundwork, Ledger, LoginId, Method, Policy, Refusal, Snapshot, Timestamp,
+    Context, Decision, DeviceId, DeviceRecord, Groundwork, Ledger, LoginId, Method, Policy, Refusal, Snapshot,
+    Timestamp,
     code::Otp,
     gate,
     ledger::{Device, Setup},

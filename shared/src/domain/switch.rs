@@ -1,6 +1,4 @@
-use super::{
-    Context, Decision, Ledger, Method, Policy, Refusal, Snapshot, gate, ledger::Grace,
-};
+use super::{Context, Decision, Ledger, Method, Policy, Refusal, Snapshot, gate, ledger::Grace};
 
 /// What a toggle did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

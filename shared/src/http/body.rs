@@ -134,7 +134,7 @@ mod tests {
     fn what_is_no_json_object_is_refused() {
         let deep = "[".repeat(100_000);
         for bad in ["{", "[]", "null", "1", "\"x\"", "{\"a\":1e999}", "{\"a\":\"\\ud800\"}", "{}x", deep.as_str()] {
-            assert!(matches!(Fields::parse(bad.as_bytes()), Err(Problem::InvalidInput(_))), "{:.20}", bad);
+            assert!(matches!(Fields::parse(bad.as_bytes()), Err(Problem::InvalidInput(_))), "{bad:.20}");
         }
         assert!(matches!(Fields::parse(b"{\"a\":\"\xff\"}"), Err(Problem::InvalidInput(_))));
     }

@@ -4,8 +4,8 @@ use lambda_http::http::Method;
 use serde::Serialize;
 
 use super::{Problem, ReadBody};
-use crate::domain::{Caller, Context, Policy, Timestamp};
 use crate::domain::keys::Keys;
+use crate::domain::{Caller, Context, Policy, Timestamp};
 use crate::tokens::Claims;
 
 /// One operation of the API: a typed thing that the pipeline runs.

@@ -23,13 +23,14 @@ pub(super) fn network(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> S
     let address = address.or_else(|| gateway.map(ToString::to_string)).unwrap_or_default();
     match address.parse::<IpAddr>() {
         Ok(IpAddr::V4(v4)) => v4.to_string(),
-        Ok(IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {
-            Some(v4) => v4.to_string(),
-            None => {
+        Ok(IpAddr::V6(v6)) => {
+            if let Some(v4) = v6.to_ipv4_mapped() {
+                v4.to_string()
+            } else {
                 let [a, b, c, d, ..] = v6.segments();
                 format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
             }
-        },
+        }
         // One bucket for all that cannot be told apart: a limit must not fail open.
         Err(_) => "unknown".to_owned(),
     }

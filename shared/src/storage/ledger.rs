@@ -74,3 +74,71 @@ fn write(user: UserId, ledger: Ledger) -> Result<Item, Fault> {
     });
     Ok(item)
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{
+        AddressTag, CodeId, DeviceId, GuessTag, LoginId, Policy, Timestamp,
+        ledger::{Device, Grace, Recent, SentCode, Setup},
+    };
+
+    /// The size of an item as `DynamoDB` counts it (developer guide, "Item sizes and formats").
+    fn size(item: &Item) -> usize {
+        item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
+    }
+
+    fn value_size(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(number) => number.len().div_ceil(2) + 1,
+            AttributeValue::B(blob) => blob.as_ref().len(),
+            AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + value_size(value)).sum::<usize>(),
+            AttributeValue::M(map) => 3 + map.len() + size(map),
+            _ => 1,
+        }
+    }
+
+    /// A ledger with as much in it as the rules allow.
+    fn fullest() -> Ledger {
+        let now = Timestamp::from_millis(1_893_456_000_123);
+        let login = |n| LoginId([n; 12]);
+        let mut ledger = Ledger::fresh(u64::MAX);
+        ledger.enabled = true;
+        for n in 0..5 {
+            let id = DeviceId(Uuid::from_u128(n));
+            ledger.devices.push(Device { id, step: now.as_secs() / 30, used: Some(now), by: None });
+        }
+        for n in 0..3 {
+            ledger.setups.push(Setup { id: DeviceId(Uuid::from_u128(n)), until: now });
+        }
+        for n in 0..3 {
+            ledger.codes.push(SentCode { id: CodeId([n; 8]), login: login(n), until: now });
+            ledger.recent.push(Recent { login: login(n), at: now });
+        }
+        for n in 0..20 {
+            ledger.failures.wrong(GuessTag([n; 8]), now);
+        }
+        (0..Policy::SENDS_PER_HOUR).for_each(|_| ledger.sends.record(now));
+        ledger.grace = Some(Grace { login: login(1), until: now });
+        (0..4).for_each(|n| ledger.prove(AddressTag([n; 12])));
+        (0..4).fold(ledger, |ledger, n| ledger.committed_as(CommitId([n; 8])))
+    }
+
+    #[test]
+    fn the_fullest_ledger_costs_one_unit() {
+        let item = write(UserId([1; 16]), fullest()).expect("an item");
+        // A recovery set, its mask and its date take some forty bytes more.
+        assert!(size(&item) <= 1024 - 40, "{} bytes", size(&item));
+    }
+
+    #[test]
+    fn a_ledger_is_read_as_it_was_written() {
+        for ledger in [fullest(), Ledger::fresh(7)] {
+            let item = write(UserId([1; 16]), ledger.clone()).expect("an item");
+            assert_eq!(read(&item).expect("a ledger"), ledger);
+        }
+    }
+}

@@ -221,7 +221,7 @@ struct Work {
 /// Waits a random while, so that those who lost a race do not meet again.
 async fn pause() -> Result<(), Fault> {
     let (least, most) = Policy::COMMIT_PAUSE;
-    let spread = u64::try_from((most - least).as_millis()).unwrap_or(0).max(1);
+    let spread = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or(0).max(1);
     let extra = Duration::from_millis(random::number()? % spread);
     tokio::time::sleep(least + extra).await;
     Ok(())
