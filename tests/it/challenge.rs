@@ -157,6 +157,22 @@ async fn the_application_sends_so_many_text_messages_a_day() {
 }
 
 #[tokio::test]
+async fn nobody_uses_up_the_applications_text_messages_by_being_refused() {
+    let mfa = TestBundle::start_with(&[("MFA_SMS_PER_DAY", "60")]).await;
+    // One account, one number, as fast as it goes: the destination's limit refuses, and then the user's own.
+    for _ in 0..200 {
+        alice(&mfa).challenge("sms").await;
+        mfa.advance(18);
+    }
+    let count = |items: Vec<serde_json::Value>| {
+        let day = items.into_iter().filter(|item| item["pk"]["S"].as_str().is_some_and(|pk| pk.contains("SMSDAY")));
+        day.map(|item| item["count"]["N"].as_str().and_then(|n| n.parse().ok()).unwrap_or(0)).sum::<u32>()
+    };
+    let counted = count(mfa.dump().await);
+    assert!(counted <= 12, "{counted} of 60 text messages, for {} that went out", mfa.inbox.received());
+}
+
+#[tokio::test]
 async fn a_refused_send_writes_no_counter() {
     let mfa = TestBundle::start().await;
     let alice = alice(&mfa);

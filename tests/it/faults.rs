@@ -90,6 +90,47 @@ async fn a_code_item_whose_answer_was_lost_is_sent_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_counter_whose_answer_was_lost_counts_once() {
+    let mfa = TestBundle::start_with(&[("MFA_SMS_PER_DAY", "1")]).await;
+    mfa.wrapper.break_calls("UpdateItem LIMIT", Fault::LoseOneAnswer);
+    mfa.wrapper.break_calls("UpdateItem LIMIT", Fault::LoseOneAnswer);
+    mfa.wrapper.break_calls("UpdateItem LIMIT", Fault::LoseOneAnswer);
+    alice(&mfa).challenge("sms").await.assert_ok();
+    for item in mfa.dump().await.iter().filter(|item| item["sk"]["S"] == "LIMIT") {
+        assert_eq!(item["count"]["N"], "1", "{item}");
+    }
+}
+
+#[tokio::test]
+async fn a_set_up_replaced_meanwhile_is_no_outage() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let replaced = alice.open_authenticator().await;
+    mfa.wrapper.remember();
+    alice.confirm("000000", &replaced.secret).await.assert_problem(400, "MFA_CODE_INVALID");
+    for _ in 0..3 {
+        alice.open_authenticator().await;
+    }
+    mfa.wrapper.break_calls("Query", Fault::Stale);
+    alice.confirm(&replaced.code(&mfa), &replaced.secret).await.assert_problem(400, "MFA_CODE_INVALID");
+}
+
+#[tokio::test]
+async fn one_unreadable_device_does_not_make_guesses_free() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    alice.enrol().await;
+    let new_key = data_encoding::BASE64.encode(&[7; 32]);
+    let other = mfa.redeployed_with(&[("MFA_SEALING_KEYS", &format!("k2:{new_key}"))]);
+    let there = alice.at(&other);
+    let readable = there.enrol().await;
+    for n in 0..5 {
+        there.verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
+    }
+    there.verify("totp", &readable.next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
+}
+
+#[tokio::test]
 async fn where_a_counter_cannot_be_asked_no_text_message_goes_out_and_email_does() {
     for fault in [Fault::Error, Fault::Throttle] {
         let mfa = TestBundle::start().await;

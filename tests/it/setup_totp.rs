@@ -43,6 +43,16 @@ async fn the_account_is_email_then_phone_then_user_id() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_left_of_a_name_the_next_one_is_taken() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("\u{1}").login();
+    assert!(!alice.setup().await.text("account").is_empty());
+    let answer = alice.post("/auth/mfa/setup-totp", json!({ "label": " : ", "deviceName": ":" })).await;
+    assert!(!answer.text("account").trim().is_empty());
+    assert_eq!(alice.devices().await[0]["deviceName"], "Authenticator");
+}
+
+#[tokio::test]
 async fn any_text_that_people_use_for_names_gives_a_qr_code() {
     let mfa = TestBundle::start().await;
     for label in ["日本語".repeat(42), "👩‍👩‍👧‍👦".repeat(18), "%&?=#+/\\\"'<>".repeat(10), " x ".to_owned()]
