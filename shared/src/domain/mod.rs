@@ -32,3 +32,6 @@ pub use policy::Policy;
 pub use snapshot::{CodeRecord, DeviceRecord, Snapshot};
 pub use switch::{Switch, toggle};
 pub use time::Timestamp;
+
+#[cfg(test)]
+mod tests;

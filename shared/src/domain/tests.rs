@@ -1,0 +1,319 @@
+//! The rules together, against a small model: whatever an owner and an intruder with the password do, in any order, with
+//! time passing and commits losing their races.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::{
+    challenge::{Order, announce, void},
+    code::Otp,
+    keys::{Keys, SealingKey},
+    setup,
+    verify::{Guess, judge},
+    *,
+};
+use crate::domain::challenge::Unsent;
+
+const START: Timestamp = Timestamp::from_secs(1_893_456_000);
+const LOGINS: u8 = 5;
+
+/// One thing that somebody does.
+#[derive(Clone, Debug)]
+enum Step {
+    Wait(u64),
+    OpenSetup { login: u8 },
+    ConfirmSetup { login: u8, right: bool },
+    Toggle { login: u8, on: bool },
+    Challenge { login: u8 },
+    ProviderRefuses { login: u8 },
+    VerifySent { login: u8, right: bool },
+    VerifyTotp { login: u8, device: usize, offset: i64, right: bool },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let login = 0..LOGINS;
+    prop_oneof![
+        prop_oneof![Just(1), Just(30), Just(300), Just(900), Just(3600), Just(86_400)].prop_map(Step::Wait),
+        login.clone().prop_map(|login| Step::OpenSetup { login }),
+        (login.clone(), any::<bool>()).prop_map(|(login, right)| Step::ConfirmSetup { login, right }),
+        (login.clone(), any::<bool>()).prop_map(|(login, on)| Step::Toggle { login, on }),
+        login.clone().prop_map(|login| Step::Challenge { login }),
+        login.clone().prop_map(|login| Step::ProviderRefuses { login }),
+        (login.clone(), any::<bool>()).prop_map(|(login, right)| Step::VerifySent { login, right }),
+        (login, 0_usize..6, -3_i64..=3, any::<bool>()).prop_map(|(login, device, offset, right)| Step::VerifyTotp {
+            login,
+            device,
+            offset,
+            right
+        }),
+    ]
+}
+
+/// The world: what the table holds, what people know, and what already happened.
+struct World {
+    keys: Keys,
+    policy: Policy,
+    now: Timestamp,
+    table: Snapshot,
+    /// The newest code of each login, with its item.
+    sent: Vec<(u8, Otp, CodeRecord, Timestamp)>,
+    proofs: Vec<Option<Proof>>,
+    used_steps: HashSet<(DeviceId, u64)>,
+    used_codes: HashSet<[u8; 8]>,
+    serial: u64,
+}
+
+fn secret(id: DeviceId) -> Vec<u8> {
+    id.0.as_bytes().iter().chain(&[7; 4]).copied().collect()
+}
+
+fn address() -> Address {
+    Address::Email(Email::parse("alice@example.com").expect("an address"))
+}
+
+impl World {
+    fn new() -> Self {
+        let sealing = SealingKey::new("k", &[1; 32]).into_iter().collect();
+        let policy = Policy { methods: vec![Method::Totp, Method::Email], ..Policy::default() };
+        let table = Snapshot { ledger: Ledger::fresh(9), stored: false, devices: Vec::new(), code: None };
+        Self {
+            keys: Keys::derive(&[5; 32], sealing),
+            policy,
+            now: START,
+            table,
+            sent: Vec::new(),
+            proofs: vec![None; usize::from(LOGINS)],
+            used_steps: HashSet::new(),
+            used_codes: HashSet::new(),
+            serial: 0,
+        }
+    }
+
+    fn caller(&self, login: u8) -> Caller {
+        let user = self.keys.user_id("alice");
+        let Address::Email(email) = address() else { unreachable!("it is one") };
+        Caller {
+            user,
+            login: LoginId([login; 12]),
+            contact: Contact { email: Some(email), phone: None },
+            address_tags: vec![(Method::Email, self.keys.address_tag(user, &address()))],
+            proof: self.proofs[usize::from(login)],
+        }
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// What a load by `login` finds.
+    fn snapshot(&self, login: u8) -> Snapshot {
+        let code = self.sent.iter().rfind(|(of, ..)| *of == login).map(|(_, _, record, _)| record.clone());
+        Snapshot { code, ..self.table.clone() }
+    }
+
+    /// Commits as `storage` does, unless the race is lost: then nothing happened and it is decided again.
+    fn decide<T>(
+        &mut self,
+        login: u8,
+        lost: bool,
+        rule: impl Fn(&Snapshot, &Context<'_>) -> Decision<T>,
+    ) -> Result<T, Refusal> {
+        let caller = self.caller(login);
+        let cx = Context { caller: &caller, policy: &self.policy, keys: &self.keys, now: self.now };
+        let snapshot = self.snapshot(login);
+        if lost {
+            let _ = rule(&snapshot, &cx);
+        }
+        match rule(&snapshot, &cx) {
+            Decision::Answer(outcome) => outcome,
+            Decision::Commit { ledger, groundwork, outcome } => {
+                let commit = CommitId(self.next_id().to_be_bytes());
+                if let Groundwork::PutDevice(record) = groundwork {
+                    self.table.devices.push(record);
+                }
+                self.table.ledger = ledger.committed_as(commit);
+                self.table.stored = true;
+                outcome
+            }
+        }
+    }
+
+    fn play(&mut self, step: &Step, lost: bool) {
+        match *step {
+            Step::Wait(seconds) => self.now = self.now.plus(std::time::Duration::from_secs(seconds)),
+            Step::OpenSetup { login } => self.open_setup(login, lost),
+            Step::ConfirmSetup { login, right } => self.confirm_setup(login, right, lost),
+            Step::Toggle { login, on } => self.toggle(login, on, lost),
+            Step::Challenge { login } => self.challenge(login, lost),
+            Step::ProviderRefuses { login } => self.provider_refuses(login, lost),
+            Step::VerifySent { login, right } => self.verify_sent(login, right, lost),
+            Step::VerifyTotp { login, device, offset, right } => self.verify_totp(login, device, offset, right, lost),
+        }
+        self.assert_sound();
+    }
+
+    /// Whether the gate must be open for `login`: MFA is off, or it proved a factor of this epoch lately, by its token or
+    /// as the login that switched MFA on.
+    fn may_change_factors(&self, login: u8) -> bool {
+        let ledger = &self.table.ledger;
+        let proof = self.proofs[usize::from(login)];
+        let by_token = proof.is_some_and(|p| p.epoch == ledger.epoch && self.now.since(p.auth_time).as_secs() <= 900);
+        let by_grace = ledger.grace.as_ref().is_some_and(|g| g.login == LoginId([login; 12]) && self.now < g.until);
+        !ledger.enabled || by_token || by_grace
+    }
+
+    fn open_setup(&mut self, login: u8, lost: bool) {
+        let allowed = self.may_change_factors(login) && self.table.ledger.devices.len() < 5;
+        let id = DeviceId(Uuid::from_u128(u128::from(self.next_id())));
+        let user = self.keys.user_id("alice");
+        let sealed = self.keys.seal_totp(user, id, &secret(id), [0; 12]).expect("sealed");
+        let record = DeviceRecord { id, name: String::new(), secret: sealed, created: self.now };
+        let opened = self.decide(login, lost, |snapshot, cx| setup::open(snapshot, &record, cx));
+        assert_eq!(opened.is_ok(), allowed, "{opened:?}");
+    }
+
+    fn confirm_setup(&mut self, login: u8, right: bool, lost: bool) {
+        let before = self.table.ledger.clone();
+        let Some(setup) = before.setups.first() else { return };
+        let secret = secret(setup.id);
+        let otp = self.totp(&secret, 0, right);
+        let confirmed = self.decide(login, lost, |snapshot, cx| setup::confirm(snapshot, &secret, &otp, cx));
+        if confirmed.is_ok() {
+            assert!(right && setup.until > self.now && before.failures.locked_until(self.now).is_none());
+            self.used_steps.insert((setup.id, totp::step_at(self.now)));
+        }
+    }
+
+    fn toggle(&mut self, login: u8, on: bool, lost: bool) {
+        let before = self.table.ledger.clone();
+        let allowed = self.may_change_factors(login);
+        let wanted = if on { Switch::On } else { Switch::Off };
+        let toggled = self.decide(login, lost, |snapshot, cx| toggle(snapshot, wanted, cx));
+        assert!(toggled.is_err() || allowed, "switched without a proof");
+        let changed = self.table.ledger.enabled != before.enabled;
+        assert_eq!(changed, self.table.ledger.epoch > before.epoch, "every change is an epoch of its own");
+        if changed && on {
+            let own = |id| {
+                let device = before.devices.iter().find(|device| device.id == id);
+                device.is_some_and(|device| device.by.is_none_or(|by| by == LoginId([login; 12])))
+            };
+            assert!(self.table.ledger.devices.iter().all(|device| own(device.id)), "a planted device goes on");
+        }
+    }
+
+    fn challenge(&mut self, login: u8, lost: bool) {
+        let id = CodeId(self.next_id().to_be_bytes());
+        let order = Order { id, address: address(), source: String::new() };
+        let Ok(announced) = self.decide(login, lost, |snapshot, cx| announce(snapshot, &order, cx)) else { return };
+        let otp = Otp::from_random(self.serial * 7919, 6).expect("a code");
+        let tag = self.keys.code_tag(self.keys.user_id("alice"), id, &address(), &otp);
+        let record = CodeRecord { id, tag, announced: self.now, until: announced.until };
+        self.sent.retain(|(of, ..)| *of != login);
+        self.sent.push((login, otp, record, self.now));
+    }
+
+    fn provider_refuses(&mut self, login: u8, lost: bool) {
+        let Some((_, _, record, at)) = self.sent.iter().rfind(|(of, ..)| *of == login).cloned() else { return };
+        let now = self.now;
+        let _ = self.decide(login, lost, |snapshot, _| void(snapshot, record.id, at, Unsent::GiveBack, now));
+        assert!(self.table.ledger.codes.iter().all(|code| code.id != record.id), "what was not sent cannot be used");
+    }
+
+    fn verify_sent(&mut self, login: u8, right: bool, lost: bool) {
+        let Some((_, otp, record, _)) = self.sent.iter().rfind(|(of, ..)| *of == login).cloned() else { return };
+        let otp = if right { otp } else { other_than(&otp) };
+        let before = self.table.ledger.clone();
+        let guess = Guess::Sent { otp, address: address() };
+        let verified = self.decide(login, lost, |snapshot, cx| judge(snapshot, &guess, cx));
+        if let Ok(verified) = verified {
+            assert!(right && self.now < record.until && before.failures.locked_until(self.now).is_none());
+            assert!(self.used_codes.insert(record.id.0), "a code works once");
+            self.proofs[usize::from(login)] = Some(proof_of(&verified));
+        }
+    }
+
+    fn verify_totp(&mut self, login: u8, device: usize, offset: i64, right: bool, lost: bool) {
+        let before = self.table.ledger.clone();
+        let Some(device) = before.devices.get(device) else { return };
+        let otp = self.totp(&secret(device.id), offset, right);
+        let guess = Guess::Totp { otp, device: Some(device.id) };
+        let verified = self.decide(login, lost, |snapshot, cx| judge(snapshot, &guess, cx));
+        if let Ok(verified) = verified {
+            let step = totp::step_at(self.now).saturating_add_signed(offset);
+            assert!(right && offset.abs() <= 1 && step > device.step, "only later steps of the window");
+            assert!(self.used_steps.insert((device.id, step)), "a step passes once");
+            assert!(before.failures.locked_until(self.now).is_none(), "not while locked");
+            self.proofs[usize::from(login)] = Some(proof_of(&verified));
+        }
+    }
+
+    /// The code of a secret `offset` steps from now, or one that is wrong for the whole window.
+    fn totp(&self, secret: &[u8], offset: i64, right: bool) -> Otp {
+        let step = totp::step_at(self.now).saturating_add_signed(offset);
+        let is_code_of = |number: u64, step: u64| {
+            let otp = Otp::from_random(number, 6).expect("a code");
+            totp::is_code_of(secret, &otp, step).then_some(otp)
+        };
+        if right {
+            let generator = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
+            let code = generator.generate(step * 30).to_string();
+            return Otp::parse(&code, 6).expect("six digits");
+        }
+        let window = totp::step_at(self.now) - 4..=totp::step_at(self.now) + 4;
+        let wrong = (self.serial..).find(|n| window.clone().all(|step| is_code_of(*n, step).is_none()));
+        Otp::from_random(wrong.unwrap_or(0), 6).expect("a code")
+    }
+
+    fn assert_sound(&self) {
+        let ledger = &self.table.ledger;
+        assert!(ledger.devices.len() <= 5 && ledger.setups.len() <= 3 && ledger.codes.len() <= 3);
+        assert!(ledger.commits.len() <= 4 && ledger.recent.len() <= 3 && ledger.proven.len() <= 4);
+        let logins: HashSet<_> = ledger.codes.iter().map(|code| code.login).collect();
+        assert_eq!(logins.len(), ledger.codes.len(), "one code a login");
+        let names: HashSet<_> = ledger.named_devices().collect();
+        assert_eq!(names.len(), ledger.devices.len() + ledger.setups.len(), "no device is named twice");
+        assert!(!ledger.enabled || ledger.devices.iter().all(|device| device.by.is_none()), "all are the owner's");
+    }
+}
+
+fn other_than(otp: &Otp) -> Otp {
+    let number: u64 = otp.as_str().parse().expect("digits");
+    Otp::from_random((number + 1) % 1_000_000, 6).expect("a code")
+}
+
+fn proof_of(verified: &verify::Verified) -> Proof {
+    Proof { epoch: verified.epoch, method: verified.method, auth_time: verified.auth_time }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_anybody_does_the_rules_hold(steps in prop::collection::vec((step(), any::<bool>()), 1..120)) {
+        let mut world = World::new();
+        for (step, lost) in &steps {
+            world.play(step, *lost);
+        }
+    }
+}
+
+#[test]
+fn wrong_codes_are_counted_exactly_and_the_rest_of_the_ledger_stays() {
+    let mut world = World::new();
+    world.play(&Step::OpenSetup { login: 0 }, false);
+    world.play(&Step::ConfirmSetup { login: 0, right: true }, false);
+    let before = world.table.ledger.clone();
+    for login in 0..4 {
+        world.serial += 1000;
+        world.play(&Step::VerifyTotp { login, device: 0, offset: 0, right: false }, true);
+        assert_eq!(world.table.ledger.failures.locked_until(world.now), None);
+    }
+    let after = &world.table.ledger;
+    assert_eq!((&after.devices, &after.recent, after.epoch), (&before.devices, &before.recent, before.epoch));
+    world.serial += 1000;
+    world.play(&Step::VerifyTotp { login: 4, device: 0, offset: 0, right: false }, false);
+    assert!(world.table.ledger.failures.locked_until(world.now).is_some());
+}
