@@ -34,20 +34,19 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let login = 0..LOGINS;
+    let right = prop::bool::weighted(0.8);
+    let wait =
+        prop_oneof![4 => Just(30), 2 => Just(1), 2 => Just(300), 1 => Just(900), 1 => Just(3600), 1 => Just(86_400)];
     prop_oneof![
-        prop_oneof![Just(1), Just(30), Just(300), Just(900), Just(3600), Just(86_400)].prop_map(Step::Wait),
-        login.clone().prop_map(|login| Step::OpenSetup { login }),
-        (login.clone(), any::<bool>()).prop_map(|(login, right)| Step::ConfirmSetup { login, right }),
-        (login.clone(), any::<bool>()).prop_map(|(login, on)| Step::Toggle { login, on }),
-        login.clone().prop_map(|login| Step::Challenge { login }),
-        login.clone().prop_map(|login| Step::ProviderRefuses { login }),
-        (login.clone(), any::<bool>()).prop_map(|(login, right)| Step::VerifySent { login, right }),
-        (login, 0_usize..6, -3_i64..=3, any::<bool>()).prop_map(|(login, device, offset, right)| Step::VerifyTotp {
-            login,
-            device,
-            offset,
-            right
-        }),
+        3 => wait.prop_map(Step::Wait),
+        2 => login.clone().prop_map(|login| Step::OpenSetup { login }),
+        2 => (login.clone(), right.clone()).prop_map(|(login, right)| Step::ConfirmSetup { login, right }),
+        2 => (login.clone(), any::<bool>()).prop_map(|(login, on)| Step::Toggle { login, on }),
+        2 => login.clone().prop_map(|login| Step::Challenge { login }),
+        1 => login.clone().prop_map(|login| Step::ProviderRefuses { login }),
+        3 => (login.clone(), right.clone()).prop_map(|(login, right)| Step::VerifySent { login, right }),
+        5 => (login, 0_usize..3, -2_i64..=2, right)
+            .prop_map(|(login, device, offset, right)| Step::VerifyTotp { login, device, offset, right }),
     ]
 }
 
