@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Builds three functions as they are deployed, and the local server, and shows their sizes; that each function holds
+# only what its endpoint uses; and that they run on Amazon Linux 2023, whose glibc is 2.34.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+functions=(status challenge setup-totp)
+cargo lambda build --release --locked "${functions[@]/#/--bin=}"
+cargo build --release --locked --package mfa-local
+
+binary() { echo "target/lambda/$1/bootstrap"; }
+megabytes() { awk -v bytes="$(stat -c %s "$1")" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
+
+for name in "${functions[@]}"; do
+  zip=target/ci/$name.zip
+  rm -f "$zip"
+  python3 -m zipfile -c "$zip" "$(binary "$name")"
+  printf '  %-10s %s, zipped %s\n' "$name" "$(megabytes "$(binary "$name")")" "$(megabytes "$zip")"
+done
+printf '  %-10s %s\n' mfa-local "$(megabytes target/release/mfa-local)"
+
+# Each of these stands in the code of one thing. Where it is used it must be found, or the search shows nothing.
+holds() { grep -qaF "$2" "$(binary "$1")" || fail "$1 holds no $3 ($2): look for something else"; }
+lacks() { if grep -qaF "$2" "$(binary "$1")"; then fail "$1 holds $3 ($2)"; fi; }
+while read -r marker user what; do
+  for name in "${functions[@]}"; do
+    if [ "$name" = "$user" ]; then holds "$name" "$marker" "$what"; else lacks "$name" "$marker" "$what"; fi
+  done
+  echo "  $what: only in $user"
+done <<'MARKERS'
+/v2/email/outbound-emails challenge SES
+PublishResponse challenge SNS
+data:image/png setup-totp QR code
+IHDR setup-totp PNG
+MARKERS
+
+for name in "${functions[@]}"; do
+  newest=$(objdump -T "$(binary "$name")" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
+  printf '%s\n' "$newest" GLIBC_2.34 | sort -VC || fail "$name needs $newest"
+  printf '  %-10s needs %s\n' "$name" "$newest"
+done
