@@ -23,6 +23,9 @@ USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/1
 # The secret of a set-up that nobody opened.
 UNKNOWN_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
+# A recovery code that nobody was given.
+UNKNOWN_RECOVERY_CODE = "0123-4567-89AB-CDEF-GHJK-MNPQ"
+
 # name: (method, path, body, what it answers on an empty table)
 EVENTS = {
     "status": ("GET", "/auth/mfa/status", None, (200, None)),
@@ -42,7 +45,19 @@ EVENTS = {
         {"method": "email", "otp": "123456"},
         (400, "VERIFICATION_CODE_INVALID"),
     ),
+    "remove-device": ("DELETE", "/auth/mfa/devices/{deviceId}", None, (404, "MFA_DEVICE_NOT_FOUND")),
+    "generate-recovery-code": ("POST", "/auth/mfa/generate-recovery-code", None, (200, None)),
+    "verify-recovery-code": (
+        "POST",
+        "/auth/mfa/verify-recovery-code",
+        {"code": UNKNOWN_RECOVERY_CODE},
+        (400, "MFA_RECOVERY_CODE_INVALID"),
+    ),
+    "reset-totp": ("POST", "/auth/mfa/reset-totp", {"code": UNKNOWN_RECOVERY_CODE}, (400, "MFA_RECOVERY_CODE_INVALID")),
 }
+
+# What stands in a path in place of its parameter.
+PARAMETERS = {"deviceId": "4b3c9c9c-9a9d-4d1e-8d9f-123456789abc"}
 
 
 def base64url(data):
@@ -70,7 +85,9 @@ def login_token(name, number):
     return f"{signed}.{base64url(signature)}"
 
 
-def event(name, number, method, path, body):
+def event(name, number, method, route, body):
+    parameters = {key: value for key, value in PARAMETERS.items() if f"{{{key}}}" in route}
+    path = route.format(**parameters)
     text = None if body is None else compact(body)
     source_ip = f"203.0.113.{10 + number}"
     headers = {
@@ -88,7 +105,7 @@ def event(name, number, method, path, body):
         headers["content-type"] = "application/json"
     made = {
         "version": "2.0",
-        "routeKey": f"{method} {path}",
+        "routeKey": f"{method} {route}",
         "rawPath": path,
         "rawQueryString": "",
         "headers": dict(sorted(headers.items())),
@@ -105,13 +122,15 @@ def event(name, number, method, path, body):
                 "userAgent": USER_AGENT,
             },
             "requestId": f"JKJaXmPLvHcES{number:02}=",
-            "routeKey": f"{method} {path}",
+            "routeKey": f"{method} {route}",
             "stage": "$default",
             "time": "01/Jan/2026:00:00:00 +0000",
             "timeEpoch": SIGNED_IN_AT * 1000,
         },
         "isBase64Encoded": False,
     }
+    if parameters:
+        made["pathParameters"] = parameters
     if text is not None:
         made["body"] = text
     return made
@@ -119,8 +138,8 @@ def event(name, number, method, path, body):
 
 def files():
     expected = {}
-    for number, (name, (method, path, body, (status, code))) in enumerate(EVENTS.items()):
-        yield f"{name}.json", event(name, number, method, path, body)
+    for number, (name, (method, route, body, (status, code))) in enumerate(EVENTS.items()):
+        yield f"{name}.json", event(name, number, method, route, body)
         expected[name] = {"statusCode": status} if code is None else {"statusCode": status, "code": code}
     yield "expected.json", expected
 

@@ -3,7 +3,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Router,
     body::{Body, to_bytes},
-    extract::{ConnectInfo, Request},
+    extract::{ConnectInfo, FromRequestParts, RawPathParams, Request},
     http::{HeaderName, HeaderValue, Method, header},
     response::Response,
     routing::any,
@@ -79,13 +79,15 @@ fn answer(served: Served, method: &Method, path: &str, log: fn(&Method, &str, &L
 
 async fn incoming(request: Request) -> Incoming {
     let source_ip = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let path_parameters = RawPathParams::from_request_parts(&mut parts, &()).await.ok();
+    let path_parameter = path_parameters.and_then(|all| all.iter().next().map(|(_, value)| value.to_owned()));
     let body = match to_bytes(body, READ_AT_MOST).await {
         Ok(bytes) => bytes.to_vec(),
         // Too long to read is too long to take: the pipeline says so.
         Err(_) => vec![0; READ_AT_MOST],
     };
-    Incoming { request_id: request_id(), method: parts.method, headers: parts.headers, source_ip, body }
+    Incoming { request_id: request_id(), method: parts.method, headers: parts.headers, source_ip, path_parameter, body }
 }
 
 fn request_id() -> String {
@@ -98,7 +100,7 @@ fn cors(origin: HeaderValue) -> CorsLayer {
     let exposed = [header::RETRY_AFTER, HeaderName::from_static("x-request-id"), header::WWW_AUTHENTICATE];
     CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE].into_iter().chain(custom).collect::<Vec<_>>())
         .expose_headers(exposed)
 }

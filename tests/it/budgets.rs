@@ -51,6 +51,11 @@ async fn every_route_stays_within_its_budget() {
     alice.confirm(&open.code(&mfa), &open.secret).await.assert_ok();
     assert_within(&calls(), 1.0, 2.0, 3);
 
+    alice.remove(&open.device_id).await.assert_ok();
+    let removed = calls();
+    // The removed device's item is deleted after the commit.
+    assert_within(&removed, 1.0, 2.0, 3);
+
     let code = alice.receive_code("email").await;
     assert_within(&calls(), 1.0, 3.0, 4);
     alice.verify("email", &code).await.assert_ok();

@@ -99,6 +99,10 @@ async fn where_mfa_is_off_every_route_but_status_says_so() {
     alice.setup().await.assert_problem(403, "MFA_NOT_ENABLED");
     alice.confirm("123456", "JBSWY3DPEHPK3PXP").await.assert_problem(403, "MFA_NOT_ENABLED");
     alice.verify("email", "123456").await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.remove("x").await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.post("/auth/mfa/generate-recovery-code", json!({})).await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.recover("x").await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.reset("x").await.assert_problem(403, "MFA_NOT_ENABLED");
 }
 
 #[tokio::test]
@@ -141,9 +145,19 @@ async fn no_input_of_a_client_causes_a_500() {
     .map(ToString::to_string)
     .chain([r#""\ud800""#, "1e999", "123456789012345678901234567890", "nul", "'x'", "\"\\x\""].map(ToOwned::to_owned))
     .collect();
-    let fields =
-        ["method", "otp", "secret", "enabled", "label", "deviceName", "deviceId", "trustDevice", "rememberDevice"];
-    let good = r#""method":"email","otp":"123456","secret":"JBSWY3DP","enabled":false"#;
+    let fields = [
+        "method",
+        "otp",
+        "secret",
+        "enabled",
+        "label",
+        "deviceName",
+        "deviceId",
+        "trustDevice",
+        "rememberDevice",
+        "code",
+    ];
+    let good = r#""method":"email","otp":"123456","secret":"JBSWY3DP","enabled":false,"code":"x""#;
     for route in mfa.routes().iter().filter(|route| route.method == Method::POST) {
         for field in fields {
             for value in &values {
@@ -177,6 +191,10 @@ async fn a_table_that_is_down_or_throttles_is_a_503_on_every_route() {
             alice.setup().await,
             alice.confirm("123456", "JBSWY3DP").await,
             alice.verify("email", "123456").await,
+            alice.remove("00000000-0000-4000-8000-000000000000").await,
+            alice.post("/auth/mfa/generate-recovery-code", json!({})).await,
+            alice.recover("0000-0000-0000-0000-0000-0000").await,
+            alice.reset("0000-0000-0000-0000-0000-0000").await,
         ] {
             answer.assert_problem(503, "SERVICE_UNAVAILABLE");
         }

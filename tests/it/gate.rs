@@ -12,6 +12,7 @@ fn good_body(path: &str, device: &Authenticator, mfa: &TestBundle) -> Value {
         "/auth/mfa/toggle" => json!({ "enabled": true }),
         "/auth/mfa/challenge" => json!({ "method": "totp" }),
         "/auth/mfa/verify-totp-setup" => json!({ "otp": "123456", "secret": device.secret }),
+        "/auth/mfa/verify-recovery-code" | "/auth/mfa/reset-totp" => json!({ "code": "0000-0000-0000-0000-0000-0000" }),
         "/auth/mfa/verify" => json!({ "method": "totp", "otp": device.code(mfa) }),
         _ => json!({}),
     }
@@ -19,13 +20,13 @@ fn good_body(path: &str, device: &Authenticator, mfa: &TestBundle) -> Value {
 
 async fn call(mfa: &Arc<TestBundle>, login: &Login, method: Method, path: &str, device: &Authenticator) -> Answer {
     let body = if method == Method::GET { Vec::new() } else { good_body(path, device, mfa).to_string().into_bytes() };
-    login.call(method, path, body).await
+    login.call(method, &path.replace("{deviceId}", &device.device_id), body).await
 }
 
 #[tokio::test]
 async fn every_route_knows_whom_it_may_serve() {
     // no token, expired, plain, proof, other user
-    let table: [(&str, [u16; 5]); 7] = [
+    let table: [(&str, [u16; 5]); 11] = [
         ("/auth/mfa/status", [401, 401, 200, 200, 200]),
         ("/auth/mfa/devices", [401, 401, 200, 200, 200]),
         ("/auth/mfa/challenge", [401, 401, 200, 200, 400]),
@@ -33,6 +34,10 @@ async fn every_route_knows_whom_it_may_serve() {
         ("/auth/mfa/setup-totp", [401, 401, 401, 200, 200]),
         ("/auth/mfa/verify-totp-setup", [401, 401, 401, 400, 400]),
         ("/auth/mfa/verify", [401, 401, 200, 200, 400]),
+        ("/auth/mfa/devices/{deviceId}", [401, 401, 401, 409, 404]),
+        ("/auth/mfa/generate-recovery-code", [401, 401, 401, 200, 200]),
+        ("/auth/mfa/verify-recovery-code", [401, 401, 400, 400, 400]),
+        ("/auth/mfa/reset-totp", [401, 401, 400, 400, 400]),
     ];
     let mfa = TestBundle::start().await;
     let person = mfa.user("alice");

@@ -90,6 +90,60 @@ async fn a_thousand_right_setup_codes_make_one_device() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_uses_of_one_recovery_code_one_passes() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice");
+    let codes = person.login().generate_recovery_codes().await;
+    let answers = together(MANY, |_| {
+        let (login, code) = (person.login(), codes[0].clone());
+        async move { login.recover(&code).await }
+    })
+    .await;
+    assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
+    assert_only(&answers, &["200 OK", "400 MFA_RECOVERY_CODE_INVALID", "429 RATE_LIMITED"]);
+    assert_eq!(person.login().recover(&codes[1]).await.assert_ok()["recoveryCodesLeft"], 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_recovery_codes_at_once_are_all_used_up() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice");
+    let codes = person.login().generate_recovery_codes().await;
+    let answers = together(10, |n| {
+        let (login, code) = (person.login(), codes[n].clone());
+        async move {
+            loop {
+                let answer = login.recover(&code).await;
+                if answer.code() != Some("RATE_LIMITED") {
+                    return answer;
+                }
+            }
+        }
+    })
+    .await;
+    assert_eq!(answers.get("200 OK"), Some(&10), "{answers:?}");
+    for code in codes {
+        person.login().recover(&code).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_removals_of_both_devices_leave_one() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let devices = [alice.enrol().await.device_id, alice.enrol().await.device_id];
+    alice.toggle(true).await.assert_ok();
+    let answers = together(MANY, |n| {
+        let (alice, id) = (alice.clone(), devices[n % 2].clone());
+        async move { alice.remove(&id).await }
+    })
+    .await;
+    assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
+    assert_only(&answers, &["200 OK", "404 MFA_DEVICE_NOT_FOUND", "409 MFA_LAST_METHOD", "429 RATE_LIMITED"]);
+    assert_eq!(alice.devices().await.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_wrong_codes_exactly_five_are_judged() {
     let mfa = TestBundle::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");

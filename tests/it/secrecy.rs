@@ -18,6 +18,10 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
         secrets.extend([code, proven.token]);
         mfa.advance(120);
     }
+    let codes = alice.generate_recovery_codes().await;
+    secrets.push(alice.recover(&codes[0]).await.text("accessToken"));
+    secrets.extend(codes.iter().map(|code| code.replace('-', "")));
+    secrets.extend(codes);
     let code = device.next_code(&mfa);
     secrets.push(alice.prove("totp", &code).await.token);
     secrets.push(code);

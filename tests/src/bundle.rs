@@ -113,13 +113,18 @@ impl TestBundle {
     pub async fn request(&self, method: Method, path: &str, headers: HeaderMap, body: Vec<u8>) -> Answer {
         let request_id = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
         let source_ip = Some("203.0.113.7".to_owned());
-        self.serve(path, Incoming { request_id, method, headers, source_ip, body }).await
+        self.serve(path, Incoming { request_id, method, headers, source_ip, path_parameter: None, body }).await
     }
 
     /// Runs a request that a host handed over.
     pub async fn serve(&self, path: &str, incoming: Incoming) -> Answer {
-        let route = self.routes.iter().find(|route| route.path == path).expect("a route");
-        let served = route.serve(incoming).await;
+        // Two routes share a path only by method.
+        let fits = |route: &&LocalRoute| parameter_of(route.path, path).is_some();
+        let (same, other): (Vec<_>, Vec<_>) =
+            self.routes.iter().filter(fits).partition(|route| route.method == incoming.method);
+        let route = same.into_iter().chain(other).next().expect("a route");
+        let path_parameter = parameter_of(route.path, path).filter(|value| !value.is_empty());
+        let served = route.serve(Incoming { path_parameter, ..incoming }).await;
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(served.log);
         let (parts, body) = served.response.into_parts();
         let body = serde_json::from_slice(&body).expect("every body is JSON");
@@ -135,6 +140,14 @@ impl TestBundle {
     /// All items of the table, as stored.
     pub async fn dump(&self) -> Vec<Value> {
         self.table.dump().await.expect("a dump")
+    }
+}
+
+/// What stands in `path` in place of the parameter of `pattern`: empty where it has none, `None` where they differ.
+fn parameter_of(pattern: &str, path: &str) -> Option<String> {
+    match pattern.split_once('{') {
+        None => (pattern == path).then(String::new),
+        Some((start, _)) => path.strip_prefix(start).map(ToOwned::to_owned),
     }
 }
 

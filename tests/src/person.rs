@@ -135,6 +135,28 @@ impl Login {
         self.post("/auth/mfa/verify", json!({ "method": method, "otp": otp })).await
     }
 
+    /// `DELETE devices/{id}`.
+    pub async fn remove(&self, device_id: &str) -> Answer {
+        self.call(Method::DELETE, &format!("/auth/mfa/devices/{device_id}"), Vec::new()).await
+    }
+
+    /// `POST generate-recovery-code`.
+    pub async fn generate_recovery_codes(&self) -> Vec<String> {
+        let answer = self.call(Method::POST, "/auth/mfa/generate-recovery-code", Vec::new()).await.assert_ok();
+        let codes = answer["codes"].as_array().expect("codes").iter();
+        codes.map(|code| code.as_str().expect("a code").to_owned()).collect()
+    }
+
+    /// `POST verify-recovery-code`.
+    pub async fn recover(&self, code: &str) -> Answer {
+        self.post("/auth/mfa/verify-recovery-code", json!({ "code": code })).await
+    }
+
+    /// `POST reset-totp`.
+    pub async fn reset(&self, code: &str) -> Answer {
+        self.post("/auth/mfa/reset-totp", json!({ "code": code })).await
+    }
+
     /// Opens a set-up.
     pub async fn open_authenticator(&self) -> Authenticator {
         let answer = self.setup().await;

@@ -65,7 +65,7 @@ impl MfaStatus {
             allow_user_toggle: policy.allow_user_toggle,
             allow_method_selection: policy.allow_method_selection,
             totp_devices: http::devices(snapshot, call.now),
-            has_recovery_code: false,
+            has_recovery_code: snapshot.has_recovery_code(),
             required: policy.required,
             can_toggle: policy.allow_user_toggle && !policy.required,
         }

@@ -3,16 +3,11 @@
 use lambda_http::http::Method;
 use mfa::{
     Bundle,
-    domain::{Caller, DeviceId, Method as Factor, Policy, Refusal, Timestamp, code::Otp, verify, verify::Guess},
-    http::{Call, Endpoint, Fields, Problem, ReadBody},
+    domain::{Caller, DeviceId, Method as Way, Policy, Refusal, Timestamp, code::Otp, verify, verify::Guess},
+    http::{Call, Endpoint, Fields, Problem, ReadBody, VerifiedReply},
     random,
     storage::Subject,
 };
-use serde::Serialize;
-
-/// The published client stores tokens only in pairs. There are no sessions yet: this one is always refused.
-const NO_SESSION: &str = "mfa_no-session";
-
 /// The endpoint.
 pub struct Verify {
     bundle: Bundle,
@@ -20,27 +15,16 @@ pub struct Verify {
 
 /// `{method, otp, trustDevice?, rememberDevice?, deviceId?}`.
 pub struct VerifyBody {
-    method: Factor,
+    method: Way,
     otp: Otp,
     device: Option<DeviceId>,
-}
-
-/// Tokens that prove the second factor.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VerifyReply {
-    message: &'static str,
-    access_token: String,
-    refresh_token: &'static str,
-    is_requires_mfa: bool,
 }
 
 impl ReadBody for VerifyBody {
     fn read(fields: &Fields, policy: &Policy) -> Result<Self, Problem> {
         let method = fields.method()?;
-        let otp = fields.otp(if method == Factor::Totp { Policy::TOTP_DIGITS } else { policy.code_length })?;
-        fields.optional_bool("trustDevice")?;
-        fields.optional_bool("rememberDevice")?;
+        let otp = fields.otp(if method == Way::Totp { Policy::TOTP_DIGITS } else { policy.code_length })?;
+        fields.trust_device()?;
         let device = fields
             .optional_text("deviceId", 64)?
             .map(|text| DeviceId::parse(text).ok_or_else(|| Problem::invalid("deviceId must be a UUID")))
@@ -56,7 +40,7 @@ impl VerifyBody {
             return Err(Refusal::MethodNotAvailable.into());
         }
         let otp = self.otp.clone();
-        if self.method == Factor::Totp {
+        if self.method == Way::Totp {
             return Ok(Guess::Totp { otp, device: self.device });
         }
         let address = caller.contact.address(self.method, policy).ok_or(Refusal::MethodNotAvailable)?;
@@ -88,9 +72,9 @@ impl Endpoint for Verify {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify";
     type Body = VerifyBody;
-    type Reply = VerifyReply;
+    type Reply = VerifiedReply;
 
-    async fn handle(&self, call: Call<VerifyBody>) -> Result<VerifyReply, Problem> {
+    async fn handle(&self, call: Call<VerifyBody>) -> Result<VerifiedReply, Problem> {
         let Bundle { policy, keys, table, minter, .. } = &self.bundle;
         let guess = call.body.guess(&call.caller, policy)?;
         let cx = call.context(policy, keys);
@@ -105,12 +89,7 @@ impl Endpoint for Verify {
         if let Some(device) = verified.sealed_by_old_key {
             self.reseal(&call.caller, device, call.now).await;
         }
-        let access_token = minter.mint(call.caller.user, &call.claims, &verified)?.0;
-        Ok(VerifyReply {
-            message: "2FA verification successful",
-            access_token,
-            refresh_token: NO_SESSION,
-            is_requires_mfa: false,
-        })
+        let access_token = minter.mint(call.caller.user, &call.claims, &verified)?;
+        Ok(VerifiedReply::new("2FA verification successful", access_token))
     }
 }

@@ -1,4 +1,4 @@
-use super::{AddressTag, Contact, LoginId, Method, Policy, Timestamp, UserId};
+use super::{AddressTag, Contact, Factor, LoginId, Method, Policy, Timestamp, UserId};
 use crate::domain::keys::Keys;
 
 /// Who is calling, as the bearer token proves it.
@@ -30,7 +30,7 @@ pub struct Proof {
     /// The user's epoch when it was passed; a later epoch ends it.
     pub epoch: u64,
     /// The factor.
-    pub method: Method,
+    pub method: Factor,
     /// When a code was last judged right.
     pub auth_time: Timestamp,
 }

@@ -42,11 +42,11 @@ pub fn announce(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Decisio
         return Decision::refuse(Refusal::AddressNotProven);
     }
     if let Some(retry_at) = ledger.sends.wait_until(cx.now) {
-        return Decision::refuse(Refusal::TooManySends { retry_at });
+        return Decision::refuse(Refusal::RateLimited { retry_at });
     }
     let until = cx.now.plus(cx.policy.code_lifetime);
     if let Err(retry_at) = ledger.announce(SentCode { id: order.id, login: cx.caller.login, until }, cx.now) {
-        return Decision::refuse(Refusal::TooManySends { retry_at });
+        return Decision::refuse(Refusal::RateLimited { retry_at });
     }
     ledger.sends.record(cx.now);
     let next = ledger.sends.wait_until(cx.now).unwrap_or(cx.now);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{DeviceId, DeviceRecord, Ledger, Timestamp};
+use super::{DeviceId, DeviceRecord, Ledger, Timestamp, recovery::RecoveryRecord};
 
 /// What a rule decided.
 ///
@@ -49,6 +49,8 @@ pub enum Groundwork {
     PutDevice(DeviceRecord),
     /// Take the `ttl` off a set-up's item, so that a confirmed device is never swept.
     KeepDevice(DeviceId),
+    /// Write the item of a new recovery set.
+    PutRecovery(RecoveryRecord),
 }
 
 /// A counter over a fixed window.
@@ -73,6 +75,8 @@ pub enum CounterKind {
     Source,
     /// Text messages of the whole application.
     SmsDay,
+    /// Wrong recovery codes of one user.
+    Recovery,
 }
 
 impl CounterKind {
@@ -83,6 +87,7 @@ impl CounterKind {
             Self::Destination => "DESTINATION",
             Self::Source => "SOURCE",
             Self::SmsDay => "SMSDAY",
+            Self::Recovery => "RECOVERY",
         }
     }
 }
@@ -111,9 +116,12 @@ pub enum Refusal {
         /// When the lock ends.
         until: Timestamp,
     },
-    /// A send limit.
-    #[error("too many codes were sent")]
-    TooManySends {
+    /// A recovery code is wrong, used or of a set that was replaced.
+    #[error("the recovery code is not right")]
+    WrongRecoveryCode,
+    /// A limit on sends or on wrong recovery codes.
+    #[error("too many requests")]
+    RateLimited {
         /// When to try again.
         retry_at: Timestamp,
     },
@@ -132,6 +140,9 @@ pub enum Refusal {
     /// A sealed secret does not open: the keys do not fit the table.
     #[error("a sealed secret does not open with the configured keys")]
     Unreadable,
+    /// Removing it would leave MFA on with nothing to use.
+    #[error("the last usable method")]
+    LastMethod,
     /// The user has no such device.
     #[error("no such device")]
     DeviceNotFound,

@@ -67,6 +67,12 @@ impl Failures {
         self.last = None;
     }
 
+    /// Ends a lock, and the row that may have switched codes off. Only a recovery code does.
+    pub fn unlock(&mut self, now: Timestamp) {
+        self.right();
+        self.until = self.until.min(now);
+    }
+
     /// Whether this is the last wrong guess once more, within the same 30 seconds. Clients resend; that is no guess.
     #[must_use]
     pub fn is_repeat(&self, tag: GuessTag, now: Timestamp) -> bool {
@@ -177,6 +183,19 @@ mod tests {
         }
         let later = now.plus(DAY * 365);
         assert_eq!(failures.locked_until(later), Some(later.plus(DAY)));
+    }
+
+    #[test]
+    fn a_recovery_code_ends_a_lock_and_off_but_not_the_level() {
+        let mut failures = Failures::default();
+        fail(&mut failures, 5, START);
+        failures.unlock(START);
+        assert_eq!(failures.locked_until(START), None);
+        failures.wrong(tag(9), START);
+        assert_eq!(lock_span(&failures, START), Some(30));
+        failures.row = 100;
+        failures.unlock(START);
+        assert_eq!(failures.locked_until(START), None);
     }
 
     #[test]

@@ -55,6 +55,15 @@ bytes_id!(
     GuessTag, 8
 );
 
+bytes_id!(
+    /// Names a set of recovery codes.
+    RecoveryId, 8
+);
+bytes_id!(
+    /// Keyed hash of a recovery code.
+    RecoveryTag, 32
+);
+
 /// Keyed hash of a user's `sub`: the user's name in the table, in the log and nowhere else.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserId(pub [u8; 16]);

@@ -10,8 +10,8 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::{
-    Address, AddressTag, CodeId, CodeRecord, CodeTag, DeviceId, DeviceRecord, GuessTag, LoginId, Proof, UserId,
-    code::Otp,
+    Address, AddressTag, CodeId, CodeRecord, CodeTag, DeviceId, DeviceRecord, GuessTag, LoginId, Proof, RecoveryId,
+    RecoveryTag, UserId, code::Otp, recovery::RecoveryCode,
 };
 
 /// The keys of one bundle. Cheap to hold, never printed.
@@ -21,6 +21,7 @@ pub struct Keys {
     address: hmac::Key,
     limit: hmac::Key,
     code: hmac::Key,
+    recovery: hmac::Key,
     guess: hmac::Key,
     proof: hmac::Key,
     sealing: Vec<SealingKey>,
@@ -71,6 +72,7 @@ impl Keys {
             address: key("address"),
             limit: key("limit"),
             code: key("code"),
+            recovery: key("recovery"),
             guess: key("guess"),
             proof: key("proof"),
             sealing,
@@ -120,6 +122,18 @@ impl Keys {
     #[must_use]
     pub fn guess_tag(&self, user: UserId, target: &[u8], otp: &Otp) -> GuessTag {
         GuessTag(truncated(&self.guess, &[&user.0, target, otp.as_str().as_bytes()]))
+    }
+
+    /// What is stored of a recovery code.
+    #[must_use]
+    pub fn recovery_tag(&self, user: UserId, set: RecoveryId, code: &RecoveryCode) -> RecoveryTag {
+        RecoveryTag(truncated(&self.recovery, &[&user.0, &set.0, code.as_bytes()]))
+    }
+
+    /// Whether `code` is the one of `tag`, in constant time.
+    #[must_use]
+    pub fn is_recovery_code(&self, user: UserId, set: RecoveryId, tag: &RecoveryTag, code: &RecoveryCode) -> bool {
+        equal(&self.recovery_tag(user, set, code).0, &tag.0)
     }
 
     /// The MAC of a proof, bound to the token that carries it by `token_id`.

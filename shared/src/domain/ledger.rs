@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AddressTag, CodeId, CommitId, DeviceId, LoginId, Policy, Timestamp, failures::Failures, sends::Sends};
+use super::{
+    AddressTag, CodeId, CommitId, DeviceId, LoginId, Policy, RecoveryId, Timestamp, failures::Failures, sends::Sends,
+};
 
 /// Everything that counts about a user. What it does not name does not exist.
 ///
@@ -24,6 +26,9 @@ pub struct Ledger {
     /// The codes that were sent and not used, one a login at most.
     #[serde(default)]
     pub codes: Vec<SentCode>,
+    /// The recovery codes.
+    #[serde(default)]
+    pub recovery: Option<RecoverySet>,
     /// The wrong answers.
     #[serde(default)]
     pub failures: Failures,
@@ -87,6 +92,37 @@ pub struct SentCode {
     pub until: Timestamp,
 }
 
+/// The set of recovery codes that counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoverySet {
+    /// Which.
+    #[serde(rename = "r")]
+    pub id: RecoveryId,
+    /// The used ones: bit *n* for the *n*-th.
+    #[serde(rename = "u")]
+    pub used: u16,
+    /// When it was made.
+    #[serde(rename = "t")]
+    pub created: Timestamp,
+}
+
+impl RecoverySet {
+    /// How many codes were not used.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        u32::try_from(Policy::RECOVERY_CODES).unwrap_or(0).saturating_sub(self.used.count_ones())
+    }
+}
+
+/// An item beside the ledger that it can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ItemName {
+    /// A verified device or an open set-up.
+    Device(DeviceId),
+    /// A set of recovery codes.
+    Recovery(RecoveryId),
+}
+
 /// A login that confirmed a set-up or gave a right code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recent {
@@ -123,6 +159,7 @@ impl Ledger {
             devices: Vec::new(),
             setups: Vec::new(),
             codes: Vec::new(),
+            recovery: None,
             failures: Failures::default(),
             sends: Sends::default(),
             proven: Vec::new(),
@@ -140,9 +177,10 @@ impl Ledger {
         self
     }
 
-    /// The items that it names: verified devices and open set-ups.
-    pub fn named_devices(&self) -> impl Iterator<Item = DeviceId> {
-        self.devices.iter().map(|device| device.id).chain(self.setups.iter().map(|setup| setup.id))
+    /// The items that it names.
+    pub fn named_items(&self) -> impl Iterator<Item = ItemName> {
+        let devices = self.devices.iter().map(|device| device.id).chain(self.setups.iter().map(|setup| setup.id));
+        devices.map(ItemName::Device).chain(self.recovery.iter().map(|set| ItemName::Recovery(set.id)))
     }
 
     /// Whether `commit` is one of the last four.

@@ -14,6 +14,8 @@ pub mod ledger;
 pub mod listing;
 mod method;
 mod policy;
+pub mod recovery;
+pub mod removal;
 pub mod sends;
 pub mod setup;
 mod snapshot;
@@ -25,13 +27,14 @@ pub mod verify;
 pub use address::{Address, Contact, Countries, Email, Phone};
 pub use caller::{Caller, Context, Proof};
 pub use decision::{Counter, CounterKind, Decision, Groundwork, Refusal};
-pub use ids::{AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, UserId};
-pub use ledger::Ledger;
+pub use ids::{AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, RecoveryId, RecoveryTag, UserId};
+pub use ledger::{ItemName, Ledger};
 pub use method::Method;
 pub use policy::Policy;
 pub use snapshot::{CodeRecord, DeviceRecord, Snapshot};
 pub use switch::{Switch, toggle};
 pub use time::Timestamp;
+pub use verify::Factor;
 
 #[cfg(test)]
 mod tests;

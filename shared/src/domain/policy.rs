@@ -168,6 +168,18 @@ impl Policy {
     /// Addresses of a user that the ledger remembers as proven; the oldest goes.
     pub const MAX_PROVEN_ADDRESSES: usize = 4;
 
+    /// Recovery codes in a set.
+    pub const RECOVERY_CODES: usize = 10;
+
+    /// Bytes of a recovery code: 120 bits, so that a keyed hash is enough (ASVS 6.5.2) and a wrong one is no guess.
+    pub const RECOVERY_CODE_BYTES: usize = 15;
+
+    /// A recovery set made within this span before MFA is switched on stays; an older one may have been planted.
+    pub const RECOVERY_TRUSTED_FOR: Duration = HOUR;
+
+    /// Wrong recovery codes of one user an hour. They cannot be guessed; this bounds what trying costs.
+    pub const WRONG_RECOVERY_CODES: u32 = 10;
+
     /// How often a commit that lost its race is decided again.
     pub const COMMIT_TRIES: u32 = 8;
 

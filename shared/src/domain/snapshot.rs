@@ -1,4 +1,4 @@
-use super::{CodeId, CodeTag, DeviceId, Ledger, LoginId, Timestamp, ledger::Device};
+use super::{CodeId, CodeTag, DeviceId, Ledger, LoginId, Timestamp, ledger::Device, recovery::RecoveryRecord};
 
 /// What one load of a user found.
 #[derive(Clone, Debug)]
@@ -9,6 +9,8 @@ pub struct Snapshot {
     pub stored: bool,
     /// The items of devices, verified or not. Only what the ledger names exists.
     pub devices: Vec<DeviceRecord>,
+    /// The items of recovery sets. Only the one that the ledger names counts.
+    pub recovery: Vec<RecoveryRecord>,
     /// The item of the code that the caller's login has outstanding, where it was asked for.
     pub code: Option<CodeRecord>,
 }
@@ -30,6 +32,19 @@ impl Snapshot {
         self.ledger.setups.iter().filter(move |setup| setup.until > now).filter_map(|setup| self.device(setup.id))
     }
 
+    /// The item of the recovery set that the ledger names.
+    #[must_use]
+    pub fn recovery_set(&self) -> Option<&RecoveryRecord> {
+        let named = self.ledger.recovery.as_ref()?;
+        self.recovery.iter().find(|record| record.id == named.id)
+    }
+
+    /// Whether the user has a recovery code that was not used.
+    #[must_use]
+    pub fn has_recovery_code(&self) -> bool {
+        self.recovery_set().is_some() && self.ledger.recovery.as_ref().is_some_and(|set| set.left() > 0)
+    }
+
     /// The item of the code that the ledger names for `login`.
     #[must_use]
     pub fn outstanding_code(&self, login: LoginId) -> Option<&CodeRecord> {
@@ -46,7 +61,8 @@ impl Snapshot {
         let setups = self.ledger.setups.iter().all(|s| s.until <= now || self.device(s.id).is_some());
         let code =
             login.is_none_or(|login| self.ledger.code_of(login).is_none() || self.outstanding_code(login).is_some());
-        devices && setups && code
+        let recovery = self.ledger.recovery.is_none() || self.recovery_set().is_some();
+        devices && setups && recovery && code
     }
 }
 

@@ -64,6 +64,9 @@ fn switch_on(ledger: &mut Ledger, cx: &Context<'_>) {
         device.by = None;
     }
 
+    let recent = |made| cx.now.since(made) <= Policy::RECOVERY_TRUSTED_FOR;
+    ledger.recovery = ledger.recovery.take().filter(|set| recent(set.created));
+
     ledger.proven.clear();
     for method in [Method::Email, Method::Sms] {
         if let Some(tag) = cx.caller.address_tag(method) {

@@ -10,6 +10,7 @@ use super::{
     challenge::{Order, announce, void},
     code::Otp,
     keys::{Keys, SealingKey},
+    recovery::{RecoveryCode, RecoveryRecord},
     setup,
     verify::{Guess, judge},
     *,
@@ -30,6 +31,10 @@ enum Step {
     ProviderRefuses { login: u8 },
     VerifySent { login: u8, right: bool },
     VerifyTotp { login: u8, device: usize, offset: i64, right: bool },
+    Remove { login: u8, device: usize },
+    GenerateRecovery { login: u8 },
+    Redeem { login: u8, set: usize, place: u8 },
+    Reset { login: u8, set: usize, place: u8 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -40,11 +45,15 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => wait.prop_map(Step::Wait),
         2 => login.clone().prop_map(|login| Step::OpenSetup { login }),
-        2 => (login.clone(), right.clone()).prop_map(|(login, right)| Step::ConfirmSetup { login, right }),
+        2 => (login.clone(), right).prop_map(|(login, right)| Step::ConfirmSetup { login, right }),
         2 => (login.clone(), any::<bool>()).prop_map(|(login, on)| Step::Toggle { login, on }),
         2 => login.clone().prop_map(|login| Step::Challenge { login }),
         1 => login.clone().prop_map(|login| Step::ProviderRefuses { login }),
-        3 => (login.clone(), right.clone()).prop_map(|(login, right)| Step::VerifySent { login, right }),
+        3 => (login.clone(), right).prop_map(|(login, right)| Step::VerifySent { login, right }),
+        1 => (login.clone(), 0_usize..3).prop_map(|(login, device)| Step::Remove { login, device }),
+        1 => login.clone().prop_map(|login| Step::GenerateRecovery { login }),
+        2 => (login.clone(), 0_usize..2, 0_u8..3).prop_map(|(login, set, place)| Step::Redeem { login, set, place }),
+        1 => (login.clone(), 0_usize..2, 0_u8..3).prop_map(|(login, set, place)| Step::Reset { login, set, place }),
         5 => (login, 0_usize..3, -2_i64..=2, right)
             .prop_map(|(login, device, offset, right)| Step::VerifyTotp { login, device, offset, right }),
     ]
@@ -61,6 +70,9 @@ struct World {
     proofs: Vec<Option<Proof>>,
     used_steps: HashSet<(DeviceId, u64)>,
     used_codes: HashSet<[u8; 8]>,
+    /// The recovery sets that were given out, newest first, and what was used of them.
+    sets: Vec<RecoveryId>,
+    used_recovery: HashSet<(RecoveryId, u8)>,
     serial: u64,
 }
 
@@ -76,7 +88,8 @@ impl World {
     fn new() -> Self {
         let sealing = SealingKey::new("k", &[1; 32]).into_iter().collect();
         let policy = Policy { methods: vec![Method::Totp, Method::Email], ..Policy::default() };
-        let table = Snapshot { ledger: Ledger::fresh(9), stored: false, devices: Vec::new(), code: None };
+        let table =
+            Snapshot { ledger: Ledger::fresh(9), stored: false, devices: Vec::new(), recovery: Vec::new(), code: None };
         Self {
             keys: Keys::derive(&[5; 32], sealing),
             policy,
@@ -86,6 +99,8 @@ impl World {
             proofs: vec![None; usize::from(LOGINS)],
             used_steps: HashSet::new(),
             used_codes: HashSet::new(),
+            sets: Vec::new(),
+            used_recovery: HashSet::new(),
             serial: 0,
         }
     }
@@ -130,8 +145,10 @@ impl World {
             Decision::Answer(outcome) => outcome,
             Decision::Commit { ledger, groundwork, outcome } => {
                 let commit = CommitId(self.next_id().to_be_bytes());
-                if let Groundwork::PutDevice(record) = groundwork {
-                    self.table.devices.push(record);
+                match groundwork {
+                    Groundwork::PutDevice(record) => self.table.devices.push(record),
+                    Groundwork::PutRecovery(record) => self.table.recovery.push(record),
+                    Groundwork::None | Groundwork::KeepDevice(_) => {}
                 }
                 self.table.ledger = ledger.committed_as(commit);
                 self.table.stored = true;
@@ -150,6 +167,10 @@ impl World {
             Step::ProviderRefuses { login } => self.provider_refuses(login, lost),
             Step::VerifySent { login, right } => self.verify_sent(login, right, lost),
             Step::VerifyTotp { login, device, offset, right } => self.verify_totp(login, device, offset, right, lost),
+            Step::Remove { login, device } => self.remove(login, device, lost),
+            Step::GenerateRecovery { login } => self.generate_recovery(login, lost),
+            Step::Redeem { login, set, place } => self.redeem(login, set, place, lost),
+            Step::Reset { login, set, place } => self.reset(login, set, place, lost),
         }
         self.assert_sound();
     }
@@ -249,6 +270,55 @@ impl World {
         }
     }
 
+    fn remove(&mut self, login: u8, device: usize, lost: bool) {
+        let before = self.table.ledger.clone();
+        let Some(device) = before.devices.get(device) else { return };
+        let allowed = self.may_change_factors(login);
+        let removed = self.decide(login, lost, |snapshot, cx| removal::remove(snapshot, Some(device.id), cx));
+        assert!(removed.is_err() || allowed, "removed without a proof");
+    }
+
+    fn generate_recovery(&mut self, login: u8, lost: bool) {
+        let allowed = self.may_change_factors(login);
+        let id = RecoveryId(self.next_id().to_be_bytes());
+        let user = self.keys.user_id("alice");
+        let tags = (0..10).map(|place| self.keys.recovery_tag(user, id, &recovery_code(id, place))).collect();
+        let record = RecoveryRecord { id, tags };
+        let made = self.decide(login, lost, |snapshot, cx| recovery::replace(snapshot, &record, cx));
+        assert_eq!(made.is_ok(), allowed);
+        if allowed {
+            self.sets.insert(0, id);
+        }
+    }
+
+    fn redeem(&mut self, login: u8, set: usize, place: u8, lost: bool) {
+        let Some(&id) = self.sets.get(set) else { return };
+        let named = self.table.ledger.recovery.as_ref().is_some_and(|set| set.id == id);
+        let unused = !self.used_recovery.contains(&(id, place));
+        let epoch = self.table.ledger.epoch;
+        let code = recovery_code(id, place);
+        let redeemed = self.decide(login, lost, |snapshot, cx| recovery::redeem(snapshot, Some(&code), cx));
+        // Also while locked: a right one always passes.
+        assert_eq!(redeemed.is_ok(), named && unused, "{redeemed:?}");
+        if let Ok(redeemed) = redeemed {
+            self.used_recovery.insert((id, place));
+            assert!(self.table.ledger.epoch > epoch);
+            assert_eq!(self.table.ledger.failures.locked_until(self.now), None);
+            self.proofs[usize::from(login)] = Some(proof_of(&redeemed.verified));
+        }
+    }
+
+    fn reset(&mut self, login: u8, set: usize, place: u8, lost: bool) {
+        let Some(&id) = self.sets.get(set) else { return };
+        let named = self.table.ledger.recovery.as_ref().is_some_and(|set| set.id == id);
+        let allowed = named && !self.used_recovery.contains(&(id, place));
+        let code = recovery_code(id, place);
+        let done = self.decide(login, lost, |snapshot, cx| recovery::reset(snapshot, Some(&code), cx));
+        assert_eq!(done.is_ok(), allowed);
+        let ledger = &self.table.ledger;
+        assert!(!allowed || (!ledger.enabled && ledger.named_items().next().is_none() && ledger.codes.is_empty()));
+    }
+
     /// The code of a secret `offset` steps from now, or one that is wrong for the whole window.
     fn totp(&self, secret: &[u8], offset: i64, right: bool) -> Otp {
         let step = totp::step_at(self.now).saturating_add_signed(offset);
@@ -262,7 +332,8 @@ impl World {
             return Otp::parse(&code, 6).expect("six digits");
         }
         let window = totp::step_at(self.now) - 4..=totp::step_at(self.now) + 4;
-        let wrong = (self.serial..).find(|n| window.clone().all(|step| is_code_of(*n, step).is_none()));
+        let wrong =
+            (self.serial..self.serial + 1000).find(|n| window.clone().all(|step| is_code_of(*n, step).is_none()));
         Otp::from_random(wrong.unwrap_or(0), 6).expect("a code")
     }
 
@@ -272,10 +343,16 @@ impl World {
         assert!(ledger.commits.len() <= 4 && ledger.recent.len() <= 3 && ledger.proven.len() <= 4);
         let logins: HashSet<_> = ledger.codes.iter().map(|code| code.login).collect();
         assert_eq!(logins.len(), ledger.codes.len(), "one code a login");
-        let names: HashSet<_> = ledger.named_devices().collect();
-        assert_eq!(names.len(), ledger.devices.len() + ledger.setups.len(), "no device is named twice");
+        let names: HashSet<_> = ledger.named_items().collect();
+        let count = ledger.devices.len() + ledger.setups.len() + usize::from(ledger.recovery.is_some());
+        assert_eq!(names.len(), count, "nothing is named twice");
         assert!(!ledger.enabled || ledger.devices.iter().all(|device| device.by.is_none()), "all are the owner's");
     }
+}
+
+fn recovery_code(id: RecoveryId, place: u8) -> RecoveryCode {
+    let bytes: Vec<u8> = id.0.into_iter().chain([place; 7]).collect();
+    RecoveryCode::from_random(bytes.try_into().expect("15 bytes"))
 }
 
 fn other_than(otp: &Otp) -> Otp {
@@ -284,7 +361,7 @@ fn other_than(otp: &Otp) -> Otp {
 }
 
 fn proof_of(verified: &verify::Verified) -> Proof {
-    Proof { epoch: verified.epoch, method: verified.method, auth_time: verified.auth_time }
+    Proof { epoch: verified.epoch, method: verified.factor, auth_time: verified.auth_time }
 }
 
 proptest! {

@@ -1,7 +1,9 @@
 //! Judging a code.
 
+use serde::Serialize;
+
 use super::{
-    Address, Context, Decision, DeviceId, DeviceRecord, Method, Refusal, Snapshot, Timestamp,
+    Address, Context, Decision, DeviceId, DeviceRecord, Ledger, Method, Refusal, Snapshot, Timestamp,
     code::Otp,
     switch,
     totp::{self, Verdict},
@@ -26,11 +28,55 @@ pub enum Guess {
     },
 }
 
+/// What a passed second factor rested on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Factor {
+    /// A code sent by e-mail.
+    Email,
+    /// A code sent by text message.
+    Sms,
+    /// A code of an authenticator.
+    Totp,
+    /// A recovery code.
+    #[serde(rename = "recovery_code")]
+    RecoveryCode,
+}
+
+impl Factor {
+    /// Reads the name that [`Self::as_str`] gives.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Email, Self::Sms, Self::Totp, Self::RecoveryCode].into_iter().find(|factor| factor.as_str() == text)
+    }
+
+    /// The name in our tokens.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "sms",
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery_code",
+        }
+    }
+}
+
+impl From<Method> for Factor {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Email => Self::Email,
+            Method::Sms => Self::Sms,
+            Method::Totp => Self::Totp,
+        }
+    }
+}
+
 /// A right code, after its commit.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified {
     /// The factor.
-    pub method: Method,
+    pub factor: Factor,
     /// The user's epoch from now on.
     pub epoch: u64,
     /// Whether MFA is on for the user.
@@ -39,6 +85,14 @@ pub struct Verified {
     pub auth_time: Timestamp,
     /// The authenticator, where its secret should be sealed anew.
     pub sealed_by_old_key: Option<DeviceId>,
+}
+
+impl Verified {
+    /// A factor that passed at `now`, by the ledger that is about to be committed.
+    #[must_use]
+    pub(super) fn of(ledger: &Ledger, factor: Factor, now: Timestamp) -> Self {
+        Self { factor, epoch: ledger.epoch, enabled: ledger.enabled, auth_time: now, sealed_by_old_key: None }
+    }
 }
 
 /// Judges a guess. Right or wrong, it is paid for by the commit; the verdict may be told only after it.
@@ -92,13 +146,8 @@ fn right_totp(snapshot: &Snapshot, record: &DeviceRecord, step: u64, cx: &Contex
         device.by = device.by.map(|_| cx.caller.login);
     }
     switch::right_code(&mut ledger, cx);
-    let verified = Verified {
-        method: Method::Totp,
-        epoch: ledger.epoch,
-        enabled: ledger.enabled,
-        auth_time: cx.now,
-        sealed_by_old_key: cx.keys.is_sealed_by_an_old_key(record).then_some(record.id),
-    };
+    let sealed_by_old_key = cx.keys.is_sealed_by_an_old_key(record).then_some(record.id);
+    let verified = Verified { sealed_by_old_key, ..Verified::of(&ledger, Factor::Totp, cx.now) };
     Decision::commit(ledger, Ok(verified))
 }
 
@@ -124,8 +173,7 @@ fn judge_sent(snapshot: &Snapshot, otp: &Otp, address: &Address, cx: &Context<'_
     if let Some(tag) = cx.caller.address_tag(method) {
         ledger.prove(tag);
     }
-    let verified =
-        Verified { method, epoch: ledger.epoch, enabled: ledger.enabled, auth_time: cx.now, sealed_by_old_key: None };
+    let verified = Verified::of(&ledger, method.into(), cx.now);
     Decision::commit(ledger, Ok(verified))
 }
 

@@ -1,7 +1,7 @@
 use serde_json::{Map, Value};
 
 use super::Problem;
-use crate::domain::{Method, Policy, code::Otp};
+use crate::domain::{Method, Policy, code::Otp, recovery::RecoveryCode};
 
 /// Reads a typed body out of the JSON object that came.
 ///
@@ -104,6 +104,23 @@ impl Fields {
     pub fn method(&self) -> Result<Method, Problem> {
         Method::parse(self.text("method", 16)?)
             .ok_or_else(|| Problem::invalid("method must be one of email, sms, totp"))
+    }
+
+    /// The recovery code in the field `code`; `None` where it has not the form of one.
+    ///
+    /// # Errors
+    /// [`Problem::MissingField`] or [`Problem::InvalidInput`].
+    pub fn recovery_code(&self) -> Result<Option<RecoveryCode>, Problem> {
+        Ok(RecoveryCode::parse(self.text("code", 64)?))
+    }
+
+    /// Whether to trust the device from now on: `trustDevice`, or its synonym `rememberDevice`.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidInput`].
+    pub fn trust_device(&self) -> Result<bool, Problem> {
+        let (trust, remember) = (self.optional_bool("trustDevice")?, self.optional_bool("rememberDevice")?);
+        Ok(trust.or(remember).unwrap_or(false))
     }
 
     /// A code of `length` digits in the field `otp`.

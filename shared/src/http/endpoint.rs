@@ -37,6 +37,8 @@ pub struct Call<B> {
     pub caller: Caller,
     /// What the bearer token says; new tokens keep it.
     pub claims: Claims,
+    /// What stands in the path in place of its parameter.
+    pub path_parameter: String,
     /// The body.
     pub body: B,
     /// When.

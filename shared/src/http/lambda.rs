@@ -39,8 +39,17 @@ impl From<Request> for Incoming {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
             _ => None,
         };
+        let path_parameter =
+            request.path_parameters_ref().and_then(|all| all.iter().next()).map(|(_, value)| value.to_owned());
         let (parts, body) = request.into_parts();
-        Self { request_id, method: parts.method, headers: parts.headers, source_ip, body: body.to_vec() }
+        Self {
+            request_id,
+            method: parts.method,
+            headers: parts.headers,
+            source_ip,
+            path_parameter,
+            body: body.to_vec(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod log;
 mod pipeline;
 mod problem;
 mod source;
+mod verified;
 
 pub use body::{Fields, NoBody, ReadBody};
 pub use device::{MfaDevice, devices};
@@ -16,3 +17,4 @@ pub use lambda::run;
 pub use log::LogLine;
 pub use pipeline::{Incoming, Served, serve, serve_unknown};
 pub use problem::Problem;
+pub use verified::VerifiedReply;

@@ -21,6 +21,8 @@ pub struct Incoming {
     pub headers: HeaderMap,
     /// The network address that the gateway saw.
     pub source_ip: Option<String>,
+    /// What stands in the path in place of its parameter; no path has two.
+    pub path_parameter: Option<String>,
     /// The body, decoded.
     pub body: Vec<u8>,
 }
@@ -80,7 +82,8 @@ async fn answer<E: Endpoint>(
     if incoming.body.len() > MAX_BODY {
         return Err(Problem::TooLarge);
     }
-    if !incoming.body.is_empty() && incoming.method != Method::GET && !is_json(&incoming.headers) {
+    let reads_body = E::METHOD == Method::POST;
+    if reads_body && !incoming.body.is_empty() && !is_json(&incoming.headers) {
         return Err(Problem::NotJson);
     }
 
@@ -89,14 +92,15 @@ async fn answer<E: Endpoint>(
     let (caller, claims) = bundle.verifier.authenticate(bearer, now)?;
     log.of_user(caller.user);
 
-    let fields = if E::METHOD == Method::GET { Fields::default() } else { Fields::parse(&incoming.body)? };
+    let fields = if reads_body { Fields::parse(&incoming.body)? } else { Fields::default() };
     let body = E::Body::read(&fields, &bundle.policy)?;
 
     if !bundle.policy.enabled && !E::ANSWERS_WHEN_OFF {
         return Err(Problem::NotEnabled);
     }
     let source = source::network(incoming.source_ip.as_deref(), &incoming.headers, bundle.policy.forwarded_hops);
-    endpoint.handle(Call { caller, claims, body, now, source }).await
+    let path_parameter = incoming.path_parameter.clone().unwrap_or_default();
+    endpoint.handle(Call { caller, claims, path_parameter, body, now, source }).await
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 2.1), the scheme in any case.

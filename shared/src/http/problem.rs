@@ -121,9 +121,8 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
         Refusal::Locked { until } => {
             Answer::new(429, "ACCOUNT_LOCKED", "Too many wrong codes. Try again later").retry(now.seconds_until(*until))
         }
-        Refusal::TooManySends { retry_at } => {
-            Answer::new(429, "RATE_LIMITED", "Too many codes were sent. Try again later")
-                .retry(now.seconds_until(*retry_at))
+        Refusal::RateLimited { retry_at } => {
+            Answer::new(429, "RATE_LIMITED", "Too many requests. Try again later").retry(now.seconds_until(*retry_at))
         }
         Refusal::Contended => Answer::new(429, "RATE_LIMITED", "Too many requests at once. Try again")
             .retry(Policy::CONTENDED_RETRY_AFTER.as_secs()),
@@ -143,6 +142,10 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
             "MFA_CANNOT_ENABLE_WITHOUT_METHOD",
             "Set up a method first, or enter a code of your authenticator again",
         ),
+        Refusal::WrongRecoveryCode => Answer::new(400, "MFA_RECOVERY_CODE_INVALID", "The recovery code is invalid"),
+        Refusal::LastMethod => {
+            Answer::new(409, "MFA_LAST_METHOD", "This is the last method. Set up another first, or switch MFA off")
+        }
         Refusal::Unreadable => internal(),
         Refusal::DeviceNotFound => Answer::new(404, "MFA_DEVICE_NOT_FOUND", "There is no such device"),
         Refusal::DeviceLimit => Answer::new(409, "MFA_DEVICE_LIMIT_REACHED", "You have as many devices as allowed"),

@@ -41,7 +41,7 @@ impl Table {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     let last = failed.item.as_ref().and_then(|item| as_binary(item, "last"));
                     let is_mine = last.is_some_and(|last| last == id);
-                    if is_mine { Ok(()) } else { Err(Refusal::TooManySends { retry_at: ends }.into()) }
+                    if is_mine { Ok(()) } else { Err(Refusal::RateLimited { retry_at: ends }.into()) }
                 }
                 _ => Err(Fault::of("UpdateItem counter", &error)),
             },

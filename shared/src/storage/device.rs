@@ -61,18 +61,6 @@ impl Table {
             .map_err(|error| Fault::of("UpdateItem device", &error))?;
         Ok(())
     }
-
-    /// Deletes the item of a device that the ledger names no more.
-    pub(super) async fn delete_device(&self, user: UserId, id: DeviceId) -> Result<(), Fault> {
-        let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        delete
-            .key("pk", user_key(user))
-            .key("sk", sort_key(id))
-            .send()
-            .await
-            .map_err(|error| Fault::of("DeleteItem device", &error))?;
-        Ok(())
-    }
 }
 
 pub(super) fn read(item: &Item) -> Option<DeviceRecord> {
@@ -85,6 +73,6 @@ pub(super) fn read(item: &Item) -> Option<DeviceRecord> {
     })
 }
 
-fn sort_key(id: DeviceId) -> AttributeValue {
+pub(super) fn sort_key(id: DeviceId) -> AttributeValue {
     text(format!("{PREFIX}{id}"))
 }

@@ -5,6 +5,7 @@ mod counter;
 mod device;
 mod fault;
 mod ledger;
+mod recovery;
 mod table;
 mod user;
 

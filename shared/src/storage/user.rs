@@ -2,15 +2,18 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use futures_util::FutureExt;
+
 use super::{
     Fault, Table, device,
     ledger::{self, Commit},
+    recovery,
     table::{COUNT_UNITS, Item, as_text, text, user_key},
 };
 use crate::{
     domain::{
-        CommitId, Counter, Decision, DeviceId, DeviceRecord, Groundwork, Ledger, LoginId, Policy, Refusal, Snapshot,
-        Timestamp, UserId,
+        CommitId, Counter, CounterKind, Decision, Groundwork, ItemName, Ledger, LoginId, Policy, Refusal, Snapshot,
+        Timestamp, UserId, keys::Keys,
     },
     random,
 };
@@ -73,7 +76,32 @@ impl Table {
         let outcome = self.decide_and_commit(subject, now, rule, &mut work).await;
         if let (Err(_), Some(written)) = (&outcome, work.written) {
             // The ledger does not name it. TTL would take days, and until then it would make every load dearer.
-            let _ = self.delete_device(subject.user, written).await;
+            let _ = self.delete(subject.user, written).await;
+        }
+        outcome
+    }
+
+    /// Decides by a rule that takes a recovery code. A wrong one cannot be a guess, so it neither locks nor contends: it
+    /// raises a counter of its own. A right one passes even where that is full.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`] where the code is wrong, or too many were.
+    pub async fn decide_recovery<T: Send>(
+        &self,
+        subject: Subject,
+        keys: &Keys,
+        now: Timestamp,
+        rule: impl Fn(&Snapshot) -> Decision<T> + Send + Sync,
+    ) -> Result<T, Fault> {
+        let outcome = self.decide(subject, now, rule).await;
+        if let Err(Fault::Refused(Refusal::WrongRecoveryCode)) = outcome {
+            let counter = Counter {
+                kind: CounterKind::Recovery,
+                key: keys.limit_key(&subject.user.0),
+                window: Policy::SEND_WINDOW,
+                max: Policy::WRONG_RECOVERY_CODES,
+            };
+            self.raise(&counter, now).await?;
         }
         outcome
     }
@@ -148,8 +176,9 @@ impl Table {
             Some(ledger) => ledger,
             None => Ledger::fresh(random::number()?),
         };
-        let devices = items.iter().filter(|item| !is_ledger(item)).filter_map(device::read).collect();
-        Ok(Snapshot { ledger, stored: is_stored, devices, code })
+        let devices = items.iter().filter_map(device::read).collect();
+        let recovery = items.iter().filter_map(recovery::read).collect();
+        Ok(Snapshot { ledger, stored: is_stored, devices, recovery, code })
     }
 
     async fn query_user(&self, user: UserId, read: Read) -> Result<Vec<Item>, Fault> {
@@ -178,24 +207,38 @@ impl Table {
 
     /// Puts in place what the commit relies on. `Lost` where that is gone: the snapshot was stale.
     async fn prepare(&self, groundwork: Groundwork, work: &mut Work) -> Result<Commit, Fault> {
-        match groundwork {
-            Groundwork::None => Ok(Commit::Done),
-            Groundwork::PutDevice(DeviceRecord { id, .. }) if work.written == Some(id) => Ok(Commit::Done),
-            Groundwork::PutDevice(record) => {
-                work.written = Some(record.id);
-                self.put_device(work.user, &record).await?;
-                Ok(Commit::Done)
+        let (name, written) = match &groundwork {
+            Groundwork::None => return Ok(Commit::Done),
+            Groundwork::KeepDevice(id) => return self.keep_device(work.user, *id).await,
+            Groundwork::PutDevice(record) => (ItemName::Device(record.id), self.put_device(work.user, record).boxed()),
+            Groundwork::PutRecovery(record) => {
+                (ItemName::Recovery(record.id), self.put_recovery(work.user, record).boxed())
             }
-            Groundwork::KeepDevice(id) => self.keep_device(work.user, id).await,
+        };
+        // Decided again after a lost race: the item is there already.
+        if work.written != Some(name) {
+            work.written = Some(name);
+            written.await?;
+        }
+        Ok(Commit::Done)
+    }
+
+    /// Deletes the items that the ledger names no more. What fails here is garbage, no more.
+    async fn delete_dropped(&self, user: UserId, before: &Ledger, after: &Ledger) {
+        let kept: HashSet<_> = after.named_items().collect();
+        for dropped in before.named_items().filter(|name| !kept.contains(name)) {
+            let _ = self.delete(user, dropped).await;
         }
     }
 
-    /// Deletes the items of devices and set-ups that the ledger names no more. What fails here is garbage, no more.
-    async fn delete_dropped(&self, user: UserId, before: &Ledger, after: &Ledger) {
-        let kept: HashSet<_> = after.named_devices().collect();
-        for dropped in before.named_devices().filter(|id| !kept.contains(id)) {
-            let _ = self.delete_device(user, dropped).await;
-        }
+    async fn delete(&self, user: UserId, name: ItemName) -> Result<(), Fault> {
+        let sort_key = match name {
+            ItemName::Device(id) => device::sort_key(id),
+            ItemName::Recovery(id) => recovery::sort_key(id),
+        };
+        let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
+        let deleted = delete.key("pk", user_key(user)).key("sk", sort_key).send().await;
+        deleted.map(|_| ()).map_err(|error| Fault::of("DeleteItem", &error))
     }
 
     /// Raises counters side by side. The first that is full refuses; where one cannot be asked, that is said too.
@@ -214,8 +257,8 @@ impl Table {
 struct Work {
     user: UserId,
     commit: CommitId,
-    /// The item of a set-up that was written and is not named yet.
-    written: Option<DeviceId>,
+    /// The item that was written and is not named yet.
+    written: Option<ItemName>,
 }
 
 /// Waits a random while, so that those who lost a race do not meet again.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Claims, verifier::public_half};
 use crate::{
     config::{Config, JwtConfig},
-    domain::{Method, Policy, Proof, Timestamp, UserId, keys::Keys, verify::Verified},
+    domain::{Factor, Policy, Proof, Timestamp, UserId, keys::Keys, verify::Verified},
     http::Problem,
     random,
 };
@@ -42,7 +42,7 @@ impl Minter {
     pub fn mint(&self, user: UserId, claims: &Claims, verified: &Verified) -> Result<MintedToken, Problem> {
         let token_id = random::uuid()?.to_string();
         let now = verified.auth_time;
-        let proof = Proof { epoch: verified.epoch, method: verified.method, auth_time: now };
+        let proof = Proof { epoch: verified.epoch, method: verified.factor, auth_time: now };
         let mac = self.keys.proof_mac(user, &token_id, &proof);
         let expires = now.plus(self.lifetime);
         let expires = claims.millis("exp").map_or(expires, |exp| expires.min(Timestamp::from_millis(exp)));
@@ -54,7 +54,7 @@ impl Minter {
         let ours = json!({
             "isMfaEnabled": verified.enabled,
             "isMfaVerified": true,
-            "amr": authentication_methods(verified.method),
+            "amr": authentication_methods(verified.factor),
             "auth_time": now.as_secs(),
             "mfa": {
                 "epoch": proof.epoch,
@@ -76,11 +76,11 @@ impl Minter {
     }
 }
 
-/// RFC 8176. E-mail has no value of its own there.
-fn authentication_methods(method: Method) -> &'static [&'static str] {
-    match method {
-        Method::Totp => &["otp", "mfa"],
-        Method::Sms => &["sms", "mfa"],
-        Method::Email => &["mfa"],
+/// RFC 8176. E-mail and recovery codes have no value of their own there.
+fn authentication_methods(factor: Factor) -> &'static [&'static str] {
+    match factor {
+        Factor::Totp => &["otp", "mfa"],
+        Factor::Sms => &["sms", "mfa"],
+        Factor::Email | Factor::RecoveryCode => &["mfa"],
     }
 }

@@ -10,7 +10,7 @@ use super::{Claims, claims::UniqueClaims};
 use crate::{
     config::{Config, JwtConfig},
     domain::{
-        Address, Caller, Contact, Email, Method, Phone, Policy, Proof, Timestamp, UserId,
+        Address, Caller, Contact, Email, Factor, Phone, Policy, Proof, Timestamp, UserId,
         keys::{self, Keys},
     },
     http::Problem,
@@ -139,7 +139,7 @@ impl Verifier {
         let claim = claims.get("mfa")?.as_object()?;
         let proof = Proof {
             epoch: claim.get("epoch")?.as_u64()?,
-            method: Method::parse(claim.get("method")?.as_str()?)?,
+            method: Factor::parse(claim.get("method")?.as_str()?)?,
             auth_time: Timestamp::from_secs(claim.get("auth_time")?.as_u64()?),
         };
         let mac = data_encoding::BASE64URL_NOPAD.decode(claim.get("mac")?.as_str()?.as_bytes()).ok()?;

@@ -1,0 +1,60 @@
+//! `POST /auth/mfa/generate-recovery-code`: ten new recovery codes, shown once; earlier ones are void.
+
+use lambda_http::http::Method;
+use mfa::{
+    Bundle,
+    domain::{
+        Policy, RecoveryId,
+        recovery::{self, RecoveryCode, RecoveryRecord},
+    },
+    http::{Call, Endpoint, NoBody, Problem},
+    random,
+    storage::Subject,
+};
+use serde::Serialize;
+
+/// The endpoint.
+pub struct GenerateRecoveryCode {
+    bundle: Bundle,
+}
+
+/// The codes; `code` is the first of them, for clients that know of one only.
+#[derive(Serialize)]
+pub struct RecoveryCodes {
+    codes: Vec<String>,
+    code: String,
+}
+
+impl GenerateRecoveryCode {
+    /// Built from the bundle.
+    #[must_use]
+    pub fn new(bundle: &Bundle) -> Self {
+        Self { bundle: bundle.clone() }
+    }
+}
+
+impl Endpoint for GenerateRecoveryCode {
+    const NAME: &'static str = "generate-recovery-code";
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/auth/mfa/generate-recovery-code";
+    type Body = NoBody;
+    type Reply = RecoveryCodes;
+
+    async fn handle(&self, call: Call<NoBody>) -> Result<RecoveryCodes, Problem> {
+        let Bundle { policy, keys, table, .. } = &self.bundle;
+        let user = call.caller.user;
+        let id = RecoveryId(random::bytes()?);
+        let codes = (0..Policy::RECOVERY_CODES)
+            .map(|_| random::bytes().map(RecoveryCode::from_random))
+            .collect::<Result<Vec<_>, _>>()?;
+        let tags = codes.iter().map(|code| keys.recovery_tag(user, id, code)).collect();
+        let record = RecoveryRecord { id, tags };
+
+        let cx = call.context(policy, keys);
+        let rule = |snapshot: &_| recovery::replace(snapshot, &record, &cx);
+        table.decide(Subject::user(user), call.now, rule).await?;
+
+        let codes: Vec<String> = codes.iter().map(RecoveryCode::to_text).collect();
+        Ok(RecoveryCodes { code: codes.first().cloned().unwrap_or_default(), codes })
+    }
+}

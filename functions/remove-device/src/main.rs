@@ -1,0 +1,6 @@
+//! The Lambda function `remove-device`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    mfa::http::run(mfa_remove_device::RemoveDevice::new).await
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `reset-totp`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    mfa::http::run(mfa_reset_totp::ResetTotp::new).await
+}

@@ -1,0 +1,192 @@
+//! Recovery codes: ten at a time, each works once, and passes a lock.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::{
+    Context, Decision, Groundwork, Policy, RecoveryId, RecoveryTag, Refusal, Snapshot, gate,
+    ledger::RecoverySet,
+    switch,
+    verify::{Factor, Verified},
+};
+
+/// A recovery code: 120 random bits, written as 24 characters of Crockford's base 32 in groups of four.
+pub struct RecoveryCode(Zeroizing<[u8; 15]>);
+
+impl RecoveryCode {
+    /// A code of random bytes.
+    #[must_use]
+    pub fn from_random(bytes: [u8; 15]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Reads a code as people type it: with or without separators, in any case, `O` for `0`, `I` and `L` for `1`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain: Zeroizing<String> =
+            Zeroizing::new(text.chars().filter(|c| !matches!(c, ' ' | '-')).map(forgiven).collect());
+        let bytes = Zeroizing::new(crockford()?.decode(plain.as_bytes()).ok()?);
+        Some(Self(Zeroizing::new(bytes.as_slice().try_into().ok()?)))
+    }
+
+    /// The bytes that are hashed.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    /// The code as it is shown: `XXXX-XXXX-XXXX-XXXX-XXXX-XXXX`.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let plain = crockford().map(|base32| base32.encode(self.as_bytes())).unwrap_or_default();
+        let groups: Vec<&str> =
+            plain.as_bytes().chunks(4).filter_map(|group| std::str::from_utf8(group).ok()).collect();
+        groups.join("-")
+    }
+}
+
+/// What Crockford's alphabet lets people confuse.
+fn forgiven(c: char) -> char {
+    match c.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        upper => upper,
+    }
+}
+
+fn crockford() -> Option<data_encoding::Encoding> {
+    let mut specification = data_encoding::Specification::new();
+    specification.symbols.push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
+    specification.encoding().ok()
+}
+
+// A recovery code must never reach a log by a stray `{:?}`.
+impl fmt::Debug for RecoveryCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecoveryCode(…)")
+    }
+}
+
+/// The item of a recovery set: immutable data. Which of its codes were used, the ledger says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryRecord {
+    /// Which set; it counts only while the ledger names it.
+    pub id: RecoveryId,
+    /// Keyed hashes of the codes, in order.
+    pub tags: Vec<RecoveryTag>,
+}
+
+/// Makes `record` the user's recovery set; an earlier one is void.
+#[must_use]
+pub fn replace(snapshot: &Snapshot, record: &RecoveryRecord, cx: &Context<'_>) -> Decision<()> {
+    if let Err(refusal) = gate::pass(snapshot, cx) {
+        return Decision::refuse(refusal);
+    }
+    let mut ledger = snapshot.ledger.clone();
+    ledger.recovery = Some(RecoverySet { id: record.id, used: 0, created: cx.now });
+    Decision::commit_after(Groundwork::PutRecovery(record.clone()), ledger, Ok(()))
+}
+
+/// A recovery code that was right.
+#[derive(Clone, Copy, Debug)]
+pub struct Redeemed {
+    /// What it proves.
+    pub verified: Verified,
+    /// How many of the set are left.
+    pub left: u32,
+}
+
+/// Takes a recovery code as a second factor. It passes a lock and ends it, and begins a new epoch: whoever had to use one has
+/// lost something that trust, sessions and proofs may hang on.
+///
+/// A wrong one is no guess (120 bits) and changes nothing here.
+#[must_use]
+pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Decision<Redeemed> {
+    let Some(place) = place_of(snapshot, code, cx) else {
+        return Decision::refuse(Refusal::WrongRecoveryCode);
+    };
+    let mut ledger = snapshot.ledger.clone();
+    if let Some(set) = &mut ledger.recovery {
+        set.used |= 1 << place;
+    }
+    ledger.failures.unlock(cx.now);
+    ledger.epoch = ledger.epoch.saturating_add(1);
+    ledger.grace = None;
+    switch::right_code(&mut ledger, cx);
+    let left = ledger.recovery.as_ref().map_or(0, RecoverySet::left);
+    let verified = Verified::of(&ledger, Factor::RecoveryCode, cx.now);
+    Decision::commit(ledger, Ok(Redeemed { verified, left }))
+}
+
+/// Starts over with a recovery code: devices, set-ups, codes and the recovery set are gone, and MFA is off.
+#[must_use]
+pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Decision<()> {
+    if place_of(snapshot, code, cx).is_none() {
+        return Decision::refuse(Refusal::WrongRecoveryCode);
+    }
+    let mut ledger = snapshot.ledger.clone();
+    ledger.enabled = false;
+    ledger.epoch = ledger.epoch.saturating_add(1);
+    ledger.devices.clear();
+    ledger.setups.clear();
+    ledger.codes.clear();
+    ledger.recovery = None;
+    ledger.proven.clear();
+    ledger.recent.clear();
+    ledger.grace = None;
+    ledger.failures.unlock(cx.now);
+    Decision::commit(ledger, Ok(()))
+}
+
+/// The place of an unused code in the set that the ledger names. All are compared, whichever matches.
+fn place_of(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Option<usize> {
+    let code = code?;
+    let set = snapshot.ledger.recovery.as_ref()?;
+    let record = snapshot.recovery_set()?;
+    let matching: Vec<usize> = record
+        .tags
+        .iter()
+        .enumerate()
+        .filter(|(_, tag)| cx.keys.is_recovery_code(cx.caller.user, record.id, tag, code))
+        .map(|(place, _)| place)
+        .collect();
+    matching.into_iter().find(|place| *place < Policy::RECOVERY_CODES && set.used & (1 << place) == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: [u8; 15] = [0, 1, 2, 250, 251, 252, 7, 8, 9, 128, 64, 32, 16, 255, 254];
+
+    #[test]
+    fn a_code_is_24_characters_in_groups_of_four_and_reads_back() {
+        let text = RecoveryCode::from_random(BYTES).to_text();
+        assert_eq!(text.len(), 29);
+        assert!(text.split('-').all(|group| group.len() == 4), "{text}");
+        assert_eq!(RecoveryCode::parse(&text).map(|code| *code.0), Some(BYTES));
+    }
+
+    #[test]
+    fn separators_case_and_look_alikes_are_forgiven() {
+        let text = RecoveryCode::from_random(BYTES).to_text();
+        let typed = [
+            text.replace('-', ""),
+            text.to_lowercase(),
+            text.replace('-', " "),
+            format!(" {} ", text.replace('0', "O").replace('1', "l")),
+            text.replace('0', "o").replace('1', "I"),
+        ];
+        for typed in typed {
+            assert_eq!(RecoveryCode::parse(&typed).map(|code| *code.0), Some(BYTES), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_code_is_none() {
+        for bad in ["", "0000", "U".repeat(24).as_str(), "0".repeat(23).as_str(), "0".repeat(25).as_str(), "00\u{0}0"] {
+            assert!(RecoveryCode::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

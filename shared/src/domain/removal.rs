@@ -1,0 +1,27 @@
+//! Removing an authenticator.
+
+use super::{Context, Decision, DeviceId, Refusal, Snapshot, gate};
+
+/// Removes a device, or gives up an open set-up. While MFA is on, one usable method must be left.
+///
+/// `id` is `None` where what was named is no id at all: it is answered like somebody else's.
+#[must_use]
+pub fn remove(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> Decision<()> {
+    if let Err(refusal) = gate::pass(snapshot, cx) {
+        return Decision::refuse(refusal);
+    }
+    let Some(id) = id else { return Decision::refuse(Refusal::DeviceNotFound) };
+    let mut ledger = snapshot.ledger.clone();
+    ledger.devices.retain(|device| device.id != id);
+    ledger.setups.retain(|setup| setup.id != id || setup.until <= cx.now);
+    if ledger == snapshot.ledger {
+        return Decision::refuse(Refusal::DeviceNotFound);
+    }
+    let had_device = ledger.devices.len() < snapshot.ledger.devices.len();
+    let is_on = ledger.enabled || cx.policy.required;
+    let after = Snapshot { ledger, ..snapshot.clone() };
+    if had_device && is_on && gate::usable_methods(&after, cx).is_empty() {
+        return Decision::refuse(Refusal::LastMethod);
+    }
+    Decision::commit(after.ledger, Ok(()))
+}

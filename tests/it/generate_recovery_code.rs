@@ -1,0 +1,62 @@
+use std::collections::HashSet;
+
+use mfa_tests::TestBundle;
+
+#[tokio::test]
+async fn ten_codes_are_given_and_the_first_of_them_alone_too() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    assert_eq!(alice.status().await["hasRecoveryCode"], false);
+    let answer = alice.post("/auth/mfa/generate-recovery-code", serde_json::json!({})).await;
+    let codes = answer.body["codes"].as_array().expect("codes").clone();
+    assert_eq!(answer.body["code"], codes[0]);
+    let different: HashSet<_> = codes.iter().map(ToString::to_string).collect();
+    assert_eq!((codes.len(), different.len()), (10, 10));
+    for code in codes {
+        let groups: Vec<_> = code.as_str().expect("a code").split('-').map(str::len).collect();
+        assert_eq!(groups, [4; 6]);
+    }
+    assert_eq!(alice.status().await["hasRecoveryCode"], true);
+}
+
+#[tokio::test]
+async fn a_new_set_voids_the_old_one_and_leaves_no_garbage() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let old = alice.generate_recovery_codes().await;
+    let new = alice.generate_recovery_codes().await;
+    assert_eq!(mfa.dump().await.len(), 2, "one set and the ledger");
+    alice.recover(&old[0]).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
+    alice.recover(&new[0]).await.assert_ok();
+}
+
+#[tokio::test]
+async fn while_mfa_is_on_a_proof_is_needed() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let owner = person.login();
+    let code = owner.receive_code("email").await;
+    let proven = owner.prove("email", &code).await;
+    proven.toggle(true).await.assert_ok();
+    proven.generate_recovery_codes().await; // by the grace of the login that switched MFA on
+    let stranger = person.login();
+    stranger.post("/auth/mfa/generate-recovery-code", serde_json::json!({})).await.assert_problem(401, "MFA_REQUIRED");
+}
+
+#[tokio::test]
+async fn a_set_older_than_an_hour_is_void_when_mfa_is_switched_on() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let planted = person.login().generate_recovery_codes().await;
+    mfa.advance(3601);
+    let owner = person.login();
+    owner.toggle(true).await.assert_ok();
+    assert_eq!(owner.status().await["hasRecoveryCode"], false);
+    person.login().recover(&planted[0]).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
+
+    let other = mfa.user("bob").with_email("bob@example.com").login();
+    let fresh = other.generate_recovery_codes().await;
+    mfa.advance(3600);
+    other.toggle(true).await.assert_ok();
+    other.recover(&fresh[0]).await.assert_ok();
+}

@@ -1,0 +1,92 @@
+use lambda_http::http::Method;
+use mfa_tests::TestBundle;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_removed_device_is_gone_and_judges_nothing_any_more() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let (kept, removed) = (alice.enrol().await, alice.enrol().await);
+    assert_eq!(
+        alice.remove(&removed.device_id).await.assert_ok(),
+        json!({ "message": "MFA device removed successfully" })
+    );
+    let list = alice.devices().await.to_string();
+    assert!(list.contains(&kept.device_id) && !list.contains(&removed.device_id));
+    alice.verify("totp", &removed.next_code(&mfa)).await.assert_problem(400, "MFA_CODE_INVALID");
+    alice.verify("totp", &kept.code(&mfa)).await.assert_ok();
+    assert_eq!(mfa.dump().await.len(), 2, "its item is gone too");
+}
+
+#[tokio::test]
+async fn an_open_setup_can_be_given_up() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let open = alice.open_authenticator().await;
+    alice.remove(&open.device_id).await.assert_ok();
+    assert_eq!(alice.devices().await, json!([]));
+    alice.confirm(&open.code(&mfa), &open.secret).await.assert_problem(400, "MFA_CODE_INVALID");
+}
+
+#[tokio::test]
+async fn unknown_foreign_expired_and_malformed_ids_are_not_found_alike() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let bob = mfa.user("bob").login();
+    let bobs = bob.enrol().await;
+    let expired = alice.open_authenticator().await;
+    mfa.advance(600);
+    let first = alice.remove("00000000-0000-4000-8000-000000000000").await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
+    for id in [bobs.device_id.as_str(), expired.device_id.as_str(), "x", "%00", "..", "1", "MFA#LEDGER"] {
+        let answer = alice.remove(id).await;
+        assert_eq!((answer.status, &answer.body), (404, &first.body), "{id}");
+    }
+    assert_eq!(bob.devices().await.as_array().map(Vec::len), Some(1), "the device is still there");
+}
+
+#[tokio::test]
+async fn while_mfa_is_on_the_last_usable_method_stays() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let (first, second) = (alice.enrol().await, alice.enrol().await);
+    alice.toggle(true).await.assert_ok();
+    alice.remove(&first.device_id).await.assert_ok();
+    alice.remove(&second.device_id).await.assert_problem(409, "MFA_LAST_METHOD");
+    alice.toggle(false).await.assert_ok();
+    mfa.user("alice").login().remove(&second.device_id).await.assert_ok();
+
+    // With an address that can be used there is another method.
+    let bob = mfa.user("bob").with_email("bob@example.com").login();
+    let only = bob.enrol().await;
+    bob.toggle(true).await.assert_ok();
+    bob.remove(&only.device_id).await.assert_ok();
+}
+
+#[tokio::test]
+async fn while_mfa_is_required_the_last_usable_method_stays() {
+    let mfa = TestBundle::start_with(&[("MFA_REQUIRED", "true")]).await;
+    let alice = mfa.user("alice").login();
+    let only = alice.enrol().await;
+    alice.remove(&only.device_id).await.assert_problem(409, "MFA_LAST_METHOD");
+}
+
+#[tokio::test]
+async fn a_removal_without_a_proof_is_refused_before_it_says_whether_the_device_is_there() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice");
+    let owner = person.login();
+    let device = owner.enrol().await;
+    owner.toggle(true).await.assert_ok();
+    for id in [device.device_id.as_str(), "00000000-0000-4000-8000-000000000000", "x"] {
+        person.login().remove(id).await.assert_problem(401, "MFA_REQUIRED");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_sent_along_is_not_read() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    let device = alice.enrol().await;
+    let path = format!("/auth/mfa/devices/{}", device.device_id);
+    alice.call(Method::DELETE, &path, b"{".to_vec()).await.assert_ok();
+}
