@@ -171,24 +171,56 @@ expect "200" GET /auth/mfa/devices
 holds '.[0].lastUsedAt'
 
 echo "The verified token opens what the login token does not"
-local_call GET /__local/table >"$work/table.json" # as it is while MFA is on
 expect "401 MFA_REQUIRED" POST /auth/mfa/setup-totp
+expect "401 MFA_REQUIRED" POST /auth/mfa/generate-recovery-code
 token=$verified
+expect "200" POST /auth/mfa/generate-recovery-code
+holds '(.codes | length) == 10 and (.codes | unique | length) == 10 and .code == .codes[0]'
+mapfile -t recovery_codes < <(jq -r '.codes[]' <<<"$reply")
+secret "${recovery_codes[@]}"
+
+echo "A recovery code"
+sign_in "$login"
+expect "400 MISSING_REQUIRED_FIELD" POST /auth/mfa/verify-recovery-code '{}'
+expect "400 MFA_RECOVERY_CODE_INVALID" POST /auth/mfa/verify-recovery-code '{"code":"0123-4567-89AB-CDEF-GHJK-MNPQ"}'
+expect "200" POST /auth/mfa/verify-recovery-code "{\"code\":\"${recovery_codes[0]}\"}"
+holds '.recoveryCodesLeft == 9 and .isRequiresMfa == false'
+recovered=$(jq -r .accessToken <<<"$reply")
+secret "$recovered"
+expect "400 MFA_RECOVERY_CODE_INVALID" POST /auth/mfa/verify-recovery-code "{\"code\":\"${recovery_codes[0]}\"}"
+local_call GET /__local/table >"$work/table-on.json" # as it is while MFA is on
+
+echo "Remove the authenticator"
+expect "200" GET /auth/mfa/devices
+device=$(jq -r '.[0].id' <<<"$reply")
+expect "401 MFA_REQUIRED" DELETE "/auth/mfa/devices/$device"
+token=$verified # void since the recovery code was used
+expect "401 MFA_REQUIRED" DELETE "/auth/mfa/devices/$device"
+token=$recovered
+expect "404 MFA_DEVICE_NOT_FOUND" DELETE /auth/mfa/devices/00000000-0000-4000-8000-000000000000
+expect "200" DELETE "/auth/mfa/devices/$device"
+expect "200" GET /auth/mfa/devices
+holds '. == []'
+
+echo "Turn MFA off, on again, and start over"
 expect "200" POST /auth/mfa/toggle '{"enabled":false}'
+expect "200" POST /auth/mfa/toggle '{"enabled":true}'
+expect "400 MFA_RECOVERY_CODE_INVALID" POST /auth/mfa/reset-totp "{\"code\":\"${recovery_codes[0]}\"}"
+expect "200" POST /auth/mfa/reset-totp "{\"code\":\"${recovery_codes[1]}\"}"
 expect "200" GET /auth/mfa/status
-holds '.isEnabled == false'
+holds '.isEnabled == false and .hasRecoveryCode == false and .totpDevices == []'
 
 echo "Nothing that opens a door is readable"
-local_call GET /__local/table >"$work/table-after.json"
-grep -q 'MFA#LEDGER' "$work/table.json" || fail "the dump of the table is no dump"
+local_call GET /__local/table >"$work/table-off.json"
+grep -q 'MFA#LEDGER' "$work/table-on.json" || fail "the dump of the table is no dump"
 grep -q '^200 POST .*/auth/mfa/verify' "$work/output" || fail "the output of the server is no output"
-python3 .ci/readable.py "$work/secrets" "$work/table.json" "$work/table-after.json" "$work/output"
+python3 .ci/readable.py "$work/secrets" "$work/table-on.json" "$work/table-off.json" "$work/output"
 # The search itself must be able to fail.
 while read -r planted; do
-  jq --arg text "$planted" '. + [{"planted": {"S": $text}}]' "$work/table.json" >"$work/planted.json"
+  jq --arg text "$planted" '. + [{"planted": {"S": $text}}]' "$work/table-on.json" >"$work/planted.json"
   python3 .ci/readable.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "a planted secret is not found"
 done <"$work/secrets"
 raw=$(base32 -d <<<"$totp_secret" | base64)
-jq --arg bytes "$raw" '. + [{"planted": {"B": $bytes}}]' "$work/table.json" >"$work/planted.json"
+jq --arg bytes "$raw" '. + [{"planted": {"B": $bytes}}]' "$work/table-on.json" >"$work/planted.json"
 python3 .ci/readable.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "a planted binary secret is not found"
 echo "  each of $(wc -l <"$work/secrets") secrets is found where it is planted, and nowhere else"

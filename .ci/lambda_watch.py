@@ -38,20 +38,26 @@ def journey(workbench, mfa):
 
     def call(method, path, body=None):
         answer = mfa.ok(method, f"/auth/mfa/{path}", body, token)
-        print(f"  200  {method:<4} /auth/mfa/{path}")
+        print(f"  200  {method:<6} /auth/mfa/{path}")
         return answer
 
     expect("status", call("GET", "status")["isEnabled"], False)
     secret = call("POST", "setup-totp", {"deviceName": "Pocket phone"})["secret"]
     otp = totp(secret, workbench.ok("GET", "/__local/clock")["unix"])
     call("POST", "verify-totp-setup", {"otp": otp, "secret": secret})
-    expect("devices", [device["deviceName"] for device in call("GET", "devices")], ["Pocket phone"])
+    [device] = call("GET", "devices")
+    expect("device", device["deviceName"], "Pocket phone")
     call("POST", "toggle", {"enabled": True})
+    recovery_codes = call("POST", "generate-recovery-code")["codes"]
     call("POST", "challenge", {"method": "email"})
     [mail] = workbench.ok("GET", "/__local/inbox")
     tokens = call("POST", "verify", {"method": "email", "otp": mail["code"]})
     expect("claim isMfaVerified", claims_of(tokens["accessToken"])["isMfaVerified"], True)
     expect("status", call("GET", "status")["isEnabled"], True)
+    token = call("POST", "verify-recovery-code", {"code": recovery_codes[0]})["accessToken"]
+    call("DELETE", f"devices/{device['id']}")
+    call("POST", "reset-totp", {"code": recovery_codes[1]})
+    expect("status", call("GET", "status")["isEnabled"], False)
 
 
 def invoke_events(port):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Looks for secrets in files, `readable.py SECRETS FILE…`, a secret a line, and fails where it finds one.
 
-In any case, as text, base64, base64url, hexadecimal and the raw bytes of a base 32 secret; of a token also each part.
+In any case, as text, base64, base64url and hexadecimal; of a base 32 secret also its bytes, of a recovery code also its
+characters without the hyphens, of a token also each part.
 """
 
 import base64
@@ -15,6 +16,8 @@ def forms(secret):
     raws = [secret.encode()]
     if re.fullmatch("[A-Z2-7]{32}", secret):
         raws.append(base64.b32decode(secret))
+    if re.fullmatch("[0-9A-Z]{4}(-[0-9A-Z]{4})+", secret):
+        raws.append(secret.replace("-", "").encode())
     if secret.count(".") == 2:
         # The header of a token is no secret.
         raws += [part.encode() for part in secret.split(".")[1:]]

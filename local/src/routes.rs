@@ -39,16 +39,16 @@ impl LocalRoute {
 #[must_use]
 pub fn routes(bundle: &Bundle) -> Vec<LocalRoute> {
     vec![
-        LocalRoute::of(bundle, mfa_status::Status::new),
-        LocalRoute::of(bundle, mfa_list_devices::ListDevices::new),
-        LocalRoute::of(bundle, mfa_remove_device::RemoveDevice::new),
-        LocalRoute::of(bundle, mfa_toggle::Toggle::new),
+        LocalRoute::of(bundle, |_| mfa_status::Status),
+        LocalRoute::of(bundle, |_| mfa_list_devices::ListDevices),
+        LocalRoute::of(bundle, |_| mfa_remove_device::RemoveDevice),
+        LocalRoute::of(bundle, |_| mfa_toggle::Toggle),
         LocalRoute::of(bundle, mfa_challenge::Challenge::new),
-        LocalRoute::of(bundle, mfa_setup_totp::SetupTotp::new),
-        LocalRoute::of(bundle, mfa_verify_totp_setup::VerifyTotpSetup::new),
-        LocalRoute::of(bundle, mfa_verify::Verify::new),
-        LocalRoute::of(bundle, mfa_generate_recovery_code::GenerateRecoveryCode::new),
-        LocalRoute::of(bundle, mfa_verify_recovery_code::VerifyRecoveryCode::new),
-        LocalRoute::of(bundle, mfa_reset_totp::ResetTotp::new),
+        LocalRoute::of(bundle, |_| mfa_setup_totp::SetupTotp),
+        LocalRoute::of(bundle, |_| mfa_verify_totp_setup::VerifyTotpSetup),
+        LocalRoute::of(bundle, |_| mfa_verify::Verify),
+        LocalRoute::of(bundle, |_| mfa_generate_recovery_code::GenerateRecoveryCode),
+        LocalRoute::of(bundle, |_| mfa_verify_recovery_code::VerifyRecoveryCode),
+        LocalRoute::of(bundle, |_| mfa_reset_totp::ResetTotp),
     ]
 }

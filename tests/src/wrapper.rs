@@ -16,7 +16,7 @@ use hyper_util::{
 };
 use lambda_http::http::{StatusCode, request::Parts};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 /// Stands in front of `DynamoDB`, notes every call, and breaks those that it is told to.
 #[derive(Clone)]
@@ -72,6 +72,7 @@ impl Wrapper {
         let forward = Forward {
             target: target.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
+            places: Arc::new(Semaphore::new(32)),
             state: Arc::clone(&state),
         };
         let router = Router::new().fallback(handle).with_state(forward);
@@ -110,6 +111,7 @@ impl Wrapper {
 struct Forward {
     target: String,
     client: Client<HttpConnector, Body>,
+    places: Arc<Semaphore>,
     state: Arc<Mutex<Plan>>,
 }
 
@@ -149,6 +151,8 @@ impl Forward {
         // The SDK would check the engine's checksum against the answer that is changed here.
         parts.headers.remove("accept-encoding");
         let request = Request::from_parts(parts, Body::from(body));
+        // A thousand clients at once, yet not a thousand connections more.
+        let _place = self.places.acquire().await.expect("never closed");
         let response = self.client.request(request).await.expect("the engine answers");
         let status = response.status();
         let body = response.into_body().collect().await.expect("an answer").to_bytes();

@@ -1,23 +1,22 @@
 //! `POST /auth/mfa/challenge`: sends a code by e-mail or text message.
 
-use lambda_http::http::Method;
+use lambda_http::http::Method as HttpMethod;
 use mfa::{
     Bundle,
     delivery::{EmailSender, NotSent, SmsSender, messages::MessageTexts},
     domain::{
-        Address, Caller, CodeId, CodeRecord, Context, Method as Factor, Policy, Refusal,
+        Address, Caller, CodeId, CodeRecord, Context, Method, Policy, Refusal,
         challenge::{self, Announced, Order, Unsent},
         code::Otp,
     },
     http::{Call, Endpoint, Fields, Problem, ReadBody},
     random,
-    storage::{Fault, Subject},
+    storage::{Fault, Subject, Table},
 };
 use serde::Serialize;
 
 /// The endpoint.
 pub struct Challenge {
-    bundle: Bundle,
     texts: MessageTexts,
     email: Option<EmailSender>,
     sms: Option<SmsSender>,
@@ -26,7 +25,7 @@ pub struct Challenge {
 /// `{method}`.
 #[derive(Debug)]
 pub struct ChallengeBody {
-    method: Factor,
+    method: Method,
 }
 
 /// What was sent where. For an authenticator the message alone.
@@ -59,22 +58,20 @@ impl Challenge {
     pub fn new(bundle: &Bundle) -> Self {
         let config = &bundle.config;
         Self {
-            bundle: bundle.clone(),
             texts: config.message_texts(),
             email: config.email.as_ref().map(|email| EmailSender::new(&config.aws, email)),
             sms: config.sms.as_ref().map(|sms| SmsSender::new(&config.aws, sms)),
         }
     }
 
-    async fn challenge_totp(&self, call: &Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
-        let subject = Subject::user(call.caller.user);
-        self.bundle.table.decide(subject, call.now, challenge::totp_is_ready).await?;
-        Ok(ChallengeReply { message: SENT, sent: None })
-    }
-
     /// Announces the code in the ledger, writes it, sends it: in this order, so that no code arrives that does not count.
-    async fn send_code(&self, call: &Call<ChallengeBody>, address: Address) -> Result<ChallengeReply, Problem> {
-        let Bundle { policy, keys, table, .. } = &self.bundle;
+    async fn send_code(
+        &self,
+        bundle: &Bundle,
+        call: &Call<ChallengeBody>,
+        address: Address,
+    ) -> Result<ChallengeReply, Problem> {
+        let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
         let source = keys.limit_key(call.source.as_bytes());
         let order = Order { id: CodeId(random::bytes()?), address, source };
@@ -86,18 +83,18 @@ impl Challenge {
             Err(Fault::Refused(refusal)) => return Err(refusal.into()),
             // It may have been announced all the same; it surely is not sent.
             Err(fault) => {
-                self.void(&order, Unsent::GiveBack, &cx).await;
+                void(table, &order, Unsent::GiveBack, &cx).await;
                 return Err(fault.into());
             }
         };
         let otp = new_code(policy.code_length)?;
-        if let Err(failure) = self.count_and_write(&order, &otp, &announced, &cx).await {
+        if let Err(failure) = count_and_write(table, &order, &otp, &announced, &cx).await {
             let unsent = if matches!(failure, Fault::Refused(_)) { Unsent::Keep } else { Unsent::GiveBack };
-            self.void(&order, unsent, &cx).await;
+            void(table, &order, unsent, &cx).await;
             return Err(failure.into());
         }
         if let Err(not_sent) = self.deliver(&order.address, &otp).await {
-            return Err(self.not_sent(not_sent, &order, &announced, &cx).await);
+            return Err(failed_delivery(table, not_sent, &order, &announced, &cx).await);
         }
         let sent = Sent {
             expires_in: announced.until.since(call.now).as_secs(),
@@ -107,33 +104,6 @@ impl Challenge {
         Ok(ChallengeReply { message: SENT, sent: Some(sent) })
     }
 
-    /// Raises the counters and writes the code's item, side by side.
-    async fn count_and_write(
-        &self,
-        order: &Order,
-        otp: &Otp,
-        announced: &Announced,
-        cx: &Context<'_>,
-    ) -> Result<(), Fault> {
-        let Bundle { table, .. } = &self.bundle;
-        let Caller { user, login, .. } = *cx.caller;
-        let record = CodeRecord {
-            id: order.id,
-            tag: cx.keys.code_tag(user, order.id, &order.address, otp),
-            announced: cx.now,
-            until: announced.until,
-        };
-        let (raised, written) =
-            tokio::join!(table.raise_all(&announced.counters, cx.now), table.put_code(user, login, &record));
-        match raised {
-            // A text message costs money: where nobody can count it, it is not sent. An e-mail is.
-            Err(Fault::Unavailable(_)) if order.address.method() == Factor::Email => {}
-            raised => raised?,
-        }
-        // A newer code of this login was announced meanwhile: that one counts.
-        if written? { Ok(()) } else { Err(Refusal::Contended.into()) }
-    }
-
     async fn deliver(&self, address: &Address, otp: &Otp) -> Result<(), NotSent> {
         match (address, &self.email, &self.sms) {
             (Address::Email(to), Some(email), _) => email.send(to, self.texts.email(otp.as_str())).await,
@@ -141,23 +111,26 @@ impl Challenge {
             _ => Err(NotSent::Refused("the method is not configured".to_owned())),
         }
     }
+}
 
-    /// What a failed delivery means for the user: what surely was not sent is void and given back; what may arrive
-    /// stays valid, and counted.
-    async fn not_sent(&self, not_sent: NotSent, order: &Order, announced: &Announced, cx: &Context<'_>) -> Problem {
-        let given_back = not_sent.is_certain() && self.void(order, Unsent::GiveBack, cx).await;
-        let cause = not_sent.to_string();
-        let retry_after = if given_back { RETRY_SOON } else { announced.resend_after.as_secs() };
-        match not_sent {
-            NotSent::Rejected(_) => Problem::DeliveryRejected(cause),
-            NotSent::Refused(_) | NotSent::Unknown(_) => Problem::DeliveryFailed { cause, retry_after },
+impl Endpoint for Challenge {
+    const NAME: &'static str = "challenge";
+    const METHOD: HttpMethod = HttpMethod::POST;
+    const PATH: &'static str = "/auth/mfa/challenge";
+    type Body = ChallengeBody;
+    type Reply = ChallengeReply;
+
+    async fn handle(&self, bundle: &Bundle, call: Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
+        let policy = &bundle.policy;
+        let method = call.body.method;
+        if !policy.offers(method) {
+            return Err(Refusal::MethodNotAvailable.into());
         }
-    }
-
-    /// Voids a code that surely was not sent; if this fails, it expires by itself. Says whether the send was given back.
-    async fn void(&self, order: &Order, unsent: Unsent, cx: &Context<'_>) -> bool {
-        let void = |snapshot: &_| challenge::void(snapshot, order.id, cx.now, unsent, cx.now);
-        self.bundle.table.decide(Subject::user(cx.caller.user), cx.now, void).await.unwrap_or(false)
+        if method == Method::Totp {
+            return challenge_totp(bundle, &call).await;
+        }
+        let address = call.caller.contact.address(method, policy).ok_or(Refusal::MethodNotAvailable)?;
+        self.send_code(bundle, &call, address).await
     }
 }
 
@@ -166,31 +139,66 @@ const SENT: &str = "MFA code sent successfully";
 /// When to try again where the provider took nothing and nothing was counted, in seconds.
 const RETRY_SOON: u64 = 5;
 
+async fn challenge_totp(bundle: &Bundle, call: &Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
+    let subject = Subject::user(call.caller.user);
+    bundle.table.decide(subject, call.now, challenge::totp_is_ready).await?;
+    Ok(ChallengeReply { message: SENT, sent: None })
+}
+
+/// Raises the counters and writes the code's item, side by side.
+async fn count_and_write(
+    table: &Table,
+    order: &Order,
+    otp: &Otp,
+    announced: &Announced,
+    cx: &Context<'_>,
+) -> Result<(), Fault> {
+    let Caller { user, login, .. } = *cx.caller;
+    let record = CodeRecord {
+        id: order.id,
+        tag: cx.keys.code_tag(user, order.id, &order.address, otp),
+        announced: cx.now,
+        until: announced.until,
+    };
+    let (raised, written) =
+        tokio::join!(table.raise_all(&announced.counters, cx.now), table.put_code(user, login, &record));
+    match raised {
+        // A text message costs money: where nobody can count it, it is not sent. An e-mail is.
+        Err(Fault::Unavailable(_)) if order.address.method() == Method::Email => {}
+        raised => raised?,
+    }
+    // A newer code of this login was announced meanwhile: that one counts.
+    if written? { Ok(()) } else { Err(Refusal::Contended.into()) }
+}
+
+/// What a failed delivery means for the user: what surely was not sent is void and given back; what may arrive
+/// stays valid, and counted.
+async fn failed_delivery(
+    table: &Table,
+    not_sent: NotSent,
+    order: &Order,
+    announced: &Announced,
+    cx: &Context<'_>,
+) -> Problem {
+    let given_back = not_sent.is_certain() && void(table, order, Unsent::GiveBack, cx).await;
+    let cause = not_sent.to_string();
+    let retry_after = if given_back { RETRY_SOON } else { announced.resend_after.as_secs() };
+    match not_sent {
+        NotSent::Rejected(_) => Problem::DeliveryRejected(cause),
+        NotSent::Refused(_) | NotSent::Unknown(_) => Problem::DeliveryFailed { cause, retry_after },
+    }
+}
+
+/// Voids a code that surely was not sent; if this fails, it expires by itself. Says whether the send was given back.
+async fn void(table: &Table, order: &Order, unsent: Unsent, cx: &Context<'_>) -> bool {
+    let void = |snapshot: &_| challenge::void(snapshot, order.id, cx.now, unsent, cx.now);
+    table.decide(Subject::user(cx.caller.user), cx.now, void).await.unwrap_or(false)
+}
+
 fn new_code(length: u8) -> Result<Otp, Problem> {
     loop {
         if let Some(code) = Otp::from_random(random::number()?, length) {
             return Ok(code);
         }
-    }
-}
-
-impl Endpoint for Challenge {
-    const NAME: &'static str = "challenge";
-    const METHOD: Method = Method::POST;
-    const PATH: &'static str = "/auth/mfa/challenge";
-    type Body = ChallengeBody;
-    type Reply = ChallengeReply;
-
-    async fn handle(&self, call: Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
-        let policy = &self.bundle.policy;
-        let method = call.body.method;
-        if !policy.offers(method) {
-            return Err(Refusal::MethodNotAvailable.into());
-        }
-        if method == Factor::Totp {
-            return self.challenge_totp(&call).await;
-        }
-        let address = call.caller.contact.address(method, policy).ok_or(Refusal::MethodNotAvailable)?;
-        self.send_code(&call, address).await
     }
 }

@@ -14,23 +14,13 @@ use mfa::{
 use serde::Serialize;
 
 /// The endpoint.
-pub struct GenerateRecoveryCode {
-    bundle: Bundle,
-}
+pub struct GenerateRecoveryCode;
 
 /// The codes; `code` is the first of them, for clients that know of one only.
 #[derive(Serialize)]
 pub struct RecoveryCodes {
     codes: Vec<String>,
     code: String,
-}
-
-impl GenerateRecoveryCode {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
 }
 
 impl Endpoint for GenerateRecoveryCode {
@@ -40,8 +30,8 @@ impl Endpoint for GenerateRecoveryCode {
     type Body = NoBody;
     type Reply = RecoveryCodes;
 
-    async fn handle(&self, call: Call<NoBody>) -> Result<RecoveryCodes, Problem> {
-        let Bundle { policy, keys, table, .. } = &self.bundle;
+    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<RecoveryCodes, Problem> {
+        let Bundle { policy, keys, table, .. } = bundle;
         let user = call.caller.user;
         let id = RecoveryId(random::bytes()?);
         let codes = (0..Policy::RECOVERY_CODES)

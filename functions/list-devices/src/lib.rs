@@ -7,17 +7,7 @@ use mfa::{
 };
 
 /// The endpoint.
-pub struct ListDevices {
-    bundle: Bundle,
-}
-
-impl ListDevices {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
-}
+pub struct ListDevices;
 
 impl Endpoint for ListDevices {
     const NAME: &'static str = "list-devices";
@@ -26,8 +16,8 @@ impl Endpoint for ListDevices {
     type Body = NoBody;
     type Reply = Vec<MfaDevice>;
 
-    async fn handle(&self, call: Call<NoBody>) -> Result<Vec<MfaDevice>, Problem> {
-        let snapshot = self.bundle.table.snapshot(call.caller.user, call.now).await?;
+    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<Vec<MfaDevice>, Problem> {
+        let snapshot = bundle.table.snapshot(call.caller.user, call.now).await?;
         Ok(http::devices(&snapshot, call.now))
     }
 }

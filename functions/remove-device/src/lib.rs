@@ -9,17 +9,7 @@ use mfa::{
 };
 
 /// The endpoint.
-pub struct RemoveDevice {
-    bundle: Bundle,
-}
-
-impl RemoveDevice {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
-}
+pub struct RemoveDevice;
 
 impl Endpoint for RemoveDevice {
     const NAME: &'static str = "remove-device";
@@ -28,8 +18,8 @@ impl Endpoint for RemoveDevice {
     type Body = NoBody;
     type Reply = Message;
 
-    async fn handle(&self, call: Call<NoBody>) -> Result<Message, Problem> {
-        let Bundle { policy, keys, table, .. } = &self.bundle;
+    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<Message, Problem> {
+        let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
         let subject = Subject::user(call.caller.user);
 

@@ -12,9 +12,7 @@ use mfa::{
 };
 
 /// The endpoint.
-pub struct ResetTotp {
-    bundle: Bundle,
-}
+pub struct ResetTotp;
 
 /// `{code}`.
 pub struct ResetBody {
@@ -28,14 +26,6 @@ impl ReadBody for ResetBody {
     }
 }
 
-impl ResetTotp {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
-}
-
 impl Endpoint for ResetTotp {
     const NAME: &'static str = "reset-totp";
     const METHOD: Method = Method::POST;
@@ -43,8 +33,8 @@ impl Endpoint for ResetTotp {
     type Body = ResetBody;
     type Reply = Message;
 
-    async fn handle(&self, call: Call<ResetBody>) -> Result<Message, Problem> {
-        let Bundle { policy, keys, table, .. } = &self.bundle;
+    async fn handle(&self, bundle: &Bundle, call: Call<ResetBody>) -> Result<Message, Problem> {
+        let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
         let subject = Subject::user(call.caller.user);
 

@@ -15,9 +15,7 @@ use totp_rs::{Builder, Totp, TotpError};
 const LONGEST_NAME: usize = 128;
 
 /// The endpoint.
-pub struct SetupTotp {
-    bundle: Bundle,
-}
+pub struct SetupTotp;
 
 /// `{label?, deviceName?}`.
 #[derive(Debug)]
@@ -46,14 +44,6 @@ impl ReadBody for SetupBody {
     }
 }
 
-impl SetupTotp {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
-}
-
 impl Endpoint for SetupTotp {
     const NAME: &'static str = "setup-totp";
     const METHOD: Method = Method::POST;
@@ -61,8 +51,8 @@ impl Endpoint for SetupTotp {
     type Body = SetupBody;
     type Reply = SetupReply;
 
-    async fn handle(&self, call: Call<SetupBody>) -> Result<SetupReply, Problem> {
-        let Bundle { policy, keys, table, config, .. } = &self.bundle;
+    async fn handle(&self, bundle: &Bundle, call: Call<SetupBody>) -> Result<SetupReply, Problem> {
+        let Bundle { policy, keys, table, config, .. } = bundle;
         let user = call.caller.user;
         let secret = random::bytes::<{ Policy::TOTP_SECRET_BYTES }>()?;
         let id = DeviceId(random::uuid()?);

@@ -9,9 +9,7 @@ use mfa::{
 use serde::Serialize;
 
 /// The endpoint.
-pub struct Status {
-    bundle: Bundle,
-}
+pub struct Status;
 
 /// The contract's `MfaStatus`.
 #[expect(clippy::struct_excessive_bools, reason = "the contract's fields")]
@@ -29,14 +27,6 @@ pub struct MfaStatus {
     can_toggle: bool,
 }
 
-impl Status {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
-}
-
 impl Endpoint for Status {
     const NAME: &'static str = "status";
     const METHOD: HttpMethod = HttpMethod::GET;
@@ -45,8 +35,8 @@ impl Endpoint for Status {
     type Body = NoBody;
     type Reply = MfaStatus;
 
-    async fn handle(&self, call: Call<NoBody>) -> Result<MfaStatus, Problem> {
-        let Bundle { policy, keys, table, .. } = &self.bundle;
+    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<MfaStatus, Problem> {
+        let Bundle { policy, keys, table, .. } = bundle;
         if !policy.enabled {
             return Ok(MfaStatus::off(policy));
         }

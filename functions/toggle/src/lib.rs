@@ -9,9 +9,7 @@ use mfa::{
 };
 
 /// The endpoint.
-pub struct Toggle {
-    bundle: Bundle,
-}
+pub struct Toggle;
 
 /// `{enabled}`.
 #[derive(Debug)]
@@ -26,14 +24,6 @@ impl ReadBody for ToggleBody {
     }
 }
 
-impl Toggle {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
-}
-
 impl Endpoint for Toggle {
     const NAME: &'static str = "toggle";
     const METHOD: Method = Method::POST;
@@ -41,8 +31,8 @@ impl Endpoint for Toggle {
     type Body = ToggleBody;
     type Reply = Message;
 
-    async fn handle(&self, call: Call<ToggleBody>) -> Result<Message, Problem> {
-        let Bundle { policy, keys, table, .. } = &self.bundle;
+    async fn handle(&self, bundle: &Bundle, call: Call<ToggleBody>) -> Result<Message, Problem> {
+        let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
         let subject = Subject::user(call.caller.user);
 

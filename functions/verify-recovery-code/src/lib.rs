@@ -12,9 +12,7 @@ use mfa::{
 };
 
 /// The endpoint.
-pub struct VerifyRecoveryCode {
-    bundle: Bundle,
-}
+pub struct VerifyRecoveryCode;
 
 /// `{code, trustDevice?, rememberDevice?}`.
 pub struct RecoveryBody {
@@ -30,14 +28,6 @@ impl ReadBody for RecoveryBody {
     }
 }
 
-impl VerifyRecoveryCode {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
-}
-
 impl Endpoint for VerifyRecoveryCode {
     const NAME: &'static str = "verify-recovery-code";
     const METHOD: Method = Method::POST;
@@ -45,8 +35,8 @@ impl Endpoint for VerifyRecoveryCode {
     type Body = RecoveryBody;
     type Reply = VerifiedReply;
 
-    async fn handle(&self, call: Call<RecoveryBody>) -> Result<VerifiedReply, Problem> {
-        let Bundle { policy, keys, table, minter, .. } = &self.bundle;
+    async fn handle(&self, bundle: &Bundle, call: Call<RecoveryBody>) -> Result<VerifiedReply, Problem> {
+        let Bundle { policy, keys, table, minter, .. } = bundle;
         let cx = call.context(policy, keys);
         let subject = Subject::user(call.caller.user);
 

@@ -9,9 +9,7 @@ use mfa::{
 };
 
 /// The endpoint.
-pub struct VerifyTotpSetup {
-    bundle: Bundle,
-}
+pub struct VerifyTotpSetup;
 
 /// `{otp, secret}`.
 pub struct ConfirmBody {
@@ -34,14 +32,6 @@ fn base32(text: &str) -> Vec<u8> {
     data_encoding::BASE32_NOPAD.decode(plain.to_ascii_uppercase().as_bytes()).unwrap_or_default()
 }
 
-impl VerifyTotpSetup {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
-}
-
 impl Endpoint for VerifyTotpSetup {
     const NAME: &'static str = "verify-totp-setup";
     const METHOD: Method = Method::POST;
@@ -49,8 +39,8 @@ impl Endpoint for VerifyTotpSetup {
     type Body = ConfirmBody;
     type Reply = Message;
 
-    async fn handle(&self, call: Call<ConfirmBody>) -> Result<Message, Problem> {
-        let Bundle { policy, keys, table, .. } = &self.bundle;
+    async fn handle(&self, bundle: &Bundle, call: Call<ConfirmBody>) -> Result<Message, Problem> {
+        let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
         let subject = Subject::user(call.caller.user);
 

@@ -1,21 +1,20 @@
 //! `POST /auth/mfa/verify`: judges a code and, where it is right, proves it to the application by a token.
 
-use lambda_http::http::Method;
+use lambda_http::http::Method as HttpMethod;
 use mfa::{
     Bundle,
-    domain::{Caller, DeviceId, Method as Way, Policy, Refusal, Timestamp, code::Otp, verify, verify::Guess},
+    domain::{Caller, DeviceId, Method, Policy, Refusal, Timestamp, code::Otp, verify, verify::Guess},
     http::{Call, Endpoint, Fields, Problem, ReadBody, VerifiedReply},
     random,
     storage::Subject,
 };
+
 /// The endpoint.
-pub struct Verify {
-    bundle: Bundle,
-}
+pub struct Verify;
 
 /// `{method, otp, trustDevice?, rememberDevice?, deviceId?}`.
 pub struct VerifyBody {
-    method: Way,
+    method: Method,
     otp: Otp,
     device: Option<DeviceId>,
 }
@@ -23,7 +22,7 @@ pub struct VerifyBody {
 impl ReadBody for VerifyBody {
     fn read(fields: &Fields, policy: &Policy) -> Result<Self, Problem> {
         let method = fields.method()?;
-        let otp = fields.otp(if method == Way::Totp { Policy::TOTP_DIGITS } else { policy.code_length })?;
+        let otp = fields.otp(if method == Method::Totp { Policy::TOTP_DIGITS } else { policy.code_length })?;
         fields.trust_device()?;
         let device = fields
             .optional_text("deviceId", 64)?
@@ -40,7 +39,7 @@ impl VerifyBody {
             return Err(Refusal::MethodNotAvailable.into());
         }
         let otp = self.otp.clone();
-        if self.method == Way::Totp {
+        if self.method == Method::Totp {
             return Ok(Guess::Totp { otp, device: self.device });
         }
         let address = caller.contact.address(self.method, policy).ok_or(Refusal::MethodNotAvailable)?;
@@ -48,34 +47,15 @@ impl VerifyBody {
     }
 }
 
-impl Verify {
-    /// Built from the bundle.
-    #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        Self { bundle: bundle.clone() }
-    }
-
-    /// Seals the secret of `device` anew where an old key had sealed it. Only housekeeping: the answer does not wait
-    /// on its success.
-    async fn reseal(&self, caller: &Caller, device: DeviceId, now: Timestamp) -> Option<()> {
-        let Bundle { keys, table, .. } = &self.bundle;
-        let snapshot = table.snapshot(caller.user, now).await.ok()?;
-        let record = snapshot.device(device).filter(|record| keys.is_sealed_by_an_old_key(record))?;
-        let secret = keys.totp_secret(caller.user, record)?;
-        let sealed = keys.seal_totp(caller.user, device, &secret, random::bytes().ok()?).ok()?;
-        table.reseal_device(caller.user, record, sealed).await.ok()
-    }
-}
-
 impl Endpoint for Verify {
     const NAME: &'static str = "verify";
-    const METHOD: Method = Method::POST;
+    const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/verify";
     type Body = VerifyBody;
     type Reply = VerifiedReply;
 
-    async fn handle(&self, call: Call<VerifyBody>) -> Result<VerifiedReply, Problem> {
-        let Bundle { policy, keys, table, minter, .. } = &self.bundle;
+    async fn handle(&self, bundle: &Bundle, call: Call<VerifyBody>) -> Result<VerifiedReply, Problem> {
+        let Bundle { policy, keys, table, minter, .. } = bundle;
         let guess = call.body.guess(&call.caller, policy)?;
         let cx = call.context(policy, keys);
         let subject = match guess {
@@ -87,9 +67,20 @@ impl Endpoint for Verify {
         let verified = table.decide(subject, call.now, |snapshot| verify::judge(snapshot, &guess, &cx)).await?;
 
         if let Some(device) = verified.sealed_by_old_key {
-            self.reseal(&call.caller, device, call.now).await;
+            reseal(bundle, &call.caller, device, call.now).await;
         }
         let access_token = minter.mint(call.caller.user, &call.claims, &verified)?;
         Ok(VerifiedReply::new("2FA verification successful", access_token))
     }
+}
+
+/// Seals the secret of `device` anew where an old key had sealed it. Only housekeeping: the answer does not wait
+/// on its success.
+async fn reseal(bundle: &Bundle, caller: &Caller, device: DeviceId, now: Timestamp) -> Option<()> {
+    let Bundle { keys, table, .. } = bundle;
+    let snapshot = table.snapshot(caller.user, now).await.ok()?;
+    let record = snapshot.device(device).filter(|record| keys.is_sealed_by_an_old_key(record))?;
+    let secret = keys.totp_secret(caller.user, record)?;
+    let sealed = keys.seal_totp(caller.user, device, &secret, random::bytes().ok()?).ok()?;
+    table.reseal_device(caller.user, record, sealed).await.ok()
 }

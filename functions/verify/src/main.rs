@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    mfa::http::run(mfa_verify::Verify::new).await
+    mfa::http::run(|_| mfa_verify::Verify).await
 }

@@ -4,9 +4,11 @@ use lambda_http::http::Method;
 use serde::Serialize;
 
 use super::{Problem, ReadBody};
-use crate::domain::keys::Keys;
-use crate::domain::{Caller, Context, Policy, Timestamp};
-use crate::tokens::Claims;
+use crate::{
+    Bundle,
+    domain::{Caller, Context, Policy, Timestamp, keys::Keys},
+    tokens::Claims,
+};
 
 /// One operation of the API: a typed thing that the pipeline runs.
 pub trait Endpoint: Send + Sync + 'static {
@@ -27,7 +29,11 @@ pub trait Endpoint: Send + Sync + 'static {
     ///
     /// # Errors
     /// A [`Problem`], which the pipeline turns into the documented answer.
-    fn handle(&self, call: Call<Self::Body>) -> impl Future<Output = Result<Self::Reply, Problem>> + Send;
+    fn handle(
+        &self,
+        bundle: &Bundle,
+        call: Call<Self::Body>,
+    ) -> impl Future<Output = Result<Self::Reply, Problem>> + Send;
 }
 
 /// A call that passed the pipeline's checks.

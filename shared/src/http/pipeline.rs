@@ -100,7 +100,7 @@ async fn answer<E: Endpoint>(
     }
     let source = source::network(incoming.source_ip.as_deref(), &incoming.headers, bundle.policy.forwarded_hops);
     let path_parameter = incoming.path_parameter.clone().unwrap_or_default();
-    endpoint.handle(Call { caller, claims, path_parameter, body, now, source }).await
+    endpoint.handle(bundle, Call { caller, claims, path_parameter, body, now, source }).await
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 2.1), the scheme in any case.
