@@ -41,6 +41,11 @@ pub fn variables(endpoints: &Endpoints) -> BTreeMap<&'static str, String> {
 /// The same as a file for `cargo lambda watch --env-file`.
 #[must_use]
 pub fn env_file(variables: &BTreeMap<String, String>) -> String {
-    let lines: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let lines: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
     lines.join("\n") + "\n"
+}
+
+/// In quotes, without which `cargo lambda` refuses a value such as `a=` or `+1`.
+fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
