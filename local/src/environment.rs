@@ -45,7 +45,7 @@ pub fn env_file(variables: &BTreeMap<String, String>) -> String {
     lines.join("\n") + "\n"
 }
 
-/// In quotes, without which `cargo lambda` refuses a value such as `a=` or `+1`.
+/// In quotes, without which `cargo lambda` refuses a value such as `a=` or `+1`. It reads `\n` as a line break.
 fn quoted(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    format!("\"{}\"", value.replace('"', "\\\""))
 }
