@@ -50,5 +50,10 @@ pub fn routes(bundle: &Bundle) -> Vec<LocalRoute> {
         LocalRoute::of(bundle, |_| mfa_generate_recovery_code::GenerateRecoveryCode),
         LocalRoute::of(bundle, |_| mfa_verify_recovery_code::VerifyRecoveryCode),
         LocalRoute::of(bundle, |_| mfa_reset_totp::ResetTotp),
+        LocalRoute::of(bundle, |_| mfa_refresh_token::RefreshToken),
+        LocalRoute::of(bundle, |_| mfa_verify_trusted_device::VerifyTrustedDevice),
+        LocalRoute::of(bundle, |_| mfa_list_trusted_devices::ListTrustedDevices),
+        LocalRoute::of(bundle, |_| mfa_revoke_trusted_device::RevokeTrustedDevice),
+        LocalRoute::of(bundle, |_| mfa_jwks::Jwks),
     ]
 }

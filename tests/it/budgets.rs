@@ -1,79 +1,143 @@
 //! What each route costs, read from `ConsumedCapacity`, against the budgets of the design.
+//! `cargo test --workspace --test it budgets -- --nocapture` prints it.
+#![expect(clippy::print_stdout, reason = "the costs are printed")]
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mfa_tests::{Call, Login, TestBundle};
 
-/// Read units, write units and round trips that a request cost. Calls side by side are one round trip.
-#[track_caller]
-fn assert_within(calls: &[Call], reads: f64, writes: f64, trips: usize) {
-    let is_read = |call: &&Call| call.what.starts_with("Query") || call.what.starts_with("GetItem");
-    let read: f64 = calls.iter().filter(is_read).map(|call| call.units).sum();
-    let written: f64 = calls.iter().filter(|call| !is_read(call)).map(|call| call.units).sum();
-    // The query and the code's item are asked for together; so are the counters.
-    let beside = |prefix: &str| calls.iter().filter(|call| call.what.starts_with(prefix)).count().saturating_sub(1);
-    let together = beside("UpdateItem LIMIT") + usize::from(calls.iter().any(|call| call.what == "GetItem CODE"));
-    let trip_count = calls.len() - together;
-    assert!(read <= reads && written <= writes && trip_count <= trips, "{read} + {written} in {trip_count}: {calls:?}");
-    assert!(read + written > 0.0, "the engine reports units: {calls:?}");
+use crate::contract::allowed_calls;
+
+/// The most that a route may cost.
+struct Budget {
+    reads: f64,
+    writes: f64,
+    trips: usize,
 }
 
-async fn three_devices(mfa: &Arc<TestBundle>) -> (Login, mfa_tests::Authenticator) {
-    let alice = mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login();
-    let device = alice.enrol().await;
-    alice.enrol().await;
-    alice.enrol().await;
-    mfa.wrapper.take_calls();
-    (alice, device)
+/// Of each route, for a user with three devices, uncontended.
+fn budget(what: &str) -> Budget {
+    let (reads, writes, trips) = match what {
+        "status" | "list-devices" | "list-trusted-devices" => (1.0, 0.0, 1),
+        // One unit for the session, and one for a trusted device, are written beside the commit.
+        "toggle" | "verify" | "verify-recovery-code" | "verify-trusted-device" => (1.0, 2.0, 2),
+        // The removed device's item is deleted after the commit.
+        "verify-totp-setup" | "remove-device" | "setup-totp" | "generate-recovery-code" => (1.0, 2.0, 3),
+        "verify that trusts" => (1.0, 3.0, 2),
+        "verify, wrong" | "revoke-trusted-device" => (1.0, 1.0, 2),
+        "challenge by e-mail" => (1.0, 3.0, 4),
+        "challenge by text message" => (1.0, 5.0, 4),
+        "challenge, refused" => (1.5, 0.0, 2),
+        // The session, then its user's ledger, both strongly; then the successor.
+        "refresh-token" => (2.0, 1.0, 3),
+        // A dropped set and each dropped device is a deletion more.
+        "reset-totp" => (1.0, 6.0, 7),
+        "jwks" => (0.0, 0.0, 0),
+        other => panic!("no budget for {other}"),
+    };
+    Budget { reads, writes, trips }
+}
+
+struct Meter {
+    mfa: Arc<TestBundle>,
+    measured: BTreeSet<String>,
+}
+
+impl Meter {
+    /// Compares what was called since the last time. Calls side by side are one round trip.
+    #[track_caller]
+    fn assert_within(&mut self, what: &str) {
+        let mut calls = self.mfa.wrapper.take_calls();
+        let route = what.split([' ', ',']).next().unwrap_or_default();
+        let allowed = allowed_calls(route);
+        let operation = |call: &Call| call.what.split(' ').next().unwrap_or_default().to_owned();
+        let denied = calls.iter().find(|call| !allowed.contains(&operation(call)));
+        assert!(denied.is_none(), "template.yaml does not let {route} make the call {denied:?}");
+        calls.retain(|call| call.what != "SendEmail" && call.what != "Publish");
+        let is_read = |call: &&Call| call.what.starts_with("Query") || call.what.starts_with("GetItem");
+        let reads: f64 = calls.iter().filter(is_read).map(|call| call.units).sum();
+        let writes: f64 = calls.iter().filter(|call| !is_read(call)).map(|call| call.units).sum();
+        let trips = calls.len() - beside(&calls);
+        println!("{what:<26} {:>4} read + {:>2} write in {trips} round trips", reads.abs(), writes.abs());
+        let most = budget(what);
+        assert!(reads <= most.reads && writes <= most.writes && trips <= most.trips, "{what}: {calls:?}");
+        assert!(reads + writes > 0.0 || most.trips == 0, "the engine reports units: {calls:?}");
+        self.measured.insert(route.to_owned());
+    }
+}
+
+/// How many calls went out beside another: the code's item beside the query, counters beside one another, what goes
+/// beside a commit, a session beside the note of a trusted device's use.
+fn beside(calls: &[Call]) -> usize {
+    let count = |prefix: &str| calls.iter().filter(|call| call.what.starts_with(prefix)).count();
+    let beside_commit = count("PutItem SESSION") + count("PutItem TRUST");
+    count("UpdateItem LIMIT").saturating_sub(1) + count("GetItem CODE") + beside_commit
 }
 
 #[tokio::test]
 async fn every_route_stays_within_its_budget() {
     let mfa = TestBundle::start().await;
-    let (alice, device) = three_devices(&mfa).await;
-    let calls = || mfa.wrapper.take_calls();
+    let mut meter = Meter { mfa: Arc::clone(&mfa), measured: BTreeSet::new() };
+    let person = mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018");
+    let alice = person.login();
+    let device = alice.enrol().await;
+    alice.enrol().await;
+    alice.enrol().await;
+    mfa.wrapper.take_calls();
 
     alice.status().await;
-    assert_within(&calls(), 1.0, 0.0, 1);
+    meter.assert_within("status");
     alice.devices().await;
-    assert_within(&calls(), 1.0, 0.0, 1);
-
+    meter.assert_within("list-devices");
     alice.toggle(true).await.assert_ok();
-    assert_within(&calls(), 1.0, 2.0, 2);
+    meter.assert_within("toggle");
 
-    alice.verify("totp", &device.next_code(&mfa)).await.assert_ok();
-    assert_within(&calls(), 1.0, 1.0, 2);
+    let verified = alice.verify("totp", &device.next_code(&mfa)).await;
+    meter.assert_within("verify");
     alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
-    assert_within(&calls(), 1.0, 1.0, 2);
+    meter.assert_within("verify, wrong");
+    mfa.refresh(&verified.text("refreshToken")).await.assert_ok();
+    meter.assert_within("refresh-token");
+    let trust_token = alice.trust("totp", &device.next_code(&mfa)).await;
+    meter.assert_within("verify that trusts");
+    person.login().verify_trusted(&trust_token).await.assert_ok();
+    meter.assert_within("verify-trusted-device");
 
-    let open = alice.open_authenticator().await;
-    calls();
-    alice.confirm(&open.code(&mfa), &open.secret).await.assert_ok();
-    assert_within(&calls(), 1.0, 2.0, 3);
+    let proven = Login::with_token(&mfa, verified.text("accessToken"));
+    let list = proven.trusted_devices().await.assert_ok();
+    meter.assert_within("list-trusted-devices");
+    proven.revoke(list[0]["id"].as_str().expect("an id")).await.assert_ok();
+    meter.assert_within("revoke-trusted-device");
 
-    alice.remove(&open.device_id).await.assert_ok();
-    let removed = calls();
-    // The removed device's item is deleted after the commit.
-    assert_within(&removed, 1.0, 2.0, 3);
+    let open = proven.open_authenticator().await;
+    meter.assert_within("setup-totp");
+    proven.confirm(&open.code(&mfa), &open.secret).await.assert_ok();
+    meter.assert_within("verify-totp-setup");
+    proven.remove(&open.device_id).await.assert_ok();
+    meter.assert_within("remove-device");
 
     let code = alice.receive_code("email").await;
-    assert_within(&calls(), 1.0, 3.0, 4);
+    meter.assert_within("challenge by e-mail");
+    alice.challenge("email").await.assert_problem(429, "RATE_LIMITED");
+    meter.assert_within("challenge, refused");
     alice.verify("email", &code).await.assert_ok();
-    assert_within(&calls(), 1.0, 1.0, 2);
-
+    meter.assert_within("verify");
     mfa.advance(60);
     let code = alice.receive_code("sms").await;
-    assert_within(&calls(), 1.0, 5.0, 4);
-    alice.verify("sms", &code).await.assert_ok();
-    assert_within(&calls(), 1.0, 1.0, 2);
-}
+    meter.assert_within("challenge by text message");
+    alice.trust("sms", &code).await;
+    meter.assert_within("verify that trusts");
 
-#[tokio::test]
-async fn a_refusal_without_a_commit_costs_one_strong_read_more() {
-    let mfa = TestBundle::start().await;
-    let (alice, _) = three_devices(&mfa).await;
-    alice.challenge("email").await.assert_ok();
-    mfa.wrapper.take_calls();
-    alice.challenge("email").await.assert_problem(429, "RATE_LIMITED");
-    assert_within(&mfa.wrapper.take_calls(), 1.5, 0.0, 2);
+    let codes = proven.generate_recovery_codes().await;
+    meter.assert_within("generate-recovery-code");
+    alice.recover(&codes[0]).await.assert_ok();
+    meter.assert_within("verify-recovery-code");
+    alice.reset(&codes[1]).await.assert_ok();
+    meter.assert_within("reset-totp");
+    let nobody = lambda_http::http::HeaderMap::new();
+    mfa.request(lambda_http::http::Method::GET, "/.well-known/jwks.json", nobody, Vec::new()).await.assert_ok();
+    meter.assert_within("jwks");
+
+    let routes: BTreeSet<_> = mfa.routes().iter().map(|route| route.name.to_owned()).collect();
+    assert_eq!(meter.measured, routes, "a route was not measured");
 }

@@ -32,10 +32,12 @@ fn camel(name: &str) -> String {
 async fn every_operation_has_its_function_event_template_resource_operation_and_tests() {
     let mfa = TestBundle::start().await;
     let routes: BTreeSet<String> = mfa.routes().iter().map(|route| route.name.to_owned()).collect();
-    assert_eq!(names_in("functions", ""), routes);
+    // The authorizer stands before the application's own routes and is none of ours.
+    let functions: BTreeSet<String> = routes.iter().cloned().chain(["authorizer".to_owned()]).collect();
+    assert_eq!(names_in("functions", ""), functions);
     let mut events = names_in("events", ".json");
     assert!(events.remove("expected"));
-    assert_eq!(events, routes);
+    assert_eq!(events, functions);
 
     let (template, openapi, manifest) = (read("template.yaml"), read("docs/openapi.yaml"), read("Cargo.toml"));
     for route in mfa.routes() {
@@ -50,8 +52,23 @@ async fn every_operation_has_its_function_event_template_resource_operation_and_
         assert!(root().join(format!("tests/it/{}.rs", name.replace('-', "_"))).exists(), "tests: {name}");
         assert!(root().join(format!("functions/{name}/tests/lambda.rs")).exists(), "binary test: {name}");
     }
+    assert!(template.contains("\n  AuthorizerFunction:\n") && template.contains("Binary: authorizer\n"));
+    assert!(template.contains("\n  ExampleFunction:\n"), "template: the route that shows the authorizer");
     let resources = template.matches("Type: AWS::Serverless::Function\n").count();
-    assert_eq!(resources, routes.len(), "the template has functions that are no route");
+    assert_eq!(resources, functions.len() + 1, "the template has functions that are no route");
+}
+
+/// The calls that `template.yaml` lets a function make: `Query`, `PutItem` and so on, `SendEmail` and `Publish`.
+pub(crate) fn allowed_calls(name: &str) -> BTreeSet<String> {
+    let template = read("template.yaml");
+    let (_, function) = template.split_once(&format!("\n  {}Function:\n", camel(name))).expect("a function");
+    let function = function.lines().take_while(|line| line.is_empty() || line.starts_with("    ")).collect::<String>();
+    let actions =
+        function.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter_map(|word| word.split_once(':'));
+    actions
+        .filter(|(service, _)| ["dynamodb", "ses", "sns"].contains(service))
+        .map(|(_, call)| call.to_owned())
+        .collect()
 }
 
 /// The variables that the code asks for, found by letting it ask.

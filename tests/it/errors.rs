@@ -89,7 +89,7 @@ async fn size_and_type_come_before_authentication_and_that_before_the_body_and_t
 }
 
 #[tokio::test]
-async fn where_mfa_is_off_every_route_but_status_says_so() {
+async fn where_mfa_is_off_every_route_but_status_and_jwks_says_so() {
     let mfa = TestBundle::start_with(&[("MFA_ENABLED", "false")]).await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     alice.status().await;
@@ -103,6 +103,10 @@ async fn where_mfa_is_off_every_route_but_status_says_so() {
     alice.post("/auth/mfa/generate-recovery-code", json!({})).await.assert_problem(403, "MFA_NOT_ENABLED");
     alice.recover("x").await.assert_problem(403, "MFA_NOT_ENABLED");
     alice.reset("x").await.assert_problem(403, "MFA_NOT_ENABLED");
+    mfa.refresh("x").await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.verify_trusted("x").await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.trusted_devices().await.assert_problem(403, "MFA_NOT_ENABLED");
+    alice.revoke("x").await.assert_problem(403, "MFA_NOT_ENABLED");
 }
 
 #[tokio::test]
@@ -115,6 +119,11 @@ async fn a_required_field_that_is_absent_null_or_blank_is_named() {
         ("/auth/mfa/challenge", json!({ "method": "" }), "method"),
         ("/auth/mfa/verify", json!({ "otp": "123456" }), "method"),
         ("/auth/mfa/verify", json!({ "method": "email", "otp": "  " }), "otp"),
+        ("/auth/refresh-token", json!({}), "refreshToken"),
+        ("/auth/refresh-token", json!({ "refreshToken": " " }), "refreshToken"),
+        ("/auth/mfa/verify-recovery-code", json!({ "trustDevice": true }), "code"),
+        ("/auth/mfa/reset-totp", json!({ "code": null }), "code"),
+        ("/auth/mfa/verify-trusted-device", json!({}), "nest_auth_device_trust"),
         ("/auth/mfa/verify-totp-setup", json!({ "secret": "JBSWY3DP" }), "otp"),
         ("/auth/mfa/verify-totp-setup", json!({ "otp": "123456", "secret": null }), "secret"),
     ];
@@ -156,6 +165,7 @@ async fn no_input_of_a_client_causes_a_500() {
         "trustDevice",
         "rememberDevice",
         "code",
+        "refreshToken",
     ];
     let good = r#""method":"email","otp":"123456","secret":"JBSWY3DP","enabled":false,"code":"x""#;
     for route in mfa.routes().iter().filter(|route| route.method == Method::POST) {
@@ -180,6 +190,8 @@ async fn no_input_of_a_client_causes_a_500() {
 async fn a_table_that_is_down_or_throttles_is_a_503_on_every_route() {
     let mfa = TestBundle::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let device = alice.enrol().await;
+    let session = alice.verify("totp", &device.next_code(&mfa)).await.text("refreshToken");
     for fault in [Fault::Error, Fault::Throttle] {
         mfa.wrapper.break_calls("Query", fault);
         for answer in [
@@ -195,6 +207,10 @@ async fn a_table_that_is_down_or_throttles_is_a_503_on_every_route() {
             alice.post("/auth/mfa/generate-recovery-code", json!({})).await,
             alice.recover("0000-0000-0000-0000-0000-0000").await,
             alice.reset("0000-0000-0000-0000-0000-0000").await,
+            alice.verify_trusted(&format!("mfat_{}", "A".repeat(43))).await,
+            alice.trusted_devices().await,
+            alice.revoke("AAAAAAAAAAAAAAAAAAAAAA").await,
+            mfa.refresh(&session).await,
         ] {
             answer.assert_problem(503, "SERVICE_UNAVAILABLE");
         }

@@ -14,7 +14,9 @@ async fn every_sample_event_is_answered_as_expected() {
         let path = request.uri().path().to_owned();
         let incoming = Incoming::from(request);
         let parameter = incoming.path_parameter.clone().unwrap_or_default();
-        assert_eq!(path, route.path.replace("{deviceId}", &parameter), "{}", route.name);
+        let named =
+            ["{deviceId}", "{id}"].iter().fold(route.path.to_owned(), |path, name| path.replace(name, &parameter));
+        assert_eq!(path, named, "{}", route.name);
         let answer = mfa.serve(&path, incoming).await;
         let answer = json!({ "statusCode": answer.status, "body": answer.body.to_string() });
         runtime_api::assert_expected(route.name, &answer);

@@ -1,6 +1,10 @@
 //! The rows of the threat model that are marked ∥: a thousand requests, started together.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use mfa_tests::{Answer, Login, TestBundle};
 use tokio::sync::{Barrier, Semaphore};
@@ -259,4 +263,47 @@ async fn set_ups_at_once_keep_the_owner_waiting_for_seconds_at_most_and_leave_no
     assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
     let devices = mfa.dump().await.iter().filter(|item| item.get("secret").is_some()).count();
     assert!(devices <= 3, "{devices} set-ups: {answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_uses_of_one_refresh_token_give_one_successor() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let code = alice.receive_code("email").await;
+    let token = alice.verify("email", &code).await.text("refreshToken");
+    let successors = Arc::new(Mutex::new(BTreeSet::new()));
+    let answers = together(MANY, |_| {
+        let (mfa, token, successors) = (Arc::clone(&mfa), token.clone(), Arc::clone(&successors));
+        async move {
+            let answer = mfa.refresh(&token).await;
+            if answer.status == 200 {
+                successors.lock().unwrap_or_else(PoisonError::into_inner).insert(answer.text("refreshToken"));
+            }
+            answer
+        }
+    })
+    .await;
+    assert_only(&answers, &["200 OK"]);
+    let successors = successors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert_eq!(successors.len(), 1);
+    assert_eq!(mfa.items("SESSION").await[0]["generation"]["N"], "1", "it was used once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_uses_of_one_refresh_token_too_late_end_the_session() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let code = alice.receive_code("email").await;
+    let token = alice.verify("email", &code).await.text("refreshToken");
+    let successor = mfa.refresh(&token).await.text("refreshToken");
+    mfa.advance(11);
+    let answers = together(MANY, |n| {
+        let (mfa, token) = (Arc::clone(&mfa), if n == 500 { successor.clone() } else { token.clone() });
+        async move { mfa.refresh(&token).await }
+    })
+    .await;
+    // The right one may come first; its own successor dies with the session all the same.
+    assert_only(&answers, &["200 OK", "401 REFRESH_TOKEN_INVALID"]);
+    assert!(answers.get("200 OK").is_none_or(|count| *count == 1), "{answers:?}");
+    assert!(mfa.items("SESSION").await.is_empty());
 }

@@ -1,6 +1,7 @@
 //! Row 18 of the threat model.
 
 use mfa_tests::TestBundle;
+use serde_json::json;
 
 #[tokio::test]
 async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
@@ -25,6 +26,27 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
     let code = device.next_code(&mfa);
     secrets.push(alice.prove("totp", &code).await.token);
     secrets.push(code);
+    let trusted = alice.post(
+        "/auth/mfa/verify",
+        json!({
+            "method": "totp", "otp": device.next_code(&mfa), "trustDevice": true
+        }),
+    );
+    let trusted = trusted.await;
+    secrets.push(trusted.text("trustToken"));
+    let mut refresh_token = trusted.text("refreshToken");
+    for _ in 0..3 {
+        let refreshed = mfa.refresh(&refresh_token).await;
+        secrets.extend([refresh_token, refreshed.text("accessToken")]);
+        refresh_token = refreshed.text("refreshToken");
+    }
+    secrets.push(refresh_token);
+    // What makes a token one, by itself too.
+    let parts: Vec<_> = secrets.iter().filter_map(|secret| secret.rsplit_once(['.', '_'])).collect();
+    let parts: Vec<_> = parts.into_iter().map(|(_, part)| part.to_owned()).filter(|part| part.len() > 20).collect();
+    secrets.extend(parts);
+    person.login().verify_trusted(&trusted.text("trustToken")).await.assert_ok();
+    mfa.refresh("mfa_x.0.x").await;
     let rejected = mfa.user("bob").with_email("bob@rejected.example").with_phone("+15550100123").login();
     rejected.challenge("email").await;
     rejected.challenge("sms").await;
@@ -45,6 +67,9 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
         assert!(!contains(&haystack, secret.as_bytes()), "{secret} is readable");
     }
     assert!(!contains(&haystack, &raw_secret), "the TOTP secret is readable");
+    let trust_token = trusted.text("trustToken");
+    let raw_token = data_encoding::BASE64URL_NOPAD.decode(&trust_token.as_bytes()[5..]).expect("base 64");
+    assert!(!contains(&haystack, &raw_token), "the trust token is readable");
 }
 
 fn flatten(value: &serde_json::Value, haystack: &mut Vec<u8>) {

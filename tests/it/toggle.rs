@@ -113,7 +113,7 @@ async fn a_planted_device_ends_when_the_owner_switches_mfa_on() {
     let owner = person.login();
     let own = owner.enrol().await;
     owner.toggle(true).await.assert_ok();
-    assert_eq!(mfa.dump().await.len(), 2, "its item is gone: the ledger and the owner's device are left");
+    assert_eq!(mfa.items("MFA#").await.len(), 2, "its item is gone: the ledger and the owner's device are left");
 
     let list = owner.devices().await.to_string();
     assert!(list.contains(&own.device_id) && !list.contains(&planted.device_id));

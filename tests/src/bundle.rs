@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use lambda_http::http::{HeaderMap, Method};
+use lambda_http::http::{HeaderMap, HeaderValue, Method};
 use mfa::{
     Bundle,
     config::Config,
@@ -29,7 +29,7 @@ pub struct TestBundle {
     pub inbox: Inbox,
     /// The table, whole.
     pub table: LocalTable,
-    /// What stands in front of `DynamoDB`.
+    /// What stands in front of `DynamoDB`, SES and SNS.
     pub wrapper: Wrapper,
     /// The environment that it was configured by.
     pub variables: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ impl TestBundle {
         let clock = LocalClock::standing_at(START);
         let wanted = StartServices { dynamodb: engine_under_test(), ..StartServices::default() };
         let services = Services::start(wanted, &clock).await.expect("services");
-        let wrapper = Wrapper::start(&services.endpoints.dynamodb).await;
+        let wrapper = Wrapper::start(&services.endpoints.dynamodb, &services.endpoints.ses).await;
 
         let mut variables: BTreeMap<String, String> = environment::variables(&services.endpoints)
             .into_iter()
@@ -56,7 +56,9 @@ impl TestBundle {
             .collect();
         let table = format!("test-{}", uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")));
         variables.insert("MFA_TABLE".to_owned(), table.clone());
-        variables.insert("MFA_DYNAMODB_ENDPOINT".to_owned(), wrapper.url.clone());
+        for service in ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT"] {
+            variables.insert(service.to_owned(), wrapper.url.clone());
+        }
         variables.insert("MFA_AWS_TIMEOUT_MS".to_owned(), "30000".to_owned());
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
 
@@ -116,6 +118,14 @@ impl TestBundle {
         self.serve(path, Incoming { request_id, method, headers, source_ip, path_parameter: None, body }).await
     }
 
+    /// `POST refresh-token`, which needs no bearer token.
+    pub async fn refresh(&self, refresh_token: &str) -> Answer {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        let body = serde_json::json!({ "refreshToken": refresh_token });
+        self.request(Method::POST, "/auth/refresh-token", headers, body.to_string().into_bytes()).await
+    }
+
     /// Runs a request that a host handed over.
     pub async fn serve(&self, path: &str, incoming: Incoming) -> Answer {
         // Two routes share a path only by method.
@@ -135,6 +145,13 @@ impl TestBundle {
     pub fn log(&self) -> String {
         let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().map(|line| serde_json::to_string(line).expect("JSON") + "\n").collect()
+    }
+
+    /// The items whose sort key begins with `prefix`, as stored.
+    pub async fn items(&self, prefix: &str) -> Vec<Value> {
+        let mut items = self.dump().await;
+        items.retain(|item| item["sk"]["S"].as_str().is_some_and(|key| key.starts_with(prefix)));
+        items
     }
 
     /// All items of the table, as stored.

@@ -81,18 +81,35 @@ impl Login {
         Self { mfa: Arc::clone(mfa), token: token.into() }
     }
 
+    /// The same login with another token.
+    pub fn with(&self, token: impl Into<String>) -> Self {
+        Self::with_token(&self.mfa, token)
+    }
+
     /// The same login at another bundle.
     pub fn at(&self, mfa: &Arc<TestBundle>) -> Self {
         Self::with_token(mfa, self.token.clone())
     }
 
-    /// Calls a route.
-    pub async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Answer {
+    /// Calls a route with a header more.
+    pub async fn call_with(&self, method: Method, path: &str, name: &'static str, value: &str) -> Answer {
+        let mut headers = self.headers();
+        headers.insert(name, HeaderValue::from_str(value).expect("a header value"));
+        self.mfa.request(method, path, headers, Vec::new()).await
+    }
+
+    fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let bearer = HeaderValue::from_str(&format!("Bearer {}", self.token)).expect("a header value");
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.mfa.request(method, path, headers, body).await
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"));
+        headers
+    }
+
+    /// Calls a route.
+    pub async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Answer {
+        self.mfa.request(method, path, self.headers(), body).await
     }
 
     /// Posts JSON.
@@ -155,6 +172,30 @@ impl Login {
     /// `POST reset-totp`.
     pub async fn reset(&self, code: &str) -> Answer {
         self.post("/auth/mfa/reset-totp", json!({ "code": code })).await
+    }
+
+    /// `POST verify` with `trustDevice`: the trust token.
+    pub async fn trust(&self, method: &str, otp: &str) -> String {
+        let body = json!({ "method": method, "otp": otp, "trustDevice": true });
+        let answer = self.post("/auth/mfa/verify", body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.text("trustToken")
+    }
+
+    /// `POST verify-trusted-device`.
+    pub async fn verify_trusted(&self, trust_token: &str) -> Answer {
+        let path = "/auth/mfa/verify-trusted-device";
+        self.call_with(Method::POST, path, "nest_auth_device_trust", trust_token).await
+    }
+
+    /// `GET trusted-devices`.
+    pub async fn trusted_devices(&self) -> Answer {
+        self.call(Method::GET, "/auth/mfa/trusted-devices", Vec::new()).await
+    }
+
+    /// `DELETE trusted-devices/{id}`.
+    pub async fn revoke(&self, id: &str) -> Answer {
+        self.call(Method::DELETE, &format!("/auth/mfa/trusted-devices/{id}"), Vec::new()).await
     }
 
     /// Opens a set-up.

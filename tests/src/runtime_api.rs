@@ -36,7 +36,8 @@ pub async fn assert_binary_answers_its_event(binary: &str, name: &str) {
     let answer = invoke(&mfa, binary, &read_event(name)).await;
     assert_expected(name, &answer);
     assert_eq!(answer["headers"]["x-request-id"], INVOCATION);
-    assert_eq!(answer["headers"]["cache-control"], "no-store");
+    let cache_control = if name == "jwks" { "public, max-age=900" } else { "no-store" };
+    assert_eq!(answer["headers"]["cache-control"], cache_control);
     assert_eq!(answer["isBase64Encoded"], false);
 }
 

@@ -5,7 +5,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Request, State},
     response::Response,
 };
@@ -14,22 +14,30 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use lambda_http::http::{StatusCode, request::Parts};
+use lambda_http::http::{StatusCode, request, response};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, Semaphore},
+};
 
-/// Stands in front of `DynamoDB`, notes every call, and breaks those that it is told to.
+/// Stands in front of `DynamoDB`, SES and SNS, notes every call, and breaks those that it is told to.
 #[derive(Clone)]
 pub struct Wrapper {
     /// Where it listens.
     pub url: String,
     state: Arc<Mutex<Plan>>,
+    hung: Arc<Notify>,
 }
 
 #[derive(Default)]
 struct Plan {
     calls: Vec<Call>,
     faults: Vec<(String, Fault)>,
+    /// The call that is to be broken: its name, how many of that name come before, and how.
+    countdown: Option<(String, usize, Fault)>,
+    /// A call that was broken by its number: the SDK's repetitions of it are broken too.
+    broken: Option<(Bytes, Fault)>,
     /// The first answer to each eventual read since the wrapper was told to remember.
     remembered: Option<HashMap<String, Value>>,
 }
@@ -37,7 +45,7 @@ struct Plan {
 /// One call that went through.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The operation and the kind of item: `PutItem MFA#LEDGER`.
+    /// The operation and the kind of item: `PutItem MFA#LEDGER`; `SendEmail` and `Publish` of the providers.
     pub what: String,
     /// Whether it was a strong read.
     pub strong: bool,
@@ -56,6 +64,12 @@ pub enum Fault {
     LoseAnswer,
     /// As [`Self::LoseAnswer`], but only once: the SDK's next try is answered.
     LoseOneAnswer,
+    /// Nothing is done, and no answer comes: a time-out, or the caller's process dies before.
+    Hang,
+    /// The service did what it was asked, and no answer comes: a time-out, or the caller's process dies after.
+    HangAfter,
+    /// A conditional write is answered as if another had come first.
+    LoseRace,
     /// An eventual read is answered as it was when [`Wrapper::remember`] was called.
     Stale,
     /// An eventual read lacks every item but the ledger.
@@ -65,19 +79,32 @@ pub enum Fault {
 }
 
 impl Wrapper {
-    pub(crate) async fn start(target: &str) -> Self {
+    /// In front of a `DynamoDB`, and of an SES and SNS that share an address.
+    pub(crate) async fn start(dynamodb: &str, providers: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let state = Arc::new(Mutex::new(Plan::default()));
+        let wrapper = Self { url, state: Arc::default(), hung: Arc::default() };
         let forward = Forward {
-            target: target.to_owned(),
+            dynamodb: dynamodb.to_owned(),
+            providers: providers.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             places: Arc::new(Semaphore::new(32)),
-            state: Arc::clone(&state),
+            wrapper: wrapper.clone(),
         };
         let router = Router::new().fallback(handle).with_state(forward);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, state }
+        wrapper
+    }
+
+    /// Breaks the `n`-th call from now whose name begins with `what`, counted from 0, and the SDK's repetitions of it,
+    /// until [`Self::mend`].
+    pub fn break_call(&self, what: &str, n: usize, fault: Fault) {
+        self.lock().countdown = Some((what.to_owned(), n, fault));
+    }
+
+    /// Waits until a call hangs.
+    pub async fn hung(&self) {
+        self.hung.notified().await;
     }
 
     /// Breaks the calls whose name begins with `what`, until [`Self::mend`].
@@ -93,8 +120,8 @@ impl Wrapper {
     /// Breaks nothing any more.
     pub fn mend(&self) {
         let mut plan = self.lock();
-        plan.faults.clear();
-        plan.remembered = None;
+        let calls = std::mem::take(&mut plan.calls);
+        *plan = Plan { calls, ..Plan::default() };
     }
 
     /// The calls since the last time this was asked.
@@ -109,73 +136,113 @@ impl Wrapper {
 
 #[derive(Clone)]
 struct Forward {
-    target: String,
+    dynamodb: String,
+    providers: String,
     client: Client<HttpConnector, Body>,
     places: Arc<Semaphore>,
-    state: Arc<Mutex<Plan>>,
+    wrapper: Wrapper,
+}
+
+/// The service that a call is meant for: each has errors of its own form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    DynamoDb,
+    Ses,
+    Sns,
 }
 
 async fn handle(State(forward): State<Forward>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a body").to_bytes();
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
     let call: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let what = format!("{operation} {}", item_kind(&call));
+    let (service, what) = match (target, parts.uri.path()) {
+        (Some(_), _) => (Service::DynamoDb, format!("{operation} {}", item_kind(&call))),
+        (None, "/") => (Service::Sns, "Publish".to_owned()),
+        (None, _) => (Service::Ses, "SendEmail".to_owned()),
+    };
     let strong = call["ConsistentRead"] == json!(true);
-    let fault = forward.fault(&what);
+    let fault = forward.fault(&what, &body);
 
     match fault {
-        Some(Fault::Error) => return problem(500, "InternalServerError"),
-        Some(Fault::Throttle) => return problem(400, "ThrottlingException"),
+        Some(Fault::Error) => return problem(service, 500, "InternalServerError"),
+        Some(Fault::Throttle) => return problem(service, 400, "ThrottlingException"),
+        Some(Fault::LoseRace) => return problem(service, 400, "ConditionalCheckFailedException"),
+        Some(Fault::Hang) => return forward.hang().await,
         _ => {}
     }
-    let (status, mut answer) = forward.pass_on(parts, body.to_vec()).await;
+    let (head, mut answer) = forward.pass_on(service, parts, body).await;
     forward.note(what.clone(), strong, &answer);
-    if matches!(fault, Some(Fault::LoseAnswer | Fault::LoseOneAnswer)) {
-        return problem(500, "InternalServerError");
+    match fault {
+        Some(Fault::LoseAnswer | Fault::LoseOneAnswer) => return problem(service, 500, "InternalServerError"),
+        Some(Fault::HangAfter) => return forward.hang().await,
+        _ => {}
     }
     let is_eventual_read = !strong && matches!(operation.as_str(), "Query" | "GetItem");
-    if is_eventual_read && status == StatusCode::OK {
-        answer = forward.spoil(fault, &call, answer);
+    if is_eventual_read && head.status == StatusCode::OK {
+        let spoilt = forward.spoil(fault, &call, serde_json::from_slice(&answer).unwrap_or_default());
+        answer = serde_json::to_vec(&spoilt).expect("JSON").into();
     }
-    let body = serde_json::to_vec(&answer).expect("JSON");
-    let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
-    response.body(Body::from(body)).expect("a response")
+    let mut response = Response::from_parts(head, Body::from(answer));
+    response.headers_mut().remove("content-length");
+    response
 }
 
 impl Forward {
-    async fn pass_on(&self, mut parts: Parts, body: Vec<u8>) -> (StatusCode, Value) {
-        parts.uri = self.target.parse().expect("the engine's address");
+    async fn hang(&self) -> Response {
+        self.wrapper.hung.notify_one();
+        std::future::pending().await
+    }
+
+    async fn pass_on(&self, service: Service, mut parts: request::Parts, body: Bytes) -> (response::Parts, Bytes) {
+        let target = if service == Service::DynamoDb { &self.dynamodb } else { &self.providers };
+        parts.uri = format!("{target}{}", parts.uri.path()).parse().expect("the service's address");
         parts.headers.remove("host");
         // The SDK would check the engine's checksum against the answer that is changed here.
         parts.headers.remove("accept-encoding");
         let request = Request::from_parts(parts, Body::from(body));
         // A thousand clients at once, yet not a thousand connections more.
         let _place = self.places.acquire().await.expect("never closed");
-        let response = self.client.request(request).await.expect("the engine answers");
-        let status = response.status();
-        let body = response.into_body().collect().await.expect("an answer").to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
+        let response = self.client.request(request).await.expect("the service answers");
+        let (head, body) = response.into_parts();
+        (head, body.collect().await.expect("an answer").to_bytes())
     }
 
-    fn fault(&self, what: &str) -> Option<Fault> {
-        let mut plan = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    fn fault(&self, what: &str, body: &Bytes) -> Option<Fault> {
+        let mut plan = self.wrapper.lock();
+        match plan.countdown.take() {
+            Some((name, 0, fault)) if what.starts_with(&name) => plan.broken = Some((body.clone(), fault)),
+            Some((name, n, fault)) => {
+                let next = n - usize::from(what.starts_with(&name));
+                plan.countdown = Some((name, next, fault));
+            }
+            None => {}
+        }
+        if let Some((broken, fault)) = plan.broken.clone()
+            && broken == *body
+        {
+            if matches!(fault, Fault::LoseOneAnswer | Fault::LoseRace) {
+                plan.broken = None;
+            }
+            return Some(fault);
+        }
         let place = plan.faults.iter().position(|(prefix, _)| what.starts_with(prefix))?;
         let (_, fault) = plan.faults.get(place).cloned()?;
-        if fault == Fault::LoseOneAnswer {
+        if matches!(fault, Fault::LoseOneAnswer | Fault::LoseRace) {
             plan.faults.remove(place);
         }
         Some(fault)
     }
 
-    fn note(&self, what: String, strong: bool, answer: &Value) {
+    fn note(&self, what: String, strong: bool, answer: &Bytes) {
+        let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
         let units = answer["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap_or(0.0);
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).calls.push(Call { what, strong, units });
+        self.wrapper.lock().calls.push(Call { what, strong, units });
     }
 
     fn spoil(&self, fault: Option<Fault>, call: &Value, mut answer: Value) -> Value {
-        let mut plan = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plan = self.wrapper.lock();
         if let Some(remembered) = &mut plan.remembered {
             let first = remembered.entry(call.to_string()).or_insert_with(|| answer.clone());
             if fault == Some(Fault::Stale) {
@@ -196,18 +263,36 @@ impl Forward {
     }
 }
 
-/// `MFA#LEDGER`, `MFA#DEVICE`, `CODE`, `LIMIT` or `MFA#` for the query.
+/// `MFA#LEDGER`, `MFA#DEVICE`, `MFA#RECOVERY`, `CODE`, `TRUST`, `SESSION`, `LIMIT`, or `MFA#` for the query.
 fn item_kind(call: &Value) -> String {
     let sort_key = call["Key"]["sk"]["S"].as_str().or_else(|| call["Item"]["sk"]["S"].as_str());
     let sort_key = sort_key.unwrap_or("MFA#");
     match sort_key.rsplit_once('#') {
-        Some((kind, _)) if sort_key.starts_with("MFA#DEVICE#") || sort_key.starts_with("CODE#") => kind.to_owned(),
+        Some((kind, _)) if !kind.is_empty() && sort_key != "MFA#LEDGER" && sort_key != "MFA#" => kind.to_owned(),
         _ => sort_key.to_owned(),
     }
 }
 
-fn problem(status: u16, kind: &str) -> Response {
-    let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "broken by the test" });
-    let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
-    response.body(Body::from(body.to_string())).expect("a response")
+/// An error as the service would write it.
+fn problem(service: Service, status: u16, kind: &str) -> Response {
+    let response = Response::builder().status(status);
+    let response = match service {
+        Service::DynamoDb => {
+            let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
+            let body = json!({ "__type": kind, "message": "broken by the test" });
+            response.header("content-type", "application/x-amz-json-1.0").body(Body::from(body.to_string()))
+        }
+        Service::Ses => {
+            let kind = if kind == "ThrottlingException" { "TooManyRequestsException" } else { kind };
+            let response = response.header("content-type", "application/json").header("x-amzn-errortype", kind);
+            response.body(Body::from(r#"{"message":"broken by the test"}"#))
+        }
+        Service::Sns => {
+            let kind = if kind == "ThrottlingException" { "Throttled" } else { "InternalError" };
+            let body =
+                format!("<ErrorResponse><Error><Code>{kind}</Code><Message>broken</Message></Error></ErrorResponse>");
+            response.header("content-type", "text/xml").body(Body::from(body))
+        }
+    };
+    response.expect("a response")
 }

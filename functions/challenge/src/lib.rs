@@ -9,7 +9,7 @@ use mfa::{
         challenge::{self, Announced, Order, Unsent},
         code::Otp,
     },
-    http::{Call, Endpoint, Fields, Problem, ReadBody},
+    http::{Bearer, Call, Endpoint, Fields, Problem, ReadBody},
     random,
     storage::{Fault, Subject, Table},
 };
@@ -76,7 +76,7 @@ impl Challenge {
         let source = keys.limit_key(call.source.as_bytes());
         let order = Order { id: CodeId(random::bytes()?), address, source };
 
-        let subject = Subject::user(call.caller.user);
+        let subject = Subject::user(call.who.caller.user);
         let announced = table.decide(subject, call.now, |snapshot| challenge::announce(snapshot, &order, &cx)).await;
         let announced = match announced {
             Ok(announced) => announced,
@@ -117,6 +117,7 @@ impl Endpoint for Challenge {
     const NAME: &'static str = "challenge";
     const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/challenge";
+    type Who = Bearer;
     type Body = ChallengeBody;
     type Reply = ChallengeReply;
 
@@ -129,7 +130,7 @@ impl Endpoint for Challenge {
         if method == Method::Totp {
             return challenge_totp(bundle, &call).await;
         }
-        let address = call.caller.contact.address(method, policy).ok_or(Refusal::MethodNotAvailable)?;
+        let address = call.who.caller.contact.address(method, policy).ok_or(Refusal::MethodNotAvailable)?;
         self.send_code(bundle, &call, address).await
     }
 }
@@ -140,7 +141,7 @@ const SENT: &str = "MFA code sent successfully";
 const RETRY_SOON: u64 = 5;
 
 async fn challenge_totp(bundle: &Bundle, call: &Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
-    let subject = Subject::user(call.caller.user);
+    let subject = Subject::user(call.who.caller.user);
     bundle.table.decide(subject, call.now, challenge::totp_is_ready).await?;
     Ok(ChallengeReply { message: SENT, sent: None })
 }

@@ -7,7 +7,7 @@ use mfa::{
         Policy, RecoveryId,
         recovery::{self, RecoveryCode, RecoveryRecord},
     },
-    http::{Call, Endpoint, NoBody, Problem},
+    http::{Bearer, Call, Endpoint, NoBody, Problem},
     random,
     storage::Subject,
 };
@@ -27,12 +27,13 @@ impl Endpoint for GenerateRecoveryCode {
     const NAME: &'static str = "generate-recovery-code";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/generate-recovery-code";
+    type Who = Bearer;
     type Body = NoBody;
     type Reply = RecoveryCodes;
 
     async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<RecoveryCodes, Problem> {
         let Bundle { policy, keys, table, .. } = bundle;
-        let user = call.caller.user;
+        let user = call.who.caller.user;
         let id = RecoveryId(random::bytes()?);
         let codes = (0..Policy::RECOVERY_CODES)
             .map(|_| random::bytes().map(RecoveryCode::from_random))

@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     Bundle,
     domain::{DeviceId, removal},
-    http::{Call, Endpoint, Message, NoBody, Problem},
+    http::{Bearer, Call, Endpoint, Message, NoBody, Problem},
     storage::Subject,
 };
 
@@ -15,13 +15,14 @@ impl Endpoint for RemoveDevice {
     const NAME: &'static str = "remove-device";
     const METHOD: Method = Method::DELETE;
     const PATH: &'static str = "/auth/mfa/devices/{deviceId}";
+    type Who = Bearer;
     type Body = NoBody;
     type Reply = Message;
 
     async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<Message, Problem> {
         let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
-        let subject = Subject::user(call.caller.user);
+        let subject = Subject::user(call.who.caller.user);
 
         // What is no id is nobody's device. The gate answers first, as for any other.
         let id = DeviceId::parse(&call.path_parameter);

@@ -7,7 +7,7 @@ use mfa::{
         Policy,
         recovery::{self, RecoveryCode},
     },
-    http::{Call, Endpoint, Fields, Message, Problem, ReadBody},
+    http::{Bearer, Call, Endpoint, Fields, Message, Problem, ReadBody},
     storage::Subject,
 };
 
@@ -30,13 +30,14 @@ impl Endpoint for ResetTotp {
     const NAME: &'static str = "reset-totp";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/reset-totp";
+    type Who = Bearer;
     type Body = ResetBody;
     type Reply = Message;
 
     async fn handle(&self, bundle: &Bundle, call: Call<ResetBody>) -> Result<Message, Problem> {
         let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
-        let subject = Subject::user(call.caller.user);
+        let subject = Subject::user(call.who.caller.user);
 
         let rule = |snapshot: &_| recovery::reset(snapshot, call.body.code.as_ref(), &cx);
         table.decide_recovery(subject, keys, call.now, rule).await?;

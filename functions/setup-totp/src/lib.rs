@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     Bundle,
     domain::{Caller, DeviceId, DeviceRecord, Email, Phone, Policy, keys::CannotSeal, setup},
-    http::{Call, Endpoint, Fields, Problem, ReadBody},
+    http::{Bearer, Call, Endpoint, Fields, Problem, ReadBody},
     random,
     storage::Subject,
 };
@@ -48,12 +48,13 @@ impl Endpoint for SetupTotp {
     const NAME: &'static str = "setup-totp";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/setup-totp";
+    type Who = Bearer;
     type Body = SetupBody;
     type Reply = SetupReply;
 
     async fn handle(&self, bundle: &Bundle, call: Call<SetupBody>) -> Result<SetupReply, Problem> {
         let Bundle { policy, keys, table, config, .. } = bundle;
-        let user = call.caller.user;
+        let user = call.who.caller.user;
         let secret = random::bytes::<{ Policy::TOTP_SECRET_BYTES }>()?;
         let id = DeviceId(random::uuid()?);
         let sealed = keys.seal_totp(user, id, &secret, random::bytes()?);
@@ -63,7 +64,8 @@ impl Endpoint for SetupTotp {
             secret: sealed.map_err(|CannotSeal| Problem::internal("a secret cannot be sealed"))?,
             created: call.now,
         };
-        let account = call.body.label.clone().unwrap_or_else(|| default_account(&call.caller, call.claims.user_name()));
+        let account =
+            call.body.label.clone().unwrap_or_else(|| default_account(&call.who.caller, call.who.claims.user_name()));
         let reply = SetupReply::new(&secret, &config.app_name, account, id)
             .map_err(|error| Problem::internal(format!("no otpauth address: {error}")))?;
 

@@ -4,7 +4,7 @@ use lambda_http::http::Method as HttpMethod;
 use mfa::{
     Bundle,
     domain::{Method, Policy, Snapshot, gate},
-    http::{self, Call, Endpoint, MfaDevice, NoBody, Problem},
+    http::{self, Bearer, Call, Endpoint, MfaDevice, NoBody, Problem},
 };
 use serde::Serialize;
 
@@ -32,6 +32,7 @@ impl Endpoint for Status {
     const METHOD: HttpMethod = HttpMethod::GET;
     const PATH: &'static str = "/auth/mfa/status";
     const ANSWERS_WHEN_OFF: bool = true;
+    type Who = Bearer;
     type Body = NoBody;
     type Reply = MfaStatus;
 
@@ -40,7 +41,7 @@ impl Endpoint for Status {
         if !policy.enabled {
             return Ok(MfaStatus::off(policy));
         }
-        let snapshot = table.snapshot(call.caller.user, call.now).await?;
+        let snapshot = table.snapshot(call.who.caller.user, call.now).await?;
         let verified_methods = gate::usable_methods(&snapshot, &call.context(policy, keys));
         Ok(MfaStatus::of(&snapshot, verified_methods, policy, &call))
     }

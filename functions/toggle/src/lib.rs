@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     Bundle,
     domain::{self, Policy, Switch},
-    http::{Call, Endpoint, Fields, Message, Problem, ReadBody},
+    http::{Bearer, Call, Endpoint, Fields, Message, Problem, ReadBody},
     storage::Subject,
 };
 
@@ -28,13 +28,14 @@ impl Endpoint for Toggle {
     const NAME: &'static str = "toggle";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/toggle";
+    type Who = Bearer;
     type Body = ToggleBody;
     type Reply = Message;
 
     async fn handle(&self, bundle: &Bundle, call: Call<ToggleBody>) -> Result<Message, Problem> {
         let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
-        let subject = Subject::user(call.caller.user);
+        let subject = Subject::user(call.who.caller.user);
 
         let switch =
             table.decide(subject, call.now, |snapshot| domain::toggle(snapshot, call.body.wanted, &cx)).await?;

@@ -4,11 +4,10 @@ use lambda_http::http::Method;
 use mfa::{
     Bundle,
     domain::{
-        Policy,
+        Policy, Snapshot,
         recovery::{self, RecoveryCode},
     },
-    http::{Call, Endpoint, Fields, Problem, ReadBody, VerifiedReply},
-    storage::Subject,
+    http::{Bearer, Call, Endpoint, Fields, Grant, Problem, ReadBody, VerifiedReply},
 };
 
 /// The endpoint.
@@ -18,13 +17,12 @@ pub struct VerifyRecoveryCode;
 pub struct RecoveryBody {
     /// `None` where what came has not the form of one: it is answered like a wrong one.
     code: Option<RecoveryCode>,
+    trust_device: bool,
 }
 
 impl ReadBody for RecoveryBody {
     fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
-        let code = fields.recovery_code()?;
-        fields.trust_device()?;
-        Ok(Self { code })
+        Ok(Self { code: fields.recovery_code()?, trust_device: fields.trust_device()? })
     }
 }
 
@@ -32,18 +30,22 @@ impl Endpoint for VerifyRecoveryCode {
     const NAME: &'static str = "verify-recovery-code";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-recovery-code";
+    type Who = Bearer;
     type Body = RecoveryBody;
     type Reply = VerifiedReply;
 
     async fn handle(&self, bundle: &Bundle, call: Call<RecoveryBody>) -> Result<VerifiedReply, Problem> {
-        let Bundle { policy, keys, table, minter, .. } = bundle;
+        let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
-        let subject = Subject::user(call.caller.user);
+        let grant = Grant::prepare(bundle, &call, call.body.trust_device)?;
 
-        let rule = |snapshot: &_| recovery::redeem(snapshot, call.body.code.as_ref(), &cx);
-        let redeemed = table.decide_recovery(subject, keys, call.now, rule).await?;
+        let rule = |snapshot: &Snapshot| {
+            let redeemed = recovery::redeem(snapshot, call.body.code.as_ref(), &cx);
+            redeemed.beside(|redeemed| grant.items(snapshot, &redeemed.verified))
+        };
+        let redeemed = table.decide_recovery(grant.subject(), keys, call.now, rule).await?;
 
-        let access_token = minter.mint(call.caller.user, &call.claims, &redeemed.verified)?;
-        Ok(VerifiedReply::new("Recovery code verification successful", access_token).with_codes_left(redeemed.left))
+        let reply = grant.reply("Recovery code verification successful", &redeemed.verified)?;
+        Ok(reply.with_codes_left(redeemed.left))
     }
 }

@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     Bundle,
     domain::{Policy, code::Otp, setup},
-    http::{Call, Endpoint, Fields, Message, Problem, ReadBody},
+    http::{Bearer, Call, Endpoint, Fields, Message, Problem, ReadBody},
     storage::Subject,
 };
 
@@ -36,13 +36,14 @@ impl Endpoint for VerifyTotpSetup {
     const NAME: &'static str = "verify-totp-setup";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-totp-setup";
+    type Who = Bearer;
     type Body = ConfirmBody;
     type Reply = Message;
 
     async fn handle(&self, bundle: &Bundle, call: Call<ConfirmBody>) -> Result<Message, Problem> {
         let Bundle { policy, keys, table, .. } = bundle;
         let cx = call.context(policy, keys);
-        let subject = Subject::user(call.caller.user);
+        let subject = Subject::user(call.who.caller.user);
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
         let ConfirmBody { otp, secret } = &call.body;

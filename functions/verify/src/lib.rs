@@ -3,10 +3,9 @@
 use lambda_http::http::Method as HttpMethod;
 use mfa::{
     Bundle,
-    domain::{Caller, DeviceId, Method, Policy, Refusal, Timestamp, code::Otp, verify, verify::Guess},
-    http::{Call, Endpoint, Fields, Problem, ReadBody, VerifiedReply},
+    domain::{Caller, DeviceId, Method, Policy, Refusal, Snapshot, Timestamp, code::Otp, verify, verify::Guess},
+    http::{Bearer, Call, Endpoint, Fields, Grant, Problem, ReadBody, VerifiedReply},
     random,
-    storage::Subject,
 };
 
 /// The endpoint.
@@ -17,18 +16,19 @@ pub struct VerifyBody {
     method: Method,
     otp: Otp,
     device: Option<DeviceId>,
+    trust_device: bool,
 }
 
 impl ReadBody for VerifyBody {
     fn read(fields: &Fields, policy: &Policy) -> Result<Self, Problem> {
         let method = fields.method()?;
         let otp = fields.otp(if method == Method::Totp { Policy::TOTP_DIGITS } else { policy.code_length })?;
-        fields.trust_device()?;
+        let trust_device = fields.trust_device()?;
         let device = fields
             .optional_text("deviceId", 64)?
             .map(|text| DeviceId::parse(text).ok_or_else(|| Problem::invalid("deviceId must be a UUID")))
             .transpose()?;
-        Ok(Self { method, otp, device })
+        Ok(Self { method, otp, device, trust_device })
     }
 }
 
@@ -51,26 +51,30 @@ impl Endpoint for Verify {
     const NAME: &'static str = "verify";
     const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/verify";
+    type Who = Bearer;
     type Body = VerifyBody;
     type Reply = VerifiedReply;
 
     async fn handle(&self, bundle: &Bundle, call: Call<VerifyBody>) -> Result<VerifiedReply, Problem> {
-        let Bundle { policy, keys, table, minter, .. } = bundle;
-        let guess = call.body.guess(&call.caller, policy)?;
+        let Bundle { policy, keys, table, .. } = bundle;
+        let guess = call.body.guess(&call.who.caller, policy)?;
         let cx = call.context(policy, keys);
+        let grant = Grant::prepare(bundle, &call, call.body.trust_device)?;
         let subject = match guess {
-            Guess::Totp { .. } => Subject::user(call.caller.user),
-            Guess::Sent { .. } => Subject::with_code_of(call.caller.user, call.caller.login),
+            Guess::Totp { .. } => grant.subject(),
+            Guess::Sent { .. } => grant.subject().and_code_of(call.who.caller.login),
         };
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
-        let verified = table.decide(subject, call.now, |snapshot| verify::judge(snapshot, &guess, &cx)).await?;
+        let rule = |snapshot: &Snapshot| {
+            verify::judge(snapshot, &guess, &cx).beside(|verified| grant.items(snapshot, verified))
+        };
+        let verified = table.decide(subject, call.now, rule).await?;
 
         if let Some(device) = verified.sealed_by_old_key {
-            reseal(bundle, &call.caller, device, call.now).await;
+            reseal(bundle, &call.who.caller, device, call.now).await;
         }
-        let access_token = minter.mint(call.caller.user, &call.claims, &verified)?;
-        Ok(VerifiedReply::new("2FA verification successful", access_token))
+        grant.reply("2FA verification successful", &verified)
     }
 }
 

@@ -13,8 +13,10 @@ use crate::{
     delivery::messages::{self, MessageTexts},
     domain::{
         Countries, Email, Method, Phone, Policy,
+        access::RouteDemands,
         keys::{Keys, SealingKey},
     },
+    tokens::KeySet,
 };
 use reader::Reader;
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub sms: Option<SmsConfig>,
     /// How bearer tokens are checked and made.
     pub jwt: JwtConfig,
+    /// What the application's own routes demand, for the authorizer.
+    pub route_demands: RouteDemands,
     hash_key: Zeroizing<Vec<u8>>,
     sealing_keys: Vec<(String, Zeroizing<Vec<u8>>)>,
 }
@@ -99,16 +103,36 @@ pub struct SmsConfig {
 pub struct JwtConfig {
     /// The one algorithm that login tokens are signed with.
     pub algorithm: Algorithm,
-    /// The key that checks them.
-    pub login_key: DecodingKey,
+    /// What checks them.
+    pub login_key: LoginKeyConfig,
     /// The issuer that they must name, where configured.
     pub issuer: Option<String>,
     /// The audience that they must name, where configured.
     pub audience: Option<String>,
-    /// The algorithm of our own tokens.
-    pub own_algorithm: Algorithm,
     /// The key that signs our own tokens.
-    pub own_key: EncodingKey,
+    pub own: SigningKey,
+    /// The key that will sign them next, or did until lately: published, and taken.
+    pub next: Option<SigningKey>,
+}
+
+/// What checks login tokens.
+#[derive(Clone)]
+pub enum LoginKeyConfig {
+    /// A secret or a public key.
+    One(DecodingKey),
+    /// A key set that stands in the configuration.
+    Set(KeySet),
+    /// The address of a key set.
+    At(String),
+}
+
+/// A key that signs our own tokens.
+#[derive(Clone)]
+pub struct SigningKey {
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// The key.
+    pub key: EncodingKey,
 }
 
 impl Config {
@@ -135,6 +159,8 @@ impl Config {
         check_methods(&mut read, &policy, email.as_ref(), sms.as_ref(), app_name.as_ref());
         let aws = aws(&mut read);
         let jwt = jwt(&mut read);
+        let routes = "must be a list such as `POST /transfers = mfa max_age=300 methods=totp,sms; $default = token`";
+        let route_demands = read.parsed("MFA_AUTHORIZER_ROUTES", routes, RouteDemands::parse).unwrap_or_default();
         let hash_key = read.parsed("MFA_HASH_KEY", "must be base64 of at least 32 bytes", |text| {
             base64_bytes(text).filter(|key| key.len() >= 32)
         });
@@ -154,7 +180,7 @@ impl Config {
         else {
             return Err(read.into_faults());
         };
-        read.finish(Self { policy, app_name, table, aws, email, sms, jwt, hash_key, sealing_keys })
+        read.finish(Self { policy, app_name, table, aws, email, sms, jwt, route_demands, hash_key, sealing_keys })
     }
 
     /// The keys that it configures.
@@ -205,6 +231,9 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         code_length: read.number("MFA_CODE_LENGTH", default.code_length, 6..=10),
         code_lifetime: read.seconds("MFA_CODE_LIFETIME", default.code_lifetime, 60..=600),
         access_token_lifetime: read.seconds("MFA_ACCESS_TOKEN_LIFETIME", default.access_token_lifetime, 60..=900),
+        sessions: read.switch("MFA_SESSIONS", default.sessions),
+        session_lifetime: read.seconds("MFA_SESSION_LIFETIME", default.session_lifetime, 300..=43_200),
+        trusted_devices: read.switch("MFA_TRUSTED_DEVICES", default.trusted_devices),
         forwarded_hops: read.number("MFA_FORWARDED_HOPS", default.forwarded_hops, 0..=5),
     }
 }
@@ -310,27 +339,56 @@ fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
     let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
         (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
     });
-    let public_key =
-        read.parsed("MFA_JWT_PUBLIC_KEY", "must be a PEM public key that fits MFA_JWT_ALGORITHM", |text| {
-            public_key(algorithm, &unescaped(text))
-        });
-    let signing_key = read.parsed("MFA_SIGNING_KEY", "must be a PKCS#8 PEM private key for ES256 or EdDSA", |text| {
-        signing_key(&unescaped(text))
-    });
+    let asymmetric = asymmetric_login_key(read, algorithm);
+    let pkcs8 = "must be a PKCS#8 PEM private key for ES256 or EdDSA";
+    let own = read.parsed("MFA_SIGNING_KEY", pkcs8, |text| signing_key(&unescaped(text)));
+    let next = read.parsed("MFA_NEXT_SIGNING_KEY", pkcs8, |text| signing_key(&unescaped(text)));
+    if next.is_some() && read.text("MFA_SIGNING_KEY").is_none() {
+        read.fault("MFA_NEXT_SIGNING_KEY", "is nothing without MFA_SIGNING_KEY");
+    }
     let issuer = read.text("MFA_JWT_ISSUER");
     let audience = read.text("MFA_JWT_AUDIENCE");
 
     let (login_key, own) = if algorithm == Algorithm::HS256 {
         let secret = read.required("MFA_JWT_SECRET", secret)?;
-        let own = signing_key.unwrap_or((Algorithm::HS256, EncodingKey::from_secret(secret.as_bytes())));
-        (DecodingKey::from_secret(secret.as_bytes()), own)
+        let shared = || SigningKey { algorithm: Algorithm::HS256, key: EncodingKey::from_secret(secret.as_bytes()) };
+        (LoginKeyConfig::One(DecodingKey::from_secret(secret.as_bytes())), own.unwrap_or_else(shared))
     } else {
-        let key = read.required("MFA_JWT_PUBLIC_KEY", public_key);
-        let own = read.required("MFA_SIGNING_KEY", signing_key);
-        (key?, own?)
+        let own = read.required("MFA_SIGNING_KEY", own);
+        (asymmetric?, own?)
     };
-    let (own_algorithm, own_key) = own;
-    Some(JwtConfig { algorithm, login_key, issuer, audience, own_algorithm, own_key })
+    Some(JwtConfig { algorithm, login_key, issuer, audience, own, next })
+}
+
+/// A public key, a key set, or the address of one; exactly one of them, where the algorithm is not HS256.
+fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> Option<LoginKeyConfig> {
+    const NAMES: [&str; 3] = ["MFA_JWT_PUBLIC_KEY", "MFA_JWT_KEY_SET", "MFA_JWT_KEY_SET_URL"];
+    let [public_key_name, set_name, url_name] = NAMES;
+    let set_ones = NAMES.into_iter().filter(|name| read.text(name).is_some()).count();
+    if algorithm == Algorithm::HS256 {
+        // A key that is not used would look as if it were.
+        if set_ones > 0 {
+            read.fault(
+                "MFA_JWT_ALGORITHM",
+                "is HS256, which has no public keys: name the algorithm of the login tokens",
+            );
+        }
+        return None;
+    }
+    if set_ones != 1 {
+        read.fault(public_key_name, "or MFA_JWT_KEY_SET or MFA_JWT_KEY_SET_URL is required, exactly one of them");
+    }
+    let public_key = read.parsed(public_key_name, "must be a PEM public key that fits MFA_JWT_ALGORITHM", |text| {
+        public_key(algorithm, &unescaped(text)).map(LoginKeyConfig::One)
+    });
+    let set = read.parsed(set_name, "must be a JWK set with a key that fits MFA_JWT_ALGORITHM", |text| {
+        KeySet::parse(text.as_bytes(), algorithm).map(LoginKeyConfig::Set)
+    });
+    let url = read.parsed(url_name, "must begin with https://", |text| {
+        let good = text.starts_with("https://") || is_local(text);
+        (good && text.parse::<lambda_http::http::Uri>().is_ok()).then(|| LoginKeyConfig::At(text.to_owned()))
+    });
+    public_key.or(set).or(url)
 }
 
 /// A PEM often loses its line breaks on its way through an environment.
@@ -347,13 +405,13 @@ fn public_key(algorithm: Algorithm, pem: &str) -> Option<DecodingKey> {
     }
 }
 
-fn signing_key(pem: &str) -> Option<(Algorithm, EncodingKey)> {
-    let ec = EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| (Algorithm::ES256, key));
-    let (algorithm, key) =
-        ec.or_else(|_| EncodingKey::from_ed_pem(pem.as_bytes()).map(|key| (Algorithm::EdDSA, key))).ok()?;
+fn signing_key(pem: &str) -> Option<SigningKey> {
+    let ec = EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| SigningKey { algorithm: Algorithm::ES256, key });
+    let ed = || EncodingKey::from_ed_pem(pem.as_bytes()).map(|key| SigningKey { algorithm: Algorithm::EdDSA, key });
+    let own = ec.or_else(|_| ed()).ok()?;
     // A key of another curve is read, and found out only when its public half is made.
-    Jwk::from_encoding_key(&key, algorithm).ok()?;
-    Some((algorithm, key))
+    Jwk::from_encoding_key(&own.key, own.algorithm).ok()?;
+    Some(own)
 }
 
 fn sender(text: &str) -> Option<String> {

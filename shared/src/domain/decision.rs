@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use super::{DeviceId, DeviceRecord, Ledger, Timestamp, recovery::RecoveryRecord};
+use super::{
+    DeviceId, DeviceRecord, Ledger, Timestamp, TrustId, recovery::RecoveryRecord, session::SessionRecord,
+    trust::TrustRecord,
+};
 
 /// What a rule decided.
 ///
@@ -13,6 +16,8 @@ pub enum Decision<T> {
         ledger: Box<Ledger>,
         /// What must be in place before the commit.
         groundwork: Groundwork,
+        /// What is written beside it.
+        beside: Vec<Beside>,
         /// What to tell after it.
         outcome: Result<T, Refusal>,
     },
@@ -30,7 +35,16 @@ impl<T> Decision<T> {
     /// A commit that names something that must be in place before.
     #[must_use]
     pub fn commit_after(groundwork: Groundwork, ledger: Ledger, outcome: Result<T, Refusal>) -> Self {
-        Self::Commit { ledger: Box::new(ledger), groundwork, outcome }
+        Self::Commit { ledger: Box::new(ledger), groundwork, beside: Vec::new(), outcome }
+    }
+
+    /// With items that are written beside the commit, where the outcome is a good one.
+    #[must_use]
+    pub fn beside(mut self, items: impl FnOnce(&T) -> Vec<Beside>) -> Self {
+        if let Self::Commit { beside, outcome: Ok(outcome), .. } = &mut self {
+            *beside = items(outcome);
+        }
+        self
     }
 
     /// A refusal without a commit.
@@ -51,6 +65,18 @@ pub enum Groundwork {
     KeepDevice(DeviceId),
     /// Write the item of a new recovery set.
     PutRecovery(RecoveryRecord),
+}
+
+/// An item that the ledger does not name, written beside a commit. Nothing that was promised hangs on it: where it cannot
+/// be written, the token that goes with it is refused later.
+#[derive(Clone, Debug)]
+pub enum Beside {
+    /// A new session.
+    PutSession(SessionRecord),
+    /// A device that is trusted from now on.
+    PutTrust(TrustRecord),
+    /// A trusted device that makes room; it goes after the commit.
+    DropTrust(TrustId),
 }
 
 /// A counter over a fixed window.
@@ -116,6 +142,12 @@ pub enum Refusal {
         /// When the lock ends.
         until: Timestamp,
     },
+    /// A refresh token is malformed, of no session, or used before.
+    #[error("the refresh token is not right, or its session has ended")]
+    SessionInvalid,
+    /// A refresh token is of a session that is past its end.
+    #[error("the session is past its end")]
+    SessionExpired,
     /// A recovery code is wrong, used or of a set that was replaced.
     #[error("the recovery code is not right")]
     WrongRecoveryCode,
@@ -143,7 +175,7 @@ pub enum Refusal {
     /// Removing it would leave MFA on with nothing to use.
     #[error("the last usable method")]
     LastMethod,
-    /// The user has no such device.
+    /// The user has no such device, or no such trusted one.
     #[error("no such device")]
     DeviceNotFound,
     /// The user has as many devices as allowed.

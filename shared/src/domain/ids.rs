@@ -54,7 +54,14 @@ bytes_id!(
     /// Keyed hash of a wrong guess, to recognise the same one sent again.
     GuessTag, 8
 );
-
+bytes_id!(
+    /// Names a session.
+    SessionId, 16
+);
+bytes_id!(
+    /// Keyed hash of a trust token: the trusted device's name in the table and in the list.
+    TrustId, 16
+);
 bytes_id!(
     /// Names a set of recovery codes.
     RecoveryId, 8
@@ -77,6 +84,21 @@ impl fmt::Display for UserId {
 impl fmt::Debug for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "UserId({self})")
+    }
+}
+
+impl fmt::Display for TrustId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&data_encoding::BASE64URL_NOPAD.encode(&self.0))
+    }
+}
+
+impl TrustId {
+    /// Reads what [`Self::fmt`] writes. Anything else is `None`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        bytes.try_into().ok().map(Self)
     }
 }
 

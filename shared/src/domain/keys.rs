@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use super::{
     Address, AddressTag, CodeId, CodeRecord, CodeTag, DeviceId, DeviceRecord, GuessTag, LoginId, Proof, RecoveryId,
-    RecoveryTag, UserId, code::Otp, recovery::RecoveryCode,
+    RecoveryTag, SessionId, TrustId, UserId, code::Otp, recovery::RecoveryCode, session::RefreshToken,
+    trust::TrustToken,
 };
 
 /// The keys of one bundle. Cheap to hold, never printed.
@@ -24,6 +25,8 @@ pub struct Keys {
     recovery: hmac::Key,
     guess: hmac::Key,
     proof: hmac::Key,
+    refresh: hmac::Key,
+    trust: hmac::Key,
     sealing: Vec<SealingKey>,
 }
 
@@ -75,6 +78,8 @@ impl Keys {
             recovery: key("recovery"),
             guess: key("guess"),
             proof: key("proof"),
+            refresh: key("refresh"),
+            trust: key("trust"),
             sealing,
         }
     }
@@ -149,6 +154,18 @@ impl Keys {
         truncated(&self.proof, &parts)
     }
 
+    /// The MAC of a refresh token. So a token's successor is a function of it, and nothing in the table makes one.
+    #[must_use]
+    pub fn refresh_mac(&self, token: RefreshToken) -> [u8; 32] {
+        truncated(&self.refresh, &[&token.session.0, &token.generation.to_be_bytes()])
+    }
+
+    /// What the table knows of a trust token, bound to its user.
+    #[must_use]
+    pub fn trust_id(&self, user: UserId, token: &TrustToken) -> TrustId {
+        TrustId(truncated(&self.trust, &[&user.0, token.as_bytes()]))
+    }
+
     /// Seals the TOTP secret of a device for the table. `nonce` is random.
     ///
     /// # Errors
@@ -160,31 +177,54 @@ impl Keys {
         secret: &[u8],
         nonce: [u8; NONCE_LEN],
     ) -> Result<Vec<u8>, CannotSeal> {
-        let key = self.sealing.first().ok_or(CannotSeal)?;
-        let mut sealed = Zeroizing::new(secret.to_vec());
-        let tag = key
-            .key
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(device_aad(user, device)),
-                &mut sealed,
-            )
-            .map_err(|_| CannotSeal)?;
-        let id_len = u8::try_from(key.id.len()).map_err(|_| CannotSeal)?;
-        Ok([&[id_len][..], key.id.as_bytes(), &nonce, &sealed, tag.as_ref()].concat())
+        self.seal(&device_aad(user, device), secret, nonce)
     }
 
     /// Opens the TOTP secret of a device. `None` where no configured key fits, or the item is another's or was altered.
     #[must_use]
     pub fn totp_secret(&self, user: UserId, record: &DeviceRecord) -> Option<Zeroizing<Vec<u8>>> {
-        let (id, rest) = key_id_of(&record.secret)?;
-        let key = self.sealing.iter().find(|key| key.id.as_bytes() == id)?;
+        self.open(&device_aad(user, record.id), &record.secret)
+    }
+
+    /// Seals the claims that a session's tokens carry. `nonce` is random.
+    ///
+    /// # Errors
+    /// [`CannotSeal`] where there is no key.
+    pub fn seal_claims(
+        &self,
+        user: UserId,
+        session: SessionId,
+        claims: &[u8],
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<Vec<u8>, CannotSeal> {
+        self.seal(&session_aad(user, session), claims, nonce)
+    }
+
+    /// Opens the claims of a session. `None` as for [`Self::totp_secret`].
+    #[must_use]
+    pub fn claims(&self, user: UserId, session: SessionId, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.open(&session_aad(user, session), sealed)
+    }
+
+    fn seal(&self, bound_to: &[u8], plain: &[u8], nonce: [u8; NONCE_LEN]) -> Result<Vec<u8>, CannotSeal> {
+        let SealingKey { id, key } = self.sealing.first().ok_or(CannotSeal)?;
+        let mut sealed = Zeroizing::new(plain.to_vec());
+        let tag = key
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound_to), &mut sealed)
+            .map_err(|_| CannotSeal)?;
+        let id_len = u8::try_from(id.len()).map_err(|_| CannotSeal)?;
+        Ok([&[id_len][..], id.as_bytes(), &nonce, &sealed, tag.as_ref()].concat())
+    }
+
+    fn open(&self, bound_to: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (id, rest) = key_id_of(sealed)?;
+        let SealingKey { key, .. } = self.sealing.iter().find(|key| key.id.as_bytes() == id)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut sealed = Zeroizing::new(sealed.to_vec());
-        let opened = key.key.open_in_place(nonce, Aad::from(device_aad(user, record.id)), &mut sealed).ok()?.len();
-        sealed.truncate(opened);
-        Some(sealed)
+        let mut plain = Zeroizing::new(sealed.to_vec());
+        let opened = key.open_in_place(nonce, Aad::from(bound_to), &mut plain).ok()?.len();
+        plain.truncate(opened);
+        Some(plain)
     }
 
     /// Whether `secret` is that of `record`, in constant time.
@@ -205,6 +245,11 @@ impl Keys {
 /// (`docs/decisions/0006-associated-data.md`).
 fn device_aad(user: UserId, device: DeviceId) -> Vec<u8> {
     framed(&[b"DEVICE", &user.0, device.0.as_bytes()])
+}
+
+/// Binds sealed claims to their user and session.
+fn session_aad(user: UserId, session: SessionId) -> Vec<u8> {
+    framed(&[b"SESSION", &user.0, &session.0])
 }
 
 /// Compares secrets in constant time.

@@ -1,6 +1,7 @@
 //! The rules. Pure: no async, no clock, no randomness, no environment, no AWS or HTTP type; the time and
 //! random values are parameters.
 
+pub mod access;
 pub mod address;
 mod caller;
 pub mod challenge;
@@ -17,17 +18,22 @@ mod policy;
 pub mod recovery;
 pub mod removal;
 pub mod sends;
+pub mod session;
 pub mod setup;
 mod snapshot;
 mod switch;
 mod time;
 pub mod totp;
+pub mod trust;
 pub mod verify;
 
 pub use address::{Address, Contact, Countries, Email, Phone};
 pub use caller::{Caller, Context, Proof};
-pub use decision::{Counter, CounterKind, Decision, Groundwork, Refusal};
-pub use ids::{AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, RecoveryId, RecoveryTag, UserId};
+pub use decision::{Beside, Counter, CounterKind, Decision, Groundwork, Refusal};
+pub use ids::{
+    AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, RecoveryId, RecoveryTag, SessionId, TrustId,
+    UserId,
+};
 pub use ledger::{ItemName, Ledger};
 pub use method::Method;
 pub use policy::Policy;

@@ -70,6 +70,22 @@ pub struct Policy {
     /// Defaults to 900 s. Allowed: 60 s to 900 s.
     pub access_token_lifetime: Duration,
 
+    /// Whether a passed second factor opens a session, whose refresh tokens give new access tokens.
+    ///
+    /// Defaults to `true`.
+    pub sessions: bool,
+
+    /// How long a session lives, however much it is used.
+    ///
+    /// Bounds a thief who always refreshes within [`Self::REFRESH_GRACE`] of the owner, and so stays unseen. Defaults to
+    /// 12 h. Allowed: 300 s to 12 h, the most that NIST SP 800-63B 4.2.3 (revision 3) allows between authentications.
+    pub session_lifetime: Duration,
+
+    /// Whether a device may be trusted, and then need no code for [`Self::TRUST_LIFETIME`].
+    ///
+    /// Defaults to `true`.
+    pub trusted_devices: bool,
+
     /// How many proxies before the API append to `X-Forwarded-For`; `0` takes the gateway's source address.
     ///
     /// Defaults to `0`. Allowed: `0..=5`. Too high a number lets a sender choose the address that is limited.
@@ -180,6 +196,15 @@ impl Policy {
     /// Wrong recovery codes of one user an hour. They cannot be guessed; this bounds what trying costs.
     pub const WRONG_RECOVERY_CODES: u32 = 10;
 
+    /// How long a used refresh token still gets its successor, the same one, where its answer was lost.
+    pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
+
+    /// How long a trusted device needs no code.
+    pub const TRUST_LIFETIME: Duration = Duration::from_hours(30 * 24);
+
+    /// Trusted devices of a user; the oldest goes. Requests at once may leave some more.
+    pub const MAX_TRUSTED_DEVICES: usize = 10;
+
     /// How often a commit that lost its race is decided again.
     pub const COMMIT_TRIES: u32 = 8;
 
@@ -211,6 +236,9 @@ impl Default for Policy {
             code_length: 6,
             code_lifetime: 5 * MINUTE,
             access_token_lifetime: 15 * MINUTE,
+            sessions: true,
+            session_lifetime: 12 * HOUR,
+            trusted_devices: true,
             forwarded_hops: 0,
         }
     }

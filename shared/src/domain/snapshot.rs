@@ -1,4 +1,6 @@
-use super::{CodeId, CodeTag, DeviceId, Ledger, LoginId, Timestamp, ledger::Device, recovery::RecoveryRecord};
+use super::{
+    CodeId, CodeTag, DeviceId, Ledger, LoginId, Timestamp, ledger::Device, recovery::RecoveryRecord, trust::TrustRecord,
+};
 
 /// What one load of a user found.
 #[derive(Clone, Debug)]
@@ -13,9 +15,24 @@ pub struct Snapshot {
     pub recovery: Vec<RecoveryRecord>,
     /// The item of the code that the caller's login has outstanding, where it was asked for.
     pub code: Option<CodeRecord>,
+    /// The items of trusted devices, where they were asked for.
+    pub trusted: Vec<TrustRecord>,
 }
 
 impl Snapshot {
+    /// A user that the table knows nothing of. `seed` as for [`Ledger::fresh`].
+    #[must_use]
+    pub fn empty(seed: u64) -> Self {
+        Self {
+            ledger: Ledger::fresh(seed),
+            stored: false,
+            devices: Vec::new(),
+            recovery: Vec::new(),
+            code: None,
+            trusted: Vec::new(),
+        }
+    }
+
     /// The item of a device.
     #[must_use]
     pub fn device(&self, id: DeviceId) -> Option<&DeviceRecord> {

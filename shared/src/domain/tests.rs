@@ -88,8 +88,7 @@ impl World {
     fn new() -> Self {
         let sealing = SealingKey::new("k", &[1; 32]).into_iter().collect();
         let policy = Policy { methods: vec![Method::Totp, Method::Email], ..Policy::default() };
-        let table =
-            Snapshot { ledger: Ledger::fresh(9), stored: false, devices: Vec::new(), recovery: Vec::new(), code: None };
+        let table = Snapshot::empty(9);
         Self {
             keys: Keys::derive(&[5; 32], sealing),
             policy,
@@ -143,7 +142,7 @@ impl World {
         }
         match rule(&snapshot, &cx) {
             Decision::Answer(outcome) => outcome,
-            Decision::Commit { ledger, groundwork, outcome } => {
+            Decision::Commit { ledger, groundwork, outcome, .. } => {
                 let commit = CommitId(self.next_id().to_be_bytes());
                 match groundwork {
                     Groundwork::PutDevice(record) => self.table.devices.push(record),

@@ -41,13 +41,17 @@ pub enum Factor {
     /// A recovery code.
     #[serde(rename = "recovery_code")]
     RecoveryCode,
+    /// A trusted device.
+    #[serde(rename = "trusted_device")]
+    TrustedDevice,
 }
 
 impl Factor {
     /// Reads the name that [`Self::as_str`] gives.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Email, Self::Sms, Self::Totp, Self::RecoveryCode].into_iter().find(|factor| factor.as_str() == text)
+        let all = [Self::Email, Self::Sms, Self::Totp, Self::RecoveryCode, Self::TrustedDevice];
+        all.into_iter().find(|factor| factor.as_str() == text)
     }
 
     /// The name in our tokens.
@@ -58,6 +62,17 @@ impl Factor {
             Self::Sms => "sms",
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
+            Self::TrustedDevice => "trusted_device",
+        }
+    }
+
+    /// What `amr` says of it (RFC 8176). E-mail, recovery codes and trusted devices have no value of their own there.
+    #[must_use]
+    pub const fn authentication_methods(self) -> &'static [&'static str] {
+        match self {
+            Self::Totp => &["otp", "mfa"],
+            Self::Sms => &["sms", "mfa"],
+            Self::Email | Self::RecoveryCode | Self::TrustedDevice => &["mfa"],
         }
     }
 }
@@ -72,7 +87,7 @@ impl From<Method> for Factor {
     }
 }
 
-/// A right code, after its commit.
+/// A second factor that passed.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified {
     /// The factor.
@@ -81,17 +96,17 @@ pub struct Verified {
     pub epoch: u64,
     /// Whether MFA is on for the user.
     pub enabled: bool,
-    /// When the code was judged.
+    /// When a code was last judged right.
     pub auth_time: Timestamp,
     /// The authenticator, where its secret should be sealed anew.
     pub sealed_by_old_key: Option<DeviceId>,
 }
 
 impl Verified {
-    /// A factor that passed at `now`, by the ledger that is about to be committed.
+    /// A factor that passed, by the ledger as it is or is about to be.
     #[must_use]
-    pub(super) fn of(ledger: &Ledger, factor: Factor, now: Timestamp) -> Self {
-        Self { factor, epoch: ledger.epoch, enabled: ledger.enabled, auth_time: now, sealed_by_old_key: None }
+    pub(super) fn of(ledger: &Ledger, factor: Factor, auth_time: Timestamp) -> Self {
+        Self { factor, epoch: ledger.epoch, enabled: ledger.enabled, auth_time, sealed_by_old_key: None }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{Bundle, clock::Clock, config::Config};
 /// How long the first connection to the table may take during start-up, before it is left to the first request.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// Starts a function: reads the environment once, opens the connection to the table, then serves invocations.
+/// Starts a function: reads the environment once, opens the connection to the table where it is used, then serves invocations.
 ///
 /// # Errors
 /// When the configuration has faults, all of which are reported at once, or the Lambda runtime ends.
@@ -16,7 +16,9 @@ pub async fn run<E: Endpoint>(build: impl FnOnce(&Bundle) -> E) -> Result<(), Er
     let config = Config::from_env()?;
     let bundle = Bundle::new(config, Clock::wall());
     let endpoint = build(&bundle);
-    let _ = tokio::time::timeout(WARM_UP, bundle.table.warm_up()).await;
+    if E::USES_TABLE {
+        let _ = tokio::time::timeout(WARM_UP, bundle.table.warm_up()).await;
+    }
 
     let host = Arc::new((bundle, endpoint));
     lambda_http::run(service_fn(move |request: Request| {

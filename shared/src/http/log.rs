@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use serde::Serialize;
 
@@ -30,7 +30,9 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    pub(super) fn new(endpoint: &'static str, request_id: &str) -> Self {
+    /// The line of a request that goes well, so far.
+    #[must_use]
+    pub fn new(endpoint: &'static str, request_id: &str) -> Self {
         Self {
             level: "info",
             endpoint,
@@ -43,8 +45,26 @@ impl LogLine {
         }
     }
 
-    pub(super) fn of_user(&mut self, user: UserId) {
-        self.user = Some(user.to_string());
+    /// Says whose request it is.
+    pub fn of_user(&mut self, user: Option<UserId>) {
+        self.user = user.map(|user| user.to_string());
+    }
+
+    /// Says how long it took.
+    pub fn took(&mut self, time: Duration) {
+        self.duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    }
+
+    /// Says that it did not go well, and why.
+    pub fn failed(&mut self, status: u16, cause: Option<String>) {
+        self.status = status;
+        self.cause = cause;
+        self.level = match status {
+            500 => "error",
+            // 422 may be one bad address, or a sender that the provider refuses to everybody.
+            422 | 503 => "warn",
+            _ => "info",
+        };
     }
 
     /// Writes the line to standard output, where Lambda takes it from.

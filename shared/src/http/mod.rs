@@ -3,18 +3,20 @@
 mod body;
 mod device;
 mod endpoint;
+mod grant;
 mod lambda;
 mod log;
 mod pipeline;
 mod problem;
 mod source;
-mod verified;
+mod who;
 
 pub use body::{Fields, NoBody, ReadBody};
 pub use device::{MfaDevice, devices};
 pub use endpoint::{Call, Endpoint, Message};
+pub use grant::{Grant, VerifiedReply};
 pub use lambda::run;
 pub use log::LogLine;
 pub use pipeline::{Incoming, Served, serve, serve_unknown};
 pub use problem::Problem;
-pub use verified::VerifiedReply;
+pub use who::{Anyone, Bearer, Who};

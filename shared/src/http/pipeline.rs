@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use lambda_http::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::{Call, Endpoint, Fields, LogLine, Problem, ReadBody, source};
+use super::{Call, Endpoint, Fields, LogLine, Problem, ReadBody, Who, source};
 use crate::{Bundle, domain::Timestamp};
 
 /// The largest body that is read, in bytes: no route needs a tenth of it.
@@ -46,8 +46,12 @@ pub async fn serve<E: Endpoint>(bundle: &Bundle, endpoint: &E, incoming: Incomin
     let outcome = outcome.and_then(|reply| to_json(&reply));
 
     let now = bundle.clock.now();
-    log.duration_ms = u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX);
-    finish(outcome, now, log)
+    log.took(now.since(began));
+    let mut served = finish(outcome, now, log);
+    if served.response.status() == StatusCode::OK {
+        served.response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(E::CACHE_CONTROL));
+    }
+    served
 }
 
 /// The answer to a path that nothing serves. Behind API Gateway the gateway gives it.
@@ -88,9 +92,8 @@ async fn answer<E: Endpoint>(
     }
 
     let now = bundle.clock.now();
-    let bearer = bearer_token(&incoming.headers)?;
-    let (caller, claims) = bundle.verifier.authenticate(bearer, now)?;
-    log.of_user(caller.user);
+    let who = E::Who::calls(bundle, &incoming.headers, now).await?;
+    log.of_user(who.user());
 
     let fields = if reads_body { Fields::parse(&incoming.body)? } else { Fields::default() };
     let body = E::Body::read(&fields, &bundle.policy)?;
@@ -100,20 +103,8 @@ async fn answer<E: Endpoint>(
     }
     let source = source::network(incoming.source_ip.as_deref(), &incoming.headers, bundle.policy.forwarded_hops);
     let path_parameter = incoming.path_parameter.clone().unwrap_or_default();
-    endpoint.handle(bundle, Call { caller, claims, path_parameter, body, now, source }).await
-}
-
-/// The token of `Authorization: Bearer …` (RFC 6750 2.1), the scheme in any case.
-fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Problem::NoAuth);
-    };
-    let value = value.to_str().map_err(|_| Problem::NoAuth)?;
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),
-        _ => Err(Problem::NoAuth),
-    }
+    let headers = incoming.headers.clone();
+    endpoint.handle(bundle, Call { who, headers, path_parameter, body, now, source }).await
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -128,13 +119,7 @@ fn to_json(reply: &impl Serialize) -> Result<Vec<u8>, Problem> {
 fn refusal(problem: &Problem, now: Timestamp, log: &mut LogLine) -> Response<Vec<u8>> {
     let answer = problem.answer(now);
     log.code = Some(answer.body.code);
-    log.cause = problem.cause();
-    log.level = match answer.status.as_u16() {
-        500 => "error",
-        // 422 may be one bad address, or a sender that the provider refuses to everybody.
-        422 | 503 => "warn",
-        _ => "info",
-    };
+    log.failed(answer.status.as_u16(), problem.cause());
     let mut response = with_body(answer.status, serde_json::to_vec(&answer.body).unwrap_or_default());
     let headers = response.headers_mut();
     if let Some(seconds) = answer.retry_after {

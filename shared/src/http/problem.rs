@@ -41,7 +41,7 @@ pub enum Problem {
         /// When the user may ask for another, in seconds.
         retry_after: u64,
     },
-    /// The table does not answer, or throttles.
+    /// The table, or a key set, does not answer, or throttles.
     Unavailable(String),
     /// A bug, or an installation that does not fit together. The text is for the log alone.
     Internal(String),
@@ -142,6 +142,8 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
             "MFA_CANNOT_ENABLE_WITHOUT_METHOD",
             "Set up a method first, or enter a code of your authenticator again",
         ),
+        Refusal::SessionInvalid => refresh_token("REFRESH_TOKEN_INVALID", "The refresh token is invalid"),
+        Refusal::SessionExpired => refresh_token("REFRESH_TOKEN_EXPIRED", "The session has ended. Sign in again"),
         Refusal::WrongRecoveryCode => Answer::new(400, "MFA_RECOVERY_CODE_INVALID", "The recovery code is invalid"),
         Refusal::LastMethod => {
             Answer::new(409, "MFA_LAST_METHOD", "This is the last method. Set up another first, or switch MFA off")
@@ -150,6 +152,10 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
         Refusal::DeviceNotFound => Answer::new(404, "MFA_DEVICE_NOT_FOUND", "There is no such device"),
         Refusal::DeviceLimit => Answer::new(409, "MFA_DEVICE_LIMIT_REACHED", "You have as many devices as allowed"),
     }
+}
+
+fn refresh_token(code: &'static str, message: &'static str) -> Answer {
+    Answer::new(401, code, message).authenticate(r#"Bearer error="invalid_token""#)
 }
 
 fn internal() -> Answer {

@@ -6,7 +6,9 @@ mod device;
 mod fault;
 mod ledger;
 mod recovery;
+mod session;
 mod table;
+mod trust;
 mod user;
 
 pub use fault::Fault;

@@ -2,18 +2,22 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{join, join_all},
+};
 
 use super::{
     Fault, Table, device,
     ledger::{self, Commit},
     recovery,
     table::{COUNT_UNITS, Item, as_text, text, user_key},
+    trust,
 };
 use crate::{
     domain::{
-        CommitId, Counter, CounterKind, Decision, Groundwork, ItemName, Ledger, LoginId, Policy, Refusal, Snapshot,
-        Timestamp, UserId, keys::Keys,
+        Beside, CommitId, Counter, CounterKind, Decision, Groundwork, ItemName, Ledger, LoginId, Policy, Refusal,
+        Snapshot, Timestamp, UserId, keys::Keys,
     },
     random,
 };
@@ -26,19 +30,26 @@ const MOST_PAGES: usize = 8;
 pub struct Subject {
     user: UserId,
     code_of: Option<LoginId>,
+    trusted: bool,
 }
 
 impl Subject {
     /// A user.
     #[must_use]
     pub const fn user(user: UserId) -> Self {
-        Self { user, code_of: None }
+        Self { user, code_of: None, trusted: false }
     }
 
-    /// A user, and the code that one login has outstanding.
+    /// And the code that one login has outstanding.
     #[must_use]
-    pub const fn with_code_of(user: UserId, login: LoginId) -> Self {
-        Self { user, code_of: Some(login) }
+    pub const fn and_code_of(self, login: LoginId) -> Self {
+        Self { code_of: Some(login), ..self }
+    }
+
+    /// And the trusted devices.
+    #[must_use]
+    pub const fn and_trusted(self) -> Self {
+        Self { trusted: true, ..self }
     }
 }
 
@@ -55,7 +66,15 @@ impl Table {
     /// # Errors
     /// [`Fault`].
     pub async fn snapshot(&self, user: UserId, now: Timestamp) -> Result<Snapshot, Fault> {
-        let (snapshot, _) = self.load_whole(Subject::user(user), Read::Strong, now).await?;
+        self.snapshot_of(Subject::user(user), now).await
+    }
+
+    /// As [`Self::snapshot`], with what the subject asks for.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn snapshot_of(&self, subject: Subject, now: Timestamp) -> Result<Snapshot, Fault> {
+        let (snapshot, _) = self.load_whole(subject, Read::Strong, now).await?;
         Ok(snapshot)
     }
 
@@ -72,13 +91,28 @@ impl Table {
         now: Timestamp,
         rule: impl Fn(&Snapshot) -> Decision<T> + Send + Sync,
     ) -> Result<T, Fault> {
-        let mut work = Work { user: subject.user, commit: CommitId(random::bytes()?), written: None };
+        let mut work = Work::of(subject.user)?;
         let outcome = self.decide_and_commit(subject, now, rule, &mut work).await;
-        if let (Err(_), Some(written)) = (&outcome, work.written) {
-            // The ledger does not name it. TTL would take days, and until then it would make every load dearer.
-            let _ = self.delete(subject.user, written).await;
+        if outcome.is_err() {
+            self.clear_away(work).await;
         }
         outcome
+    }
+
+    /// Deletes what was written for a commit that did not come: nobody was told of it. TTL would take days, and until
+    /// then it would make every load dearer, or stand in a list.
+    async fn clear_away(&self, work: Work) {
+        if let (Some(written), false) = (work.written, work.may_have_committed) {
+            let _ = self.delete(work.user, written).await;
+        }
+        let deletions = work.beside.iter().map(|item| async move {
+            let _ = match item {
+                Beside::PutSession(record) => self.delete_session(record.id).await,
+                Beside::PutTrust(record) => self.delete_trust(work.user, record.id).await,
+                Beside::DropTrust(_) => Ok(()),
+            };
+        });
+        join_all(deletions).await;
     }
 
     /// Decides by a rule that takes a recovery code. A wrong one cannot be a guess, so it neither locks nor contends: it
@@ -117,21 +151,29 @@ impl Table {
         let mut tries = 0;
         loop {
             let (snapshot, strength) = self.load_whole(subject, read, now).await?;
-            let (next, groundwork, outcome) = match rule(&snapshot) {
+            let (next, groundwork, beside, outcome) = match rule(&snapshot) {
                 Decision::Answer(_) if strength == Read::Eventual => {
                     read = Read::Strong;
                     continue;
                 }
                 Decision::Answer(outcome) => return outcome.map_err(Fault::Refused),
-                Decision::Commit { ledger, groundwork, outcome } => (ledger, groundwork, outcome),
+                Decision::Commit { ledger, groundwork, beside, outcome } => (ledger, groundwork, beside, outcome),
             };
             let committed = match self.prepare(groundwork, work).await? {
-                Commit::Done => self.commit(subject.user, &snapshot, &next, work.commit).await,
+                Commit::Done => {
+                    let commit = self.commit(subject.user, &snapshot, &next, work.commit);
+                    let (committed, ()) = join(commit, self.put_beside(subject.user, &beside)).await;
+                    // A try that ends otherwise has nothing beside it, and what an earlier one wrote must still be cleared.
+                    if !beside.is_empty() {
+                        work.beside = beside;
+                    }
+                    committed
+                }
                 Commit::Lost => Ok(Commit::Lost),
             };
             match committed {
                 Ok(Commit::Done) => {
-                    self.delete_dropped(subject.user, &snapshot.ledger, &next).await;
+                    self.delete_dropped(subject.user, &snapshot.ledger, &next, &work.beside).await;
                     return outcome.map_err(Fault::Refused);
                 }
                 Ok(Commit::Lost) => {
@@ -144,11 +186,24 @@ impl Table {
                 }
                 // The answer may be all that was lost. If the ledger holds the commit, it counts.
                 Err(fault) => {
+                    work.may_have_committed = true;
                     let is_there = self.load(subject, Read::Strong).await.is_ok_and(|s| s.ledger.holds(work.commit));
                     return if is_there { outcome.map_err(Fault::Refused) } else { Err(fault) };
                 }
             }
         }
+    }
+
+    /// Writes what goes beside a commit. What fails here is missed by its own token alone.
+    pub(super) async fn put_beside(&self, user: UserId, items: &[Beside]) {
+        let writes = items.iter().map(|item| async move {
+            let _ = match item {
+                Beside::PutSession(record) => self.put_session(record).await,
+                Beside::PutTrust(record) => self.put_trust(user, record).await,
+                Beside::DropTrust(_) => Ok(()),
+            };
+        });
+        join_all(writes).await;
     }
 
     /// Loads, and loads again, strongly, where the ledger names what is not there: that read was stale or torn. What is
@@ -163,9 +218,9 @@ impl Table {
 
     async fn load(&self, subject: Subject, read: Read) -> Result<Snapshot, Fault> {
         let (items, code) = match subject.code_of {
-            None => (self.query_user(subject.user, read).await?, None),
+            None => (self.query_user(subject, read).await?, None),
             Some(login) => tokio::try_join!(
-                self.query_user(subject.user, read),
+                self.query_user(subject, read),
                 self.get_code(subject.user, login, read == Read::Strong),
             )?,
         };
@@ -178,17 +233,21 @@ impl Table {
         };
         let devices = items.iter().filter_map(device::read).collect();
         let recovery = items.iter().filter_map(recovery::read).collect();
-        Ok(Snapshot { ledger, stored: is_stored, devices, recovery, code })
+        let trusted = items.iter().filter_map(trust::read).collect();
+        Ok(Snapshot { ledger, stored: is_stored, devices, recovery, code, trusted })
     }
 
-    async fn query_user(&self, user: UserId, read: Read) -> Result<Vec<Item>, Fault> {
+    async fn query_user(&self, subject: Subject, read: Read) -> Result<Vec<Item>, Fault> {
+        // Trusted devices sort behind all else, codes before.
+        let condition =
+            if subject.trusted { "pk = :user AND sk >= :mfa" } else { "pk = :user AND begins_with(sk, :mfa)" };
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
             let query = self.client.query().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
             let page = query
-                .key_condition_expression("pk = :user AND begins_with(sk, :mfa)")
-                .expression_attribute_values(":user", user_key(user))
+                .key_condition_expression(condition)
+                .expression_attribute_values(":user", user_key(subject.user))
                 .expression_attribute_values(":mfa", text("MFA#"))
                 .consistent_read(read == Read::Strong)
                 .set_exclusive_start_key(start)
@@ -201,7 +260,7 @@ impl Table {
                 return Ok(items);
             }
         }
-        // The ledger sorts last: without the last page this would read as "MFA is off".
+        // The ledger sorts behind the devices: without its page this would read as "MFA is off".
         Err(Fault::Broken("a user has more items than can be read".to_owned()))
     }
 
@@ -223,12 +282,17 @@ impl Table {
         Ok(Commit::Done)
     }
 
-    /// Deletes the items that the ledger names no more. What fails here is garbage, no more.
-    async fn delete_dropped(&self, user: UserId, before: &Ledger, after: &Ledger) {
+    /// Deletes the items that the ledger names no more, and trusted devices that make room. What fails here is garbage,
+    /// no more.
+    async fn delete_dropped(&self, user: UserId, before: &Ledger, after: &Ledger, beside: &[Beside]) {
         let kept: HashSet<_> = after.named_items().collect();
-        for dropped in before.named_items().filter(|name| !kept.contains(name)) {
-            let _ = self.delete(user, dropped).await;
-        }
+        let dropped = before.named_items().filter(|name| !kept.contains(name));
+        let dropped = dropped.map(|name| self.delete(user, name));
+        let trusts = beside.iter().filter_map(|item| match item {
+            Beside::DropTrust(id) => Some(self.delete_trust(user, *id)),
+            _ => None,
+        });
+        join(join_all(dropped), join_all(trusts)).await;
     }
 
     async fn delete(&self, user: UserId, name: ItemName) -> Result<(), Fault> {
@@ -246,7 +310,7 @@ impl Table {
     /// # Errors
     /// [`Fault`].
     pub async fn raise_all(&self, counters: &[Counter], now: Timestamp) -> Result<(), Fault> {
-        let raised = futures_util::future::join_all(counters.iter().map(|counter| self.raise(counter, now))).await;
+        let raised = join_all(counters.iter().map(|counter| self.raise(counter, now))).await;
         let (refused, other): (Vec<_>, Vec<_>) =
             raised.into_iter().filter_map(Result::err).partition(|fault| matches!(fault, Fault::Refused(_)));
         refused.into_iter().chain(other).next().map_or(Ok(()), Err)
@@ -259,6 +323,17 @@ struct Work {
     commit: CommitId,
     /// The item that was written and is not named yet.
     written: Option<ItemName>,
+    /// What was written beside the last try to commit.
+    beside: Vec<Beside>,
+    /// Whether a commit ended with its outcome unknown: what it names must stay.
+    may_have_committed: bool,
+}
+
+impl Work {
+    fn of(user: UserId) -> Result<Self, Fault> {
+        let commit = CommitId(random::bytes()?);
+        Ok(Self { user, commit, written: None, beside: Vec::new(), may_have_committed: false })
+    }
 }
 
 /// Waits a random while, so that those who lost a race do not meet again.

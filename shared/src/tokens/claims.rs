@@ -69,14 +69,13 @@ impl Claims {
         }
     }
 
-    /// The claims that a token minted here keeps: all but those that only its signer may set.
+    /// The claims that a token minted here keeps: all but those that only its signer may set. Where they name no session,
+    /// `sid` does: the login stays the same one (`docs/decisions/0008-login-claim.md`).
     #[must_use]
     pub fn kept(&self) -> Map<String, Value> {
-        self.all
-            .iter()
-            .filter(|(name, _)| !is_never_copied(name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
+        let kept = self.all.iter().filter(|(name, _)| !is_never_copied(name));
+        let sid = self.session().is_none().then(|| ("sid".to_owned(), self.login().into()));
+        kept.map(|(name, value)| (name.clone(), value.clone())).chain(sid).collect()
     }
 }
 

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
 
-use super::{Claims, verifier::public_half};
+use super::keys::public_half;
 use crate::{
-    config::{Config, JwtConfig},
-    domain::{Factor, Policy, Proof, Timestamp, UserId, keys::Keys, verify::Verified},
+    config::Config,
+    domain::{Policy, Proof, Timestamp, UserId, keys::Keys, verify::Verified},
     http::Problem,
     random,
 };
@@ -19,47 +19,45 @@ pub struct Minter {
     keys: Arc<Keys>,
 }
 
-/// A token that was made.
-pub struct MintedToken(pub String);
-
 impl Minter {
     /// A minter by the configuration.
     #[must_use]
     pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
-        let JwtConfig { own_algorithm, own_key, .. } = &config.jwt;
-        let mut header = Header::new(*own_algorithm);
-        header.kid = public_half(&config.jwt).and_then(|jwk| jwk.common.key_id);
-        Self { header, key: own_key.clone(), lifetime: policy.access_token_lifetime, keys }
+        let own = &config.jwt.own;
+        let mut header = Header::new(own.algorithm);
+        header.kid = public_half(own).and_then(|jwk| jwk.common.key_id);
+        Self { header, key: own.key.clone(), lifetime: policy.access_token_lifetime, keys }
     }
 
-    /// The access token of a caller who just passed a second factor: the login token's claims, without those that
-    /// only a signer may set, and ours. It expires no later than the login token.
-    ///
-    /// Where the login token names no session, ours does (`sid`): the login stays the same one.
+    /// An access token for a user who passed a second factor: `claims`, which [`Claims::kept`](super::Claims::kept) gave,
+    /// and ours. It expires at `ends` at the latest.
     ///
     /// # Errors
     /// [`Problem::Internal`] where the key does not sign.
-    pub fn mint(&self, user: UserId, claims: &Claims, verified: &Verified) -> Result<MintedToken, Problem> {
+    pub fn mint(
+        &self,
+        user: UserId,
+        mut claims: Map<String, Value>,
+        verified: &Verified,
+        now: Timestamp,
+        ends: Option<Timestamp>,
+    ) -> Result<String, Problem> {
         let token_id = random::uuid()?.to_string();
-        let now = verified.auth_time;
-        let proof = Proof { epoch: verified.epoch, method: verified.factor, auth_time: now };
+        let auth_time = verified.auth_time;
+        let proof = Proof { epoch: verified.epoch, method: verified.factor, auth_time };
         let mac = self.keys.proof_mac(user, &token_id, &proof);
         let expires = now.plus(self.lifetime);
-        let expires = claims.millis("exp").map_or(expires, |exp| expires.min(Timestamp::from_millis(exp)));
+        let expires = ends.map_or(expires, |ends| expires.min(ends));
 
-        let mut all: Map<String, Value> = claims.kept();
-        if claims.session().is_none() {
-            all.insert("sid".to_owned(), claims.login().into());
-        }
         let ours = json!({
             "isMfaEnabled": verified.enabled,
             "isMfaVerified": true,
-            "amr": authentication_methods(verified.factor),
-            "auth_time": now.as_secs(),
+            "amr": verified.factor.authentication_methods(),
+            "auth_time": auth_time.as_secs(),
             "mfa": {
                 "epoch": proof.epoch,
                 "method": proof.method,
-                "auth_time": now.as_secs(),
+                "auth_time": auth_time.as_secs(),
                 "mac": data_encoding::BASE64URL_NOPAD.encode(&mac),
             },
             "iat": now.as_secs(),
@@ -68,19 +66,9 @@ impl Minter {
             "type": "access",
         });
         if let Value::Object(ours) = ours {
-            all.extend(ours);
+            claims.extend(ours);
         }
-        jsonwebtoken::encode(&self.header, &all, &self.key)
-            .map(MintedToken)
+        jsonwebtoken::encode(&self.header, &claims, &self.key)
             .map_err(|error| Problem::internal(format!("a token cannot be signed: {error}")))
-    }
-}
-
-/// RFC 8176. E-mail and recovery codes have no value of their own there.
-fn authentication_methods(factor: Factor) -> &'static [&'static str] {
-    match factor {
-        Factor::Totp => &["otp", "mfa"],
-        Factor::Sms => &["sms", "mfa"],
-        Factor::Email | Factor::RecoveryCode => &["mfa"],
     }
 }

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation, decode_header,
-    jwk::{Jwk, ThumbprintHash},
-};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode_header};
 use serde_json::Value;
 
-use super::{Claims, claims::UniqueClaims};
+use super::{
+    Claims,
+    claims::UniqueClaims,
+    keys::{LoginKeys, public_keys},
+};
 use crate::{
     config::{Config, JwtConfig},
     domain::{
@@ -25,33 +26,31 @@ const MAX_SUBJECT: usize = 128;
 
 /// Checks bearer tokens: one pinned algorithm per key, and our own clock.
 pub struct Verifier {
-    login: Key,
-    own: Option<OwnKey>,
+    algorithm: Algorithm,
+    login: LoginKeys,
+    own: Vec<OwnKey>,
     issuer: Option<String>,
     audience: Option<String>,
     require_verified_contact: bool,
     keys: Arc<Keys>,
 }
 
-struct Key {
-    algorithm: Algorithm,
-    key: DecodingKey,
-}
-
-/// The key that checks our own tokens, where it is not the login tokens' own.
+/// A key that checks our own tokens, where it is not the login tokens' own.
 struct OwnKey {
     id: String,
-    key: Key,
+    algorithm: Algorithm,
+    key: Arc<DecodingKey>,
 }
 
 impl Verifier {
     /// A verifier by the configuration.
     #[must_use]
     pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
-        let JwtConfig { algorithm, login_key, issuer, audience, .. } = &config.jwt;
+        let JwtConfig { algorithm, issuer, audience, .. } = &config.jwt;
         Self {
-            login: Key { algorithm: *algorithm, key: login_key.clone() },
-            own: own_key(&config.jwt),
+            algorithm: *algorithm,
+            login: LoginKeys::new(config),
+            own: own_keys(&config.jwt),
             issuer: issuer.clone(),
             audience: audience.clone(),
             require_verified_contact: policy.require_verified_contact,
@@ -59,12 +58,13 @@ impl Verifier {
         }
     }
 
-    /// Checks a token and says who calls. Touches nothing but the token.
+    /// Checks a token and says who calls. Touches nothing but the token and, where one is configured, the login's key set.
     ///
     /// # Errors
-    /// [`Problem::InvalidToken`], whatever its fault; which one is for the log alone.
-    pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<(Caller, Claims), Problem> {
-        let claims = self.signed_claims(token)?;
+    /// [`Problem::InvalidToken`], whatever its fault; which one is for the log alone. [`Problem::Unavailable`] where the
+    /// key set cannot be had.
+    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<(Caller, Claims), Problem> {
+        let claims = self.signed_claims(token, now).await?;
         self.check(&claims, now)?;
         let subject = subject(&claims)?;
         let user = self.keys.user_id(subject);
@@ -81,7 +81,7 @@ impl Verifier {
         Ok((caller, claims))
     }
 
-    fn signed_claims(&self, token: &str) -> Result<Claims, Problem> {
+    async fn signed_claims(&self, token: &str, now: Timestamp) -> Result<Claims, Problem> {
         if token.len() > MAX_TOKEN {
             return Err(Problem::InvalidToken("too long"));
         }
@@ -90,20 +90,22 @@ impl Verifier {
         if header.crit.is_some() {
             return Err(Problem::InvalidToken("critical extension"));
         }
-        let key = match &self.own {
-            Some(own) if header.kid.as_deref() == Some(&own.id) => &own.key,
-            _ => &self.login,
-        };
-        // The algorithm is the key's, never the token's to choose.
-        if header.alg != key.algorithm {
+        let own = self.own.iter().find(|own| header.kid.as_deref() == Some(&own.id));
+        let algorithm = own.map_or(self.algorithm, |own| own.algorithm);
+        // The algorithm is the key's, never the token's to choose. `jku`, `x5u` and `jwk` of the header are not looked at.
+        if header.alg != algorithm {
             return Err(Problem::InvalidToken("another algorithm"));
         }
-        let mut validation = Validation::new(key.algorithm);
+        let key = match own {
+            Some(own) => Arc::clone(&own.key),
+            None => self.login.find(header.kid.as_deref(), now).await?,
+        };
+        let mut validation = Validation::new(algorithm);
         // The library would ask the system's clock, and take strings for numbers: `check` does both itself.
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        jsonwebtoken::decode::<UniqueClaims>(token, &key.key, &validation)
+        jsonwebtoken::decode::<UniqueClaims>(token, &key, &validation)
             .map(|decoded| Claims::of(decoded.claims, token))
             .map_err(|_| Problem::InvalidToken("bad signature or malformed claims"))
     }
@@ -148,21 +150,12 @@ impl Verifier {
     }
 }
 
-fn own_key(jwt: &JwtConfig) -> Option<OwnKey> {
-    let jwk = public_half(jwt)?;
-    let id = jwk.common.key_id.clone()?;
-    let key = DecodingKey::from_jwk(&jwk).ok()?;
-    Some(OwnKey { id, key: Key { algorithm: jwt.own_algorithm, key } })
-}
-
-/// The public half of our own signing key, named by its thumbprint (RFC 7638). A shared secret has none.
-pub(super) fn public_half(jwt: &JwtConfig) -> Option<Jwk> {
-    if jwt.own_algorithm == Algorithm::HS256 {
-        return None;
-    }
-    let mut jwk = Jwk::from_encoding_key(&jwt.own_key, jwt.own_algorithm).ok()?;
-    jwk.common.key_id = jwk.thumbprint(ThumbprintHash::SHA256).ok();
-    Some(jwk)
+fn own_keys(jwt: &JwtConfig) -> Vec<OwnKey> {
+    let checks = |jwk: &jsonwebtoken::jwk::Jwk| {
+        let algorithm = jwk.common.key_algorithm?.try_into().ok()?;
+        Some(OwnKey { id: jwk.common.key_id.clone()?, algorithm, key: Arc::new(DecodingKey::from_jwk(jwk).ok()?) })
+    };
+    public_keys(jwt).iter().filter_map(checks).collect()
 }
 
 fn names_audience(claims: &Claims, audience: &str) -> bool {

@@ -1,0 +1,95 @@
+//! A Lambda authorizer that an application puts before its own routes (HTTP API, payload 2.0, simple response): lets a
+//! request pass with a valid token and, where the route demands it, with a second factor that was passed lately.
+//!
+//! It makes no call to the table: a proof that has ended since counts until its token does, at most 15 minutes.
+
+use lambda_http::{
+    Error,
+    aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request as Request,
+    lambda_runtime::{self, LambdaEvent, service_fn},
+};
+use mfa::{
+    Bundle,
+    clock::Clock,
+    config::Config,
+    http::{Bearer, LogLine, Problem, Who},
+};
+use serde::Serialize;
+
+/// What API Gateway is told.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    is_authorized: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Context>,
+}
+
+/// What the application's function finds in `requestContext.authorizer.lambda`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Context {
+    sub: String,
+    /// RFC 8176; empty where no second factor was passed.
+    amr: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    /// When a code was last judged right, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
+}
+
+/// Starts the function.
+///
+/// # Errors
+/// As [`mfa::http::run`].
+pub async fn run() -> Result<(), Error> {
+    let bundle = Bundle::new(Config::from_env()?, Clock::wall());
+    let bundle = &bundle;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Request>| async move {
+        let began = bundle.clock.now();
+        let mut log = LogLine::new("authorizer", &event.context.request_id);
+        let verdict = authorize(bundle, &event.payload, &mut log).await;
+        log.took(bundle.clock.now().since(began));
+        log.write();
+        verdict
+    }))
+    .await
+}
+
+/// Judges one request.
+///
+/// # Errors
+/// Where nobody can tell, as when a key set cannot be fetched: API Gateway then answers 500 and lets nothing pass.
+pub async fn authorize(bundle: &Bundle, request: &Request, log: &mut LogLine) -> Result<Verdict, Error> {
+    let now = bundle.clock.now();
+    let Bearer { caller, claims } = match Bearer::calls(bundle, &request.headers, now).await {
+        Ok(bearer) => bearer,
+        Err(problem @ (Problem::NoAuth | Problem::InvalidToken(_))) => return Ok(refuse(log, problem.cause())),
+        Err(problem) => {
+            log.failed(if matches!(problem, Problem::Unavailable(_)) { 503 } else { 500 }, problem.cause());
+            return Err("the token cannot be checked".into());
+        }
+    };
+    log.of_user(Some(caller.user));
+    let Some(route) = request.route_key.as_deref() else {
+        log.failed(500, Some("the event names no route".to_owned()));
+        return Err("the event names no route: is this an HTTP API, payload 2.0?".into());
+    };
+    let proof = caller.proof;
+    if !bundle.config.route_demands.of(route).is_met(proof.as_ref(), now) {
+        return Ok(refuse(log, Some(format!("{route} demands another second factor, or a fresher one"))));
+    }
+    let context = Context {
+        sub: claims.user_name().to_owned(),
+        amr: proof.map_or(&[], |proof| proof.method.authentication_methods()),
+        method: proof.map(|proof| proof.method.as_str()),
+        auth_time: proof.map(|proof| proof.auth_time.as_secs()),
+    };
+    Ok(Verdict { is_authorized: true, context: Some(context) })
+}
+
+fn refuse(log: &mut LogLine, cause: Option<String>) -> Verdict {
+    log.failed(403, cause);
+    Verdict { is_authorized: false, context: None }
+}

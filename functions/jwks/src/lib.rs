@@ -1,0 +1,29 @@
+//! `GET /.well-known/jwks.json`: the public keys of our own tokens (RFC 7517), the current one and the next.
+
+use lambda_http::http::Method;
+use mfa::{
+    Bundle,
+    http::{Anyone, Call, Endpoint, NoBody, Problem},
+    tokens,
+};
+use serde_json::{Value, json};
+
+/// The endpoint.
+pub struct Jwks;
+
+impl Endpoint for Jwks {
+    const NAME: &'static str = "jwks";
+    const METHOD: Method = Method::GET;
+    const PATH: &'static str = "/.well-known/jwks.json";
+    const ANSWERS_WHEN_OFF: bool = true;
+    const USES_TABLE: bool = false;
+    // As long as an access token lives at most. A new key is published for longer before it signs (docs/operations.md).
+    const CACHE_CONTROL: &'static str = "public, max-age=900";
+    type Who = Anyone;
+    type Body = NoBody;
+    type Reply = Value;
+
+    async fn handle(&self, bundle: &Bundle, _: Call<NoBody, Anyone>) -> Result<Value, Problem> {
+        Ok(json!({ "keys": tokens::public_keys(&bundle.config.jwt) }))
+    }
+}

@@ -1,0 +1,55 @@
+//! `POST /auth/refresh-token`: a new access token for a session, and the refresh token that takes the old one's place.
+
+use lambda_http::http::Method;
+use mfa::{
+    Bundle,
+    domain::{Policy, Refusal, session},
+    http::{Anyone, Call, Endpoint, Fields, Problem, ReadBody},
+};
+use serde::Serialize;
+
+/// The endpoint.
+pub struct RefreshToken;
+
+/// `{refreshToken}`.
+pub struct RefreshBody {
+    refresh_token: String,
+}
+
+/// The tokens that a session goes on with.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshReply {
+    access_token: String,
+    refresh_token: String,
+}
+
+impl ReadBody for RefreshBody {
+    fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
+        Ok(Self { refresh_token: fields.text("refreshToken", 512)?.to_owned() })
+    }
+}
+
+impl Endpoint for RefreshToken {
+    const NAME: &'static str = "refresh-token";
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/auth/refresh-token";
+    type Who = Anyone;
+    type Body = RefreshBody;
+    type Reply = RefreshReply;
+
+    async fn handle(&self, bundle: &Bundle, call: Call<RefreshBody, Anyone>) -> Result<RefreshReply, Problem> {
+        let Bundle { policy, keys, table, minter, .. } = bundle;
+        let token = session::RefreshToken::parse(&call.body.refresh_token, keys).filter(|_| policy.sessions);
+        let token = token.ok_or(Refusal::SessionInvalid)?;
+
+        let (session, ledger) = table.use_refresh_token(token, call.now).await?;
+
+        // Sealed by a key that is not configured any more: the user signs in again.
+        let claims = keys.claims(session.user, session.id, &session.claims).ok_or(Refusal::SessionInvalid)?;
+        let claims = serde_json::from_slice(&claims).map_err(|error| Problem::internal(error.to_string()))?;
+        let verified = session.verified(&ledger);
+        let access_token = minter.mint(session.user, claims, &verified, call.now, Some(session.until))?;
+        Ok(RefreshReply { access_token, refresh_token: token.successor().to_text(keys) })
+    }
+}

@@ -1,0 +1,182 @@
+//! Sessions: refresh tokens, each used once.
+
+use super::{
+    Factor, Ledger, Policy, Refusal, SessionId, Timestamp, UserId,
+    keys::{self, Keys},
+    verify::Verified,
+};
+
+/// One of the refresh tokens of a session, which follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// Whose.
+    pub session: SessionId,
+    /// Its place in the row, from 0.
+    pub generation: u64,
+}
+
+impl RefreshToken {
+    /// The token as a client holds it: `mfa_<id>.<generation>.<mac>`.
+    #[must_use]
+    pub fn to_text(self, keys: &Keys) -> String {
+        let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+        format!("mfa_{}.{}.{}", encode(&self.session.0), self.generation, encode(&keys.refresh_mac(self)))
+    }
+
+    /// Reads a token that was made here. Anything else is `None`.
+    #[must_use]
+    pub fn parse(text: &str, keys: &Keys) -> Option<Self> {
+        let (session, rest) = text.strip_prefix("mfa_")?.split_once('.')?;
+        let (generation, _) = rest.split_once('.')?;
+        let session = data_encoding::BASE64URL_NOPAD.decode(session.as_bytes()).ok()?;
+        let token = Self { session: SessionId(session.try_into().ok()?), generation: generation.parse().ok()? };
+        keys::equal(text.as_bytes(), token.to_text(keys).as_bytes()).then_some(token)
+    }
+
+    /// The token that takes its place.
+    #[must_use]
+    pub const fn successor(self) -> Self {
+        Self { session: self.session, generation: self.generation.saturating_add(1) }
+    }
+}
+
+/// The item of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// The user's epoch when it was opened; a later epoch ends it.
+    pub epoch: u64,
+    /// The factor that it rests on.
+    pub factor: Factor,
+    /// When a code was last judged right. Refreshing does not renew it.
+    pub auth_time: Timestamp,
+    /// The sealed claims that its tokens carry.
+    pub claims: Vec<u8>,
+    /// The generation of the token that is to be used next.
+    pub generation: u64,
+    /// When the token before it was used.
+    pub rotated: Timestamp,
+    /// From this moment on it is over, however much it is used.
+    pub until: Timestamp,
+}
+
+/// What a refresh token does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Its turn has come: the successor takes its place.
+    Rotate,
+    /// It was used a moment ago and its successor was not: the answer may have been lost. The same successor again.
+    Repeat,
+    /// It was used before: two parties hold tokens of one session, and nobody knows which is the thief. It ends.
+    End,
+}
+
+/// Judges a refresh token. A lock does not stop it: whoever holds it passed a second factor.
+///
+/// # Errors
+/// [`Refusal::SessionExpired`], or [`Refusal::SessionInvalid`] where the user's epoch is a later one.
+pub fn judge(session: &SessionRecord, ledger: &Ledger, token: RefreshToken, now: Timestamp) -> Result<Turn, Refusal> {
+    if session.until <= now {
+        return Err(Refusal::SessionExpired);
+    }
+    if session.epoch != ledger.epoch {
+        return Err(Refusal::SessionInvalid);
+    }
+    let is_predecessor = token.successor().generation == session.generation;
+    Ok(match token.generation == session.generation {
+        true => Turn::Rotate,
+        false if is_predecessor && now.since(session.rotated) <= Policy::REFRESH_GRACE => Turn::Repeat,
+        false => Turn::End,
+    })
+}
+
+impl SessionRecord {
+    /// What the tokens of the session prove.
+    #[must_use]
+    pub fn verified(&self, ledger: &Ledger) -> Verified {
+        Verified::of(ledger, self.factor, self.auth_time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+
+    fn keys() -> Keys {
+        Keys::derive(&[7; 32], Vec::new())
+    }
+
+    fn session(generation: u64) -> SessionRecord {
+        SessionRecord {
+            id: SessionId([1; 16]),
+            user: UserId([2; 16]),
+            epoch: 5,
+            factor: Factor::Totp,
+            auth_time: NOW,
+            claims: Vec::new(),
+            generation,
+            rotated: NOW,
+            until: NOW.plus(Policy::default().session_lifetime),
+        }
+    }
+
+    fn token(generation: u64) -> RefreshToken {
+        RefreshToken { session: SessionId([1; 16]), generation }
+    }
+
+    fn ledger(epoch: u64) -> Ledger {
+        Ledger { epoch, ..Ledger::fresh(0) }
+    }
+
+    fn after(seconds: u64) -> Timestamp {
+        NOW.plus(std::time::Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_token_reads_back_and_nothing_else_is_one() {
+        let text = token(3).to_text(&keys());
+        assert_eq!(RefreshToken::parse(&text, &keys()), Some(token(3)));
+        let other = Keys::derive(&[8; 32], Vec::new());
+        assert_eq!(RefreshToken::parse(&text, &other), None, "another bundle's");
+        for bad in [
+            text.replace(".3.", ".4."),
+            text.replace(".3.", ".03."),
+            text.replace("mfa_", ""),
+            format!("{text}A"),
+            text[..text.len() - 1].to_owned(),
+            "mfa_..".to_owned(),
+            "mfa_no-session".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(RefreshToken::parse(&bad, &keys()), None, "{bad}");
+        }
+        assert_eq!(RefreshToken::parse(&token(u64::MAX).to_text(&keys()), &keys()), Some(token(u64::MAX)));
+    }
+
+    #[test]
+    fn a_token_is_used_once_and_its_successor_is_given_again_for_ten_seconds() {
+        let judged = |generation, seconds| judge(&session(1), &ledger(5), token(generation), after(seconds));
+        assert_eq!(judged(1, 0), Ok(Turn::Rotate));
+        assert_eq!(judged(1, 11), Ok(Turn::Rotate));
+        assert_eq!(judged(0, 10), Ok(Turn::Repeat));
+        assert_eq!(judged(0, 11), Ok(Turn::End));
+        assert_eq!(judged(2, 0), Ok(Turn::End), "from the future of a restored table");
+        let used_again = judge(&session(2), &ledger(5), token(0), NOW);
+        assert_eq!(used_again, Ok(Turn::End), "its successor was used");
+    }
+
+    #[test]
+    fn a_session_ends_with_its_time_and_with_its_epoch() {
+        let lifetime = Policy::default().session_lifetime.as_secs();
+        assert_eq!(judge(&session(0), &ledger(5), token(0), after(lifetime - 1)), Ok(Turn::Rotate));
+        assert_eq!(judge(&session(0), &ledger(5), token(0), after(lifetime)), Err(Refusal::SessionExpired));
+        for epoch in [4, 6] {
+            assert_eq!(judge(&session(0), &ledger(epoch), token(0), NOW), Err(Refusal::SessionInvalid));
+        }
+    }
+}

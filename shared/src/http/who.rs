@@ -1,0 +1,71 @@
+use std::future::{Future, ready};
+
+use lambda_http::http::{HeaderMap, header};
+
+use super::Problem;
+use crate::{
+    Bundle,
+    domain::{Caller, Timestamp, UserId},
+    tokens::Claims,
+};
+
+/// Whom an endpoint answers, as the headers of a request tell.
+pub trait Who: Sized + Send {
+    /// Finds out who calls.
+    ///
+    /// # Errors
+    /// A [`Problem`] where the endpoint does not answer this caller.
+    fn calls(
+        bundle: &Bundle,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Self, Problem>> + Send;
+
+    /// The user, for the log.
+    fn user(&self) -> Option<UserId>;
+}
+
+/// A user, by the bearer token that was sent.
+pub struct Bearer {
+    /// Who it is.
+    pub caller: Caller,
+    /// What the token says; new tokens keep it.
+    pub claims: Claims,
+}
+
+impl Who for Bearer {
+    async fn calls(bundle: &Bundle, headers: &HeaderMap, now: Timestamp) -> Result<Self, Problem> {
+        let (caller, claims) = bundle.verifier.authenticate(bearer_token(headers)?, now).await?;
+        Ok(Self { caller, claims })
+    }
+
+    fn user(&self) -> Option<UserId> {
+        Some(self.caller.user)
+    }
+}
+
+/// Anybody: what is asked for is public, or the body says who asks.
+pub struct Anyone;
+
+impl Who for Anyone {
+    fn calls(_: &Bundle, _: &HeaderMap, _: Timestamp) -> impl Future<Output = Result<Self, Problem>> + Send {
+        ready(Ok(Self))
+    }
+
+    fn user(&self) -> Option<UserId> {
+        None
+    }
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 2.1), the scheme in any case.
+fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Problem::NoAuth);
+    };
+    let value = value.to_str().map_err(|_| Problem::NoAuth)?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),
+        _ => Err(Problem::NoAuth),
+    }
+}

@@ -1,0 +1,191 @@
+use std::{sync::Arc, time::Duration};
+
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
+use http_body_util::{BodyExt, Limited};
+use jsonwebtoken::{
+    Algorithm, DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse, ThumbprintHash},
+};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::{
+    config::{Config, JwtConfig, LoginKeyConfig, SigningKey},
+    domain::Timestamp,
+    http::Problem,
+};
+
+/// How long a fetched key set is believed. A key that the login withdraws is taken that much longer.
+const BELIEVED_FOR: Duration = Duration::from_hours(1);
+
+/// How often an unknown `kid` makes the set be fetched: anybody can make one up.
+const FETCH_PAUSE: Duration = Duration::from_mins(1);
+
+/// How long a login that did not answer is left alone: what `Retry-After` says.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The largest key set that is read, in bytes.
+const MAX_KEY_SET: usize = 64 * 1024;
+
+/// The public halves of our own signing keys, each named by its thumbprint (RFC 7638): the one that signs, then the next.
+/// A shared secret has none.
+#[must_use]
+pub fn public_keys(jwt: &JwtConfig) -> Vec<Jwk> {
+    [Some(&jwt.own), jwt.next.as_ref()].into_iter().flatten().filter_map(public_half).collect()
+}
+
+pub(super) fn public_half(own: &SigningKey) -> Option<Jwk> {
+    if own.algorithm == Algorithm::HS256 {
+        return None;
+    }
+    let mut jwk = Jwk::from_encoding_key(&own.key, own.algorithm).ok()?;
+    jwk.common.key_id = jwk.thumbprint(ThumbprintHash::SHA256).ok();
+    jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+    Some(jwk)
+}
+
+/// The keys of a JWK set (RFC 7517) that fit one algorithm.
+#[derive(Clone)]
+pub struct KeySet(Vec<(Option<String>, Arc<DecodingKey>)>);
+
+impl KeySet {
+    /// Reads a set. Keys for other purposes or algorithms, and of kinds that are not known here, are passed over. `None`
+    /// where it is no set, or no key is left.
+    #[must_use]
+    pub fn parse(json: &[u8], algorithm: Algorithm) -> Option<Self> {
+        let set: Value = serde_json::from_slice(json).ok()?;
+        let jwks =
+            set.get("keys")?.as_array()?.iter().filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
+        let keys: Vec<_> =
+            jwks.filter_map(|jwk| Some((jwk.common.key_id.clone(), Arc::new(key(&jwk, algorithm)?)))).collect();
+        (!keys.is_empty()).then_some(Self(keys))
+    }
+
+    /// The key that a token names; where it names none, the only one.
+    fn find(&self, id: Option<&str>) -> Option<Arc<DecodingKey>> {
+        let found = match (id, self.0.as_slice()) {
+            (None, [(_, only)]) => Some(only),
+            (None, _) => None,
+            (Some(id), keys) => keys.iter().find(|(of, _)| of.as_deref() == Some(id)).map(|(_, key)| key),
+        };
+        found.map(Arc::clone)
+    }
+}
+
+fn key(jwk: &Jwk, algorithm: Algorithm) -> Option<DecodingKey> {
+    let fits = match (&jwk.algorithm, algorithm) {
+        (AlgorithmParameters::RSA(_), Algorithm::RS256) => true,
+        (AlgorithmParameters::EllipticCurve(key), Algorithm::ES256) => key.curve == EllipticCurve::P256,
+        (AlgorithmParameters::OctetKeyPair(key), Algorithm::EdDSA) => key.curve == EllipticCurve::Ed25519,
+        _ => false,
+    };
+    let named = jwk.common.key_algorithm.is_none_or(|named| named == algorithm.into());
+    let signs = !matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption | PublicKeyUse::Other(_)));
+    if fits && named && signs { DecodingKey::from_jwk(jwk).ok() } else { None }
+}
+
+/// The keys that check login tokens.
+pub(super) enum LoginKeys {
+    One(Arc<DecodingKey>),
+    Set(KeySet),
+    At(RemoteKeySet),
+}
+
+impl LoginKeys {
+    pub(super) fn new(config: &Config) -> Self {
+        match &config.jwt.login_key {
+            LoginKeyConfig::One(key) => Self::One(Arc::new(key.clone())),
+            LoginKeyConfig::Set(set) => Self::Set(set.clone()),
+            LoginKeyConfig::At(url) => Self::At(RemoteKeySet {
+                url: url.clone(),
+                algorithm: config.jwt.algorithm,
+                timeout: config.aws.timeout,
+                last: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The key that a token names.
+    pub(super) async fn find(&self, id: Option<&str>, now: Timestamp) -> Result<Arc<DecodingKey>, Problem> {
+        match self {
+            Self::One(key) => Ok(Arc::clone(key)),
+            Self::Set(set) => set.find(id).ok_or(UNKNOWN_KEY),
+            Self::At(remote) => remote.find(id, now).await,
+        }
+    }
+}
+
+const UNKNOWN_KEY: Problem = Problem::InvalidToken("no key of that id");
+
+/// A key set that the login serves.
+pub(super) struct RemoteKeySet {
+    url: String,
+    algorithm: Algorithm,
+    timeout: Duration,
+    last: Mutex<LastFetch>,
+}
+
+/// What is known from fetching.
+#[derive(Default)]
+struct LastFetch {
+    set: Option<(KeySet, Timestamp)>,
+    tried: Timestamp,
+    failed: bool,
+}
+
+impl RemoteKeySet {
+    async fn find(&self, id: Option<&str>, now: Timestamp) -> Result<Arc<DecodingKey>, Problem> {
+        // Held while fetching: those who come meanwhile would fetch the same.
+        let mut last = self.last.lock().await;
+        if let Some((set, _)) = last.set.as_ref().filter(|(_, at)| now.since(*at) < BELIEVED_FOR) {
+            if let Some(key) = set.find(id) {
+                return Ok(key);
+            }
+            if now.since(last.tried) < FETCH_PAUSE {
+                // After a failed fetch nobody knows whether the login has such a key: that is no fault of the token.
+                return Err(if last.failed { unavailable("fetching failed a moment ago") } else { UNKNOWN_KEY });
+            }
+        }
+        if last.failed && now.since(last.tried) < FAILURE_PAUSE {
+            return Err(unavailable("fetching failed a moment ago"));
+        }
+        last.tried = now;
+        last.failed = true;
+        let set = self.fetch().await?;
+        last.failed = false;
+        let key = set.find(id).ok_or(UNKNOWN_KEY);
+        last.set = Some((set, now));
+        key
+    }
+
+    async fn fetch(&self) -> Result<KeySet, Problem> {
+        let fetched = tokio::time::timeout(self.timeout, get(&self.url)).await;
+        let body = fetched.map_err(|_| unavailable("time-out"))?.map_err(unavailable)?;
+        KeySet::parse(&body, self.algorithm).ok_or_else(|| unavailable("no key set with a key for the algorithm"))
+    }
+}
+
+fn unavailable(why: &str) -> Problem {
+    Problem::Unavailable(format!("the login's key set: {why}"))
+}
+
+/// Gets a small document. Follows no redirect. Trusts the machine's root certificates: the address is the operator's.
+async fn get(url: &str) -> Result<Vec<u8>, &'static str> {
+    let builder = Connector::builder();
+    let connector = if url.starts_with("http://") {
+        builder.build_http()
+    } else {
+        builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+    };
+    let request = HttpRequest::get(url).map_err(|_| "the address is none")?;
+    let response = connector.call(request).await.map_err(|_| "no connection")?;
+    if response.status().as_u16() != 200 {
+        return Err("another status than 200");
+    }
+    let body = Limited::new(response.into_body(), MAX_KEY_SET).collect().await.map_err(|_| "too long, or cut off")?;
+    Ok(body.to_bytes().to_vec())
+}

@@ -1,0 +1,277 @@
+//! Sessions: row 23 of the threat model.
+
+use std::sync::Arc;
+
+use mfa_tests::{Answer, Authenticator, Fault, Login, Person, TestBundle};
+use serde_json::{Value, json};
+
+/// A user with MFA on, an authenticator, and the answer to a right code of it.
+async fn signed_in(mfa: &Arc<TestBundle>) -> (Person, Authenticator, Answer) {
+    let person = mfa.user("alice").with("role", "admin").with_email("alice@example.com");
+    let alice = person.login();
+    let device = alice.enrol().await;
+    alice.toggle(true).await.assert_ok();
+    let answer = alice.verify("totp", &device.next_code(mfa)).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    (person, device, answer)
+}
+
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).expect("a payload");
+    let json = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
+    serde_json::from_slice(&json).expect("claims")
+}
+
+#[tokio::test]
+async fn a_session_gives_new_tokens_whose_proof_is_as_old_as_its_code() {
+    let mfa = TestBundle::start().await;
+    let (_, _, first) = signed_in(&mfa).await;
+    let judged_at = mfa.clock.now().as_secs();
+    mfa.advance(600);
+    let second = mfa.refresh(&first.text("refreshToken")).await;
+    assert_eq!(second.status, 200, "{}", second.body);
+    assert_eq!(second.body.as_object().map(serde_json::Map::len), Some(2), "{}", second.body);
+    assert_ne!(second.text("refreshToken"), first.text("refreshToken"));
+
+    let (old, new) = (claims(&first.text("accessToken")), claims(&second.text("accessToken")));
+    for kept in ["sub", "role", "email", "sessionId", "amr", "isMfaVerified", "isMfaEnabled", "type", "auth_time"] {
+        assert_eq!(new[kept], old[kept], "{kept}");
+    }
+    assert_eq!((new["auth_time"].as_u64(), new["mfa"]["auth_time"].as_u64()), (Some(judged_at), Some(judged_at)));
+    assert_eq!(new["exp"], mfa.clock.now().as_secs() + 900);
+    assert_ne!(new["jti"], old["jti"]);
+
+    // Fresh enough for the gate until a quarter of an hour after the code, and not a second longer.
+    let login = Login::with_token(&mfa, second.text("accessToken"));
+    mfa.advance(300);
+    login.setup().await.assert_ok();
+    mfa.advance(1);
+    let third = mfa.refresh(&second.text("refreshToken")).await;
+    let login = Login::with_token(&mfa, third.text("accessToken"));
+    login.status().await;
+    login.setup().await.assert_problem(401, "MFA_REQUIRED");
+}
+
+#[tokio::test]
+async fn a_refreshed_token_may_outlive_the_login_token_but_not_the_session() {
+    let mfa = TestBundle::start_with(&[("MFA_SESSION_LIFETIME", "1000")]).await;
+    let now = mfa.clock.now().as_secs();
+    let alice = mfa.user("alice").with_email("alice@example.com").with("exp", now + 300).login();
+    let code = alice.receive_code("email").await;
+    let first = alice.verify("email", &code).await;
+    assert_eq!(claims(&first.text("accessToken"))["exp"], now + 300);
+    mfa.advance(400);
+    let second = mfa.refresh(&first.text("refreshToken")).await;
+    assert_eq!(claims(&second.text("accessToken"))["exp"], now + 1000);
+    mfa.advance(599);
+    let third = mfa.refresh(&second.text("refreshToken")).await;
+    assert_eq!(claims(&third.text("accessToken"))["exp"], now + 1000);
+    mfa.advance(1);
+    mfa.refresh(&third.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_EXPIRED");
+}
+
+#[tokio::test]
+async fn a_used_token_gives_the_same_successor_for_ten_seconds_and_then_ends_the_session() {
+    let mfa = TestBundle::start().await;
+    let (_, _, first) = signed_in(&mfa).await;
+    let first = first.text("refreshToken");
+    let second = mfa.refresh(&first).await.text("refreshToken");
+    mfa.advance(10);
+    assert_eq!(mfa.refresh(&first).await.text("refreshToken"), second, "the answer may have been lost");
+    mfa.advance(1);
+    mfa.refresh(&first).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    mfa.refresh(&second).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn once_the_successor_was_used_its_predecessor_ends_the_session_at_once() {
+    let mfa = TestBundle::start().await;
+    let (_, _, first) = signed_in(&mfa).await;
+    let first = first.text("refreshToken");
+    let second = mfa.refresh(&first).await.text("refreshToken");
+    let third = mfa.refresh(&second).await.text("refreshToken");
+    mfa.refresh(&first).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    mfa.refresh(&third).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn a_token_that_was_not_made_here_is_refused_before_the_table_is_read() {
+    let mfa = TestBundle::start().await;
+    let (_, _, first) = signed_in(&mfa).await;
+    let token = first.text("refreshToken");
+    let (head, mac) = token.rsplit_once('.').expect("three parts");
+    let (id, _) = head.split_once('.').expect("three parts");
+    mfa.wrapper.take_calls();
+    let forged = [
+        format!("{id}.1.{mac}"),
+        format!("{id}.00.{mac}"),
+        format!("{head}.{}", "A".repeat(43)),
+        format!("{head}."),
+        format!("{token}="),
+        token.replacen("mfa_", "MFA_", 1),
+        "mfa_no-session".to_owned(),
+        "x".to_owned(),
+        first.text("accessToken").chars().take(400).collect(),
+    ];
+    for forged in forged {
+        mfa.refresh(&forged).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    }
+    assert!(mfa.wrapper.take_calls().is_empty());
+    mfa.refresh(&token).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_no_bearer_token_and_an_access_token_no_refresh_token() {
+    let mfa = TestBundle::start().await;
+    let (_, _, first) = signed_in(&mfa).await;
+    let status = |token: String| {
+        let login = Login::with_token(&mfa, token);
+        async move { login.call(lambda_http::http::Method::GET, "/auth/mfa/status", Vec::new()).await }
+    };
+    status(first.text("refreshToken")).await.assert_problem(401, "INVALID_TOKEN");
+    status(first.text("accessToken")).await.assert_ok();
+}
+
+#[tokio::test]
+async fn every_event_that_raises_the_epoch_ends_the_sessions_before_it() {
+    for event in ["toggle", "recovery", "reset"] {
+        let mfa = TestBundle::start().await;
+        let (person, _, answer) = signed_in(&mfa).await;
+        let proven = Login::with_token(&mfa, answer.text("accessToken"));
+        let codes = proven.generate_recovery_codes().await;
+        match event {
+            "toggle" => drop(proven.toggle(false).await.assert_ok()),
+            "recovery" => drop(person.login().recover(&codes[0]).await.assert_ok()),
+            _ => drop(person.login().reset(&codes[0]).await.assert_ok()),
+        }
+        mfa.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn a_planted_session_ends_when_the_owner_switches_mfa_on() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let intruder = person.login();
+    let code = intruder.receive_code("email").await;
+    let planted = intruder.verify("email", &code).await.text("refreshToken");
+    mfa.refresh(&planted).await.assert_ok();
+    let owner = person.login();
+    owner.enrol().await;
+    owner.toggle(true).await.assert_ok();
+    mfa.refresh(&planted).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn a_session_that_a_recovery_code_opened_goes_on() {
+    let mfa = TestBundle::start().await;
+    let (person, _, answer) = signed_in(&mfa).await;
+    let codes = Login::with_token(&mfa, answer.text("accessToken")).generate_recovery_codes().await;
+    let recovered = person.login().recover(&codes[0]).await;
+    let refreshed = mfa.refresh(&recovered.text("refreshToken")).await;
+    let login = Login::with_token(&mfa, refreshed.text("accessToken"));
+    login.setup().await.assert_ok(); // the proof is of the new epoch
+}
+
+#[tokio::test]
+async fn a_session_passes_a_lock_and_does_not_end_it() {
+    let mfa = TestBundle::start().await;
+    let (person, device, answer) = signed_in(&mfa).await;
+    let stranger = person.login();
+    for wrong in ["111111", "222222", "333333", "444444", "555555"] {
+        stranger.verify("totp", wrong).await;
+    }
+    mfa.refresh(&answer.text("refreshToken")).await.assert_ok();
+    stranger.verify("totp", &device.next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
+}
+
+#[tokio::test]
+async fn where_sessions_are_off_the_refresh_token_is_there_and_always_refused() {
+    let mfa = TestBundle::start_with(&[("MFA_SESSIONS", "false")]).await;
+    let (_, _, answer) = signed_in(&mfa).await;
+    assert!(!answer.text("refreshToken").is_empty());
+    mfa.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    assert!(mfa.items("SESSION").await.is_empty());
+}
+
+#[tokio::test]
+async fn sessions_of_before_are_refused_once_they_are_switched_off() {
+    let mfa = TestBundle::start().await;
+    let (_, _, answer) = signed_in(&mfa).await;
+    let off = mfa.redeployed_with(&[("MFA_SESSIONS", "false")]);
+    off.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn where_only_the_session_cannot_be_written_the_answer_is_200_with_a_token_that_is_refused() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let code = alice.receive_code("email").await;
+    mfa.wrapper.break_calls("PutItem SESSION", Fault::Error);
+    let answer = alice.verify("email", &code).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    mfa.wrapper.mend();
+    mfa.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn a_wrong_code_opens_no_session_and_trusts_no_device() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    alice.receive_code("email").await;
+    let body = json!({ "method": "email", "otp": "000000", "trustDevice": true });
+    alice.post("/auth/mfa/verify", body).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    assert!(mfa.items("SESSION").await.is_empty() && mfa.items("TRUST#").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_rotation_whose_answer_was_lost_is_answered_with_the_one_successor() {
+    for fault in [Fault::LoseAnswer, Fault::LoseOneAnswer] {
+        let mfa = TestBundle::start().await;
+        let (_, _, answer) = signed_in(&mfa).await;
+        let token = answer.text("refreshToken");
+        mfa.wrapper.break_calls("UpdateItem SESSION", fault);
+        let during = mfa.refresh(&token).await;
+        mfa.wrapper.mend();
+        let successor = if during.status == 200 {
+            during.text("refreshToken")
+        } else {
+            during.assert_problem(503, "SERVICE_UNAVAILABLE");
+            mfa.refresh(&token).await.text("refreshToken")
+        };
+        assert_eq!(mfa.refresh(&token).await.text("refreshToken"), successor);
+        mfa.refresh(&successor).await.assert_ok();
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_down_is_a_503_that_spends_nothing() {
+    let mfa = TestBundle::start().await;
+    let (_, _, answer) = signed_in(&mfa).await;
+    let token = answer.text("refreshToken");
+    for call in ["GetItem SESSION", "Query", "UpdateItem SESSION"] {
+        for fault in [Fault::Error, Fault::Throttle] {
+            mfa.wrapper.break_calls(call, fault);
+            mfa.refresh(&token).await.assert_problem(503, "SERVICE_UNAVAILABLE");
+            mfa.wrapper.mend();
+        }
+    }
+    let second = mfa.refresh(&token).await.text("refreshToken");
+    mfa.advance(11);
+    mfa.wrapper.break_calls("DeleteItem SESSION", Fault::Error);
+    mfa.refresh(&token).await.assert_problem(503, "SERVICE_UNAVAILABLE");
+    mfa.wrapper.mend();
+    mfa.refresh(&token).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    mfa.refresh(&second).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn a_session_whose_sealing_key_is_gone_asks_for_a_new_sign_in() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let code = alice.receive_code("email").await;
+    let token = alice.verify("email", &code).await.text("refreshToken");
+    let key = data_encoding::BASE64.encode(&[7; 32]);
+    let rotated = mfa.redeployed_with(&[("MFA_SEALING_KEYS", &format!("k2:{key}"))]);
+    rotated.refresh(&token).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+}
