@@ -88,9 +88,8 @@ class Client:
     def __init__(self, url, timeout=60):
         self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
 
-    def call(self, method, path, body=None, token=None):
+    def call(self, method, path, body=None, token=None, **headers):
         """Status and body of the answer."""
-        headers = {}
         if token:
             headers["authorization"] = f"Bearer {token}"
         if body is not None:

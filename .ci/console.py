@@ -48,8 +48,20 @@ class Console:
             fail(f"{id} does not show")
         return f"{status} {code}".strip()
 
-    def claim(self, name):
-        return self["verified-claims"].find_element(By.CSS_SELECTOR, f"[data-claim={name}]").text
+    def claim(self, name, of="verified-claims"):
+        return self[of].find_element(By.CSS_SELECTOR, f"[data-claim={name}]").text
+
+    def trusted_devices(self):
+        return [label.text for label in self["trusted-devices"].find_elements(By.CSS_SELECTOR, "li[data-id] b")]
+
+    def revoke_the_first(self):
+        id = self["trusted-devices"].find_element(By.CSS_SELECTOR, "li[data-id]").get_attribute("data-id")
+        self.press(f"revoke-{id}")
+        self.press(f"confirm-revoke-{id}")
+
+    def use_mail(self, channel):
+        button = self.newest_mail(channel).find_element(By.CLASS_NAME, "use-code")
+        self.driver.execute_script("arguments[0].click()", button)
 
     def newest_mail(self, channel):
         mails = lambda: self["inbox"].find_elements(By.CSS_SELECTOR, f"li[data-channel={channel}]")
@@ -135,13 +147,75 @@ def journey(page):
     page.press("method-sms")
     page.press("send-code")
     expect("send by text message", page.notice("send-notice"), "200")
-    page.driver.execute_script("arguments[0].click()", page.newest_mail("sms").find_element(By.CLASS_NAME, "use-code"))
+    page.use_mail("sms")
+    page.press("trust-device")
     page.press("verify")
     expect("verify", page.notice("verify-notice"), "200")
     expect("claim amr", page.claim("amr"), '["sms","mfa"]')
 
     listed = page["log"].find_elements(By.CSS_SELECTOR, "li[data-path='/auth/mfa/verify']")
     expect("requests listed", [entry.get_attribute("data-status") for entry in listed], ["200", "200", "400", "200", "400"])
+
+
+def session(page):
+    page.press("clock-advance-900")
+    expect("the verified token has expired", page.notice("status-notice"), "401 INVALID_TOKEN")
+    page.press("refresh-session")
+    expect("refresh the session", page.notice("session-notice"), "200")
+    for name in ["amr", "auth_time"]:
+        expect(f"claim {name} stays", page.claim(name, of="session-claims"), page.claim(name))
+    expect("claim exp is a new one", page.claim("exp", of="session-claims") != page.claim("exp"), True)
+    page.press("refresh")
+    expect("status", page["status-lamp"].text, "MFA is on for alice")
+
+    page.press("repeat-refresh")
+    expect("send the last refresh token again", page.notice("session-notice"), "200")
+    page.press("clock-advance-30")
+    page.press("repeat-refresh")
+    expect("send it once more, later", page.notice("session-notice"), "401 REFRESH_TOKEN_INVALID")
+    page.press("refresh-session")
+    expect("that ended the session", page.notice("session-notice"), "401 REFRESH_TOKEN_INVALID")
+
+
+def trusted_devices(page):
+    page.press("use-trust")
+    expect("sign in again by the trusted device", page.notice("trust-notice"), "200")
+    expect("claim amr", page.claim("amr"), '["mfa"]')
+    expect("list under a proof that is older than 15 minutes", page.notice("trusted-notice"), "401 MFA_REQUIRED")
+    page.press("disable")
+    expect("turn off under it", page.notice("toggle-notice"), "401 MFA_REQUIRED")
+
+    page.press("method-email")
+    page.press("send-code")
+    page.use_mail("email")
+    expect("the box is still ticked", page["trust-device"].is_selected(), True)
+    page.press("verify")
+    expect("verify", page.notice("verify-notice"), "200")
+    expect("trusted devices", page.trusted_devices(), ["Chrome on Linux", "Chrome on Linux"])
+    page.revoke_the_first()
+    expect("revoke", page.notice("revoke-notice"), "200")
+    expect("trusted devices", page.trusted_devices(), ["Chrome on Linux"])
+
+    page.press("generate-recovery")
+    page.press("take-recovery")
+    page.press("recovery-trust-device")
+    page.press("use-recovery")
+    expect("recovery code", page.notice("use-recovery-notice"), "200")
+    expect("it ended the trust before it", page.trusted_devices(), ["Chrome on Linux"])
+    page.press("use-trust")
+    expect("sign in again by the trusted device", page.notice("trust-notice"), "200")
+    page.press("refresh-session")
+    expect("refresh the session", page.notice("session-notice"), "200")
+    page.revoke_the_first()
+    expect("trusted devices", page.trusted_devices(), [])
+    page.press("use-trust")
+    expect("sign in again by a device that was revoked", page.notice("trust-notice"), "404 MFA_DEVICE_NOT_FOUND")
+
+    # So that the pictures show everything.
+    page.press("take-recovery")
+    page.press("use-recovery")
+    page.press("refresh-session")
+    expect("refresh the session", page.notice("session-notice"), "200")
 
 
 def main():
@@ -156,6 +230,8 @@ def main():
             driver.get(local.url)
             page = Console(driver)
             journey(page)
+            session(page)
+            trusted_devices(page)
             light = page.picture("light", "light", 1440)
             dark = page.picture("dark", "dark", 1440)
             expect("light and dark differ", light != dark, True)

@@ -26,15 +26,19 @@ secret() { printf '%s\n' "$@" >>"$work/secrets"; }
 # local_call METHOD PATH [BODY]: a call to the workbench.
 local_call() { curl -sS --fail-with-body -X "$1" "$url$2" -H 'content-type: application/json' ${3+-d "$3"}; }
 
-# expect "STATUS [CODE]" METHOD PATH [BODY]: a call with $token; the answer is in $reply, its headers in $work/headers.
+# expect "STATUS [CODE]" METHOD PATH [BODY]: a call with $token, and with the header $trust where that is set; the answer
+# is in $reply, its headers in $work/headers.
+trust=''
 expect() {
-  local wanted=$1 method=$2 path=$3 seen
-  reply=$(curl -sS -D "$work/headers" -w '\n%{http_code}' -X "$method" "$url$path" \
+  local wanted=$1 method=$2 path=$3 seen cache=no-store
+  reply=$(curl -sS -D "$work/headers" -w '\n%{http_code}' -X "$method" "$url$path" ${trust:+-H "$trust"} \
     ${token:+-H "authorization: Bearer $token"} ${4+-H 'content-type: application/json' -d "$4"})
   seen=${reply##*$'\n'} reply=${reply%$'\n'*}
   [ "$seen" = 200 ] || seen="$seen $(jq -r .code <<<"$reply")"
   [ "$seen" = "$wanted" ] || fail "$method $path ${4-}: $seen instead of $wanted: $reply"
-  grep -qi '^cache-control: no-store' "$work/headers" || fail "$method $path may be cached"
+  # Public keys, and nothing else, may be kept.
+  [ "$seen $path" = "200 /.well-known/jwks.json" ] && cache='public, max-age=900'
+  header cache-control "$cache[[:space:]]*$"
   grep -qi '^x-request-id: .' "$work/headers" || fail "$method $path has no request id"
   printf '  %-32s %-4s %s\n' "$seen" "$method" "$path"
 }
@@ -45,8 +49,18 @@ holds() { jq -e "$1" >/dev/null <<<"$reply" || fail "not so: $1 in $reply"; }
 # header NAME PATTERN: what the last answer's header must look like.
 header() { grep -qiE "^$1: *$2" "$work/headers" || fail "no header $1: $2"; }
 
+# field NAME: a field of $reply.
+field() { jq -r ".$1" <<<"$reply"; }
+
+# claim NAME TOKEN: a claim of an access token.
+claim() { jq -rR "split(\".\")[1] | gsub(\"-\"; \"+\") | gsub(\"_\"; \"/\") | @base64d | fromjson | .$1" <<<"$2"; }
+
+# tokens_are_secret: those of $reply.
+tokens_are_secret() { secret "$(jq -r '.accessToken, .refreshToken, .trustToken // empty' <<<"$reply")"; }
+
 sign_in() {
-  token=$(local_call POST /__local/token "$1" | jq -r .accessToken)
+  reply=$(local_call POST /__local/token "$1")
+  token=$(field accessToken)
   secret "$token"
 }
 
@@ -90,11 +104,11 @@ expect "405 METHOD_NOT_ALLOWED" GET /auth/mfa/verify
 echo "Set up an authenticator"
 expect "400 INVALID_INPUT" POST /auth/mfa/setup-totp '{"deviceName":7}'
 expect "200" POST /auth/mfa/setup-totp '{"deviceName":"Pocket phone"}'
-totp_secret=$(jq -r .secret <<<"$reply")
+totp_secret=$(field secret)
 secret "$totp_secret"
 jq -r '.qrCode | ltrimstr("data:image/png;base64,")' <<<"$reply" | base64 -d >"$work/qr.png"
 scanned=$(zbarimg --nodbus --quiet --raw "$work/qr.png")
-[ "$scanned" = "$(jq -r .otpAuthUrl <<<"$reply")" ] || fail "the QR code says $scanned"
+[ "$scanned" = "$(field otpAuthUrl)" ] || fail "the QR code says $scanned"
 case $scanned in "otpauth://totp/"*"secret=$totp_secret"*) ;; *) fail "the address is $scanned" ;; esac
 
 echo "Confirm it"
@@ -133,9 +147,34 @@ expect "400 VERIFICATION_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"emai
 expect "400 VERIFICATION_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"sms\",\"otp\":\"$mailed\"}"
 expect "200" POST /auth/mfa/verify "{\"method\":\"email\",\"otp\":\"$mailed\"}"
 holds '.isRequiresMfa == false and (.refreshToken | length > 0)'
-verified=$(jq -r .accessToken <<<"$reply")
-secret "$verified"
+holds 'has("trustToken") | not'
+tokens_are_secret
+verified=$(field accessToken) refresh=$(field refreshToken)
 expect "400 VERIFICATION_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"email\",\"otp\":\"$mailed\"}"
+
+echo "The session goes on without a login token, until a refresh token is used again"
+token=''
+expect "400 MISSING_REQUIRED_FIELD" POST /auth/refresh-token '{}'
+expect "400 INVALID_INPUT" POST /auth/refresh-token '{"refreshToken":7}'
+expect "401 REFRESH_TOKEN_INVALID" POST /auth/refresh-token '{"refreshToken":"not.a.token"}'
+forged="${refresh%.*}.$(printf 'A%.0s' $(seq 43))"
+expect "401 REFRESH_TOKEN_INVALID" POST /auth/refresh-token "{\"refreshToken\":\"$forged\"}"
+advance 5
+expect "200" POST /auth/refresh-token "{\"refreshToken\":\"$refresh\"}"
+holds 'keys == ["accessToken", "refreshToken"]'
+tokens_are_secret
+second=$(field refreshToken)
+[ "$second" != "$refresh" ] || fail "the refresh token is not replaced"
+for name in sub isMfaVerified auth_time; do
+  [ "$(claim $name "$(field accessToken)")" = "$(claim $name "$verified")" ] || fail "refreshing changes $name"
+done
+expect "200" POST /auth/refresh-token "{\"refreshToken\":\"$refresh\"}"
+[ "$(field refreshToken)" = "$second" ] || fail "the same refresh token gets another successor"
+tokens_are_secret
+advance 11
+expect "401 REFRESH_TOKEN_INVALID" POST /auth/refresh-token "{\"refreshToken\":\"$refresh\"}"
+expect "401 REFRESH_TOKEN_INVALID" POST /auth/refresh-token "{\"refreshToken\":\"$second\"}"
+sign_in "$login"
 
 echo "A code by text message, too late and in time"
 advance 60
@@ -150,7 +189,7 @@ secret "$texted"
 last_line=$(local_call GET /__local/inbox | jq -r '.[-1].text' | tail -n 1)
 [ "$last_line" = "@example.com #$texted" ] || fail "the text message ends with $last_line"
 expect "200" POST /auth/mfa/verify "{\"method\":\"sms\",\"otp\":\"$texted\"}"
-secret "$(jq -r .accessToken <<<"$reply")"
+tokens_are_secret
 
 echo "A code of the authenticator"
 expect "200" POST /auth/mfa/challenge '{"method":"totp"}'
@@ -161,14 +200,64 @@ expect "404 MFA_DEVICE_NOT_FOUND" POST /auth/mfa/verify \
   "{\"method\":\"totp\",\"otp\":\"$fresh\",\"deviceId\":\"00000000-0000-4000-8000-000000000000\"}"
 expect "400 MFA_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$wrong\"}"
 expect "200" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$fresh\"}"
-secret "$fresh" "$(jq -r .accessToken <<<"$reply")"
+secret "$fresh"
+tokens_are_secret
 expect "400 MFA_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$fresh\"}"
 advance 30
 fresh=$(totp)
-expect "200" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$fresh\"}"
-secret "$fresh" "$(jq -r .accessToken <<<"$reply")"
+expect "400 INVALID_INPUT" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$fresh\",\"trustDevice\":\"yes\"}"
+expect "200" POST /auth/mfa/verify "{\"method\":\"totp\",\"otp\":\"$fresh\",\"trustDevice\":true}"
+secret "$fresh"
+tokens_are_secret
+trust_token=$(field trustToken)
+case $trust_token in mfat_*) ;; *) fail "no trust token: $reply" ;; esac
 expect "200" GET /auth/mfa/devices
 holds '.[0].lastUsedAt'
+
+echo "A trusted device needs no code"
+sign_in "$login"
+expect "400 MISSING_REQUIRED_FIELD" POST /auth/mfa/verify-trusted-device
+trust="nest_auth_device_trust: mfat_$(printf 'A%.0s' $(seq 43))"
+expect "404 MFA_DEVICE_NOT_FOUND" POST /auth/mfa/verify-trusted-device
+for name in nest_auth_device_trust nest-auth-device-trust; do
+  trust="$name: $trust_token"
+  sign_in '{"sub":"somebody-else"}'
+  expect "404 MFA_DEVICE_NOT_FOUND" POST /auth/mfa/verify-trusted-device
+  sign_in "$login"
+  expect "200" POST /auth/mfa/verify-trusted-device
+  holds '.isRequiresMfa == false and (.refreshToken | length > 0)'
+  tokens_are_secret
+  [ "$(claim isMfaVerified "$(field accessToken)")" = true ] || fail "no claim isMfaVerified"
+done
+
+echo "End the trust"
+trust=''
+sign_in "$login"
+expect "401 MFA_REQUIRED" GET /auth/mfa/trusted-devices
+local_call GET /__local/table >"$work/table-trusted.json" # as it is with sessions and trust
+login_token=$token token=$verified
+expect "200" GET /auth/mfa/trusted-devices
+holds 'length == 1 and (.[0] | keys) == ["createdAt", "expiresAt", "id", "label", "lastUsedAt"]'
+trusted=$(field '[0].id')
+token=$login_token
+expect "401 MFA_REQUIRED" DELETE "/auth/mfa/trusted-devices/$trusted"
+token=$verified
+expect "404 MFA_DEVICE_NOT_FOUND" DELETE /auth/mfa/trusted-devices/AAAAAAAAAAAAAAAAAAAAAA
+expect "200" DELETE "/auth/mfa/trusted-devices/$trusted"
+holds '. == {"message": "Trusted device revoked successfully"}'
+expect "404 MFA_DEVICE_NOT_FOUND" DELETE "/auth/mfa/trusted-devices/$trusted"
+expect "200" GET /auth/mfa/trusted-devices
+holds '. == []'
+token=$login_token trust="nest_auth_device_trust: $trust_token"
+expect "404 MFA_DEVICE_NOT_FOUND" POST /auth/mfa/verify-trusted-device
+trust=''
+
+echo "The keys of the tokens: none, with HS256"
+token=''
+expect "200" GET /.well-known/jwks.json
+holds '. == {"keys": []}'
+expect "405 METHOD_NOT_ALLOWED" POST /.well-known/jwks.json
+token=$login_token
 
 echo "The verified token opens what the login token does not"
 expect "401 MFA_REQUIRED" POST /auth/mfa/setup-totp
@@ -185,14 +274,14 @@ expect "400 MISSING_REQUIRED_FIELD" POST /auth/mfa/verify-recovery-code '{}'
 expect "400 MFA_RECOVERY_CODE_INVALID" POST /auth/mfa/verify-recovery-code '{"code":"0123-4567-89AB-CDEF-GHJK-MNPQ"}'
 expect "200" POST /auth/mfa/verify-recovery-code "{\"code\":\"${recovery_codes[0]}\"}"
 holds '.recoveryCodesLeft == 9 and .isRequiresMfa == false'
-recovered=$(jq -r .accessToken <<<"$reply")
-secret "$recovered"
+tokens_are_secret
+recovered=$(field accessToken) refresh=$(field refreshToken)
 expect "400 MFA_RECOVERY_CODE_INVALID" POST /auth/mfa/verify-recovery-code "{\"code\":\"${recovery_codes[0]}\"}"
 local_call GET /__local/table >"$work/table-on.json" # as it is while MFA is on
 
 echo "Remove the authenticator"
 expect "200" GET /auth/mfa/devices
-device=$(jq -r '.[0].id' <<<"$reply")
+device=$(field '[0].id')
 expect "401 MFA_REQUIRED" DELETE "/auth/mfa/devices/$device"
 token=$verified # void since the recovery code was used
 expect "401 MFA_REQUIRED" DELETE "/auth/mfa/devices/$device"
@@ -203,7 +292,11 @@ expect "200" GET /auth/mfa/devices
 holds '. == []'
 
 echo "Turn MFA off, on again, and start over"
+expect "200" POST /auth/refresh-token "{\"refreshToken\":\"$refresh\"}"
+tokens_are_secret
+refresh=$(field refreshToken)
 expect "200" POST /auth/mfa/toggle '{"enabled":false}'
+expect "401 REFRESH_TOKEN_INVALID" POST /auth/refresh-token "{\"refreshToken\":\"$refresh\"}"
 expect "200" POST /auth/mfa/toggle '{"enabled":true}'
 expect "400 MFA_RECOVERY_CODE_INVALID" POST /auth/mfa/reset-totp "{\"code\":\"${recovery_codes[0]}\"}"
 expect "200" POST /auth/mfa/reset-totp "{\"code\":\"${recovery_codes[1]}\"}"
@@ -213,14 +306,19 @@ holds '.isEnabled == false and .hasRecoveryCode == false and .totpDevices == []'
 echo "Nothing that opens a door is readable"
 local_call GET /__local/table >"$work/table-off.json"
 grep -q 'MFA#LEDGER' "$work/table-on.json" || fail "the dump of the table is no dump"
+grep -q 'TRUST#' "$work/table-trusted.json" || fail "no trusted device in the dump"
+grep -q 'SESSION#' "$work/table-trusted.json" || fail "no session in the dump"
 grep -q '^200 POST .*/auth/mfa/verify' "$work/output" || fail "the output of the server is no output"
-python3 .ci/readable.py "$work/secrets" "$work/table-on.json" "$work/table-off.json" "$work/output"
+python3 .ci/readable.py "$work/secrets" "$work"/table-{trusted,on,off}.json "$work/output"
 # The search itself must be able to fail.
 while read -r planted; do
   jq --arg text "$planted" '. + [{"planted": {"S": $text}}]' "$work/table-on.json" >"$work/planted.json"
   python3 .ci/readable.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "a planted secret is not found"
 done <"$work/secrets"
-raw=$(base32 -d <<<"$totp_secret" | base64)
-jq --arg bytes "$raw" '. + [{"planted": {"B": $bytes}}]' "$work/table-on.json" >"$work/planted.json"
-python3 .ci/readable.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "a planted binary secret is not found"
+raws=("$(base32 -d <<<"$totp_secret" | base64)")
+for secret in "${trust_token#mfat_}" "${refresh##*.}"; do raws+=("$(tr _- /+ <<<"$secret")="); done
+for raw in "${raws[@]}"; do
+  jq --arg bytes "$raw" '. + [{"planted": {"B": $bytes}}]' "$work/table-on.json" >"$work/planted.json"
+  python3 .ci/readable.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "planted bytes are not found"
+done
 echo "  each of $(wc -l <"$work/secrets") secrets is found where it is planted, and nowhere else"

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Writes events/: for each function the event that API Gateway (HTTP API, payload 2.0) hands it, and what it answers.
 
+Of the authorizer `expected.json` has what the gateway is told, of all others status and error code.
+
 The same bytes every time; `--check` only compares. Standard library only.
 """
 
@@ -25,6 +27,13 @@ UNKNOWN_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 # A recovery code that nobody was given.
 UNKNOWN_RECOVERY_CODE = "0123-4567-89AB-CDEF-GHJK-MNPQ"
+
+# The refresh token of a session that nobody opened, and the trust token of a device that nobody trusts.
+UNKNOWN_REFRESH_TOKEN = f"mfa_{'A' * 22}.1.{'A' * 43}"
+UNKNOWN_TRUST_TOKEN = f"mfat_{'A' * 43}"
+
+# A route of the application that the configuration does not name: a valid token opens it.
+APPLICATION_ROUTE = ("GET", "/reports")
 
 # name: (method, path, body, what it answers on an empty table)
 EVENTS = {
@@ -54,10 +63,26 @@ EVENTS = {
         (400, "MFA_RECOVERY_CODE_INVALID"),
     ),
     "reset-totp": ("POST", "/auth/mfa/reset-totp", {"code": UNKNOWN_RECOVERY_CODE}, (400, "MFA_RECOVERY_CODE_INVALID")),
+    "refresh-token": (
+        "POST",
+        "/auth/refresh-token",
+        {"refreshToken": UNKNOWN_REFRESH_TOKEN},
+        (401, "REFRESH_TOKEN_INVALID"),
+    ),
+    "verify-trusted-device": ("POST", "/auth/mfa/verify-trusted-device", None, (404, "MFA_DEVICE_NOT_FOUND")),
+    "list-trusted-devices": ("GET", "/auth/mfa/trusted-devices", None, (200, None)),
+    "revoke-trusted-device": ("DELETE", "/auth/mfa/trusted-devices/{id}", None, (404, "MFA_DEVICE_NOT_FOUND")),
+    "jwks": ("GET", "/.well-known/jwks.json", None, (200, None)),
 }
 
+# Those that are called without a login token.
+WITHOUT_LOGIN = {"refresh-token", "jwks"}
+
+# What further headers a call has.
+HEADERS = {"verify-trusted-device": {"nest_auth_device_trust": UNKNOWN_TRUST_TOKEN}}
+
 # What stands in a path in place of its parameter.
-PARAMETERS = {"deviceId": "4b3c9c9c-9a9d-4d1e-8d9f-123456789abc"}
+PARAMETERS = {"deviceId": "4b3c9c9c-9a9d-4d1e-8d9f-123456789abc", "id": "A" * 22}
 
 
 def base64url(data):
@@ -100,7 +125,9 @@ def event(name, number, method, route, body):
         "x-forwarded-for": source_ip,
         "x-forwarded-port": "443",
         "x-forwarded-proto": "https",
-    }
+    } | HEADERS.get(name, {})
+    if name in WITHOUT_LOGIN:
+        del headers["authorization"]
     if text is not None:
         headers["content-type"] = "application/json"
     made = {
@@ -136,11 +163,24 @@ def event(name, number, method, route, body):
     return made
 
 
+def authorizer_event(name, number):
+    """What the gateway asks the authorizer: a call without its body, and what it finds at the identity sources."""
+    method, route = APPLICATION_ROUTE
+    call = event(name, number, method, route, None)
+    asked = {"version": "2.0", "type": "REQUEST"}
+    api, account = call["requestContext"]["apiId"], call["requestContext"]["accountId"]
+    asked["routeArn"] = f"arn:aws:execute-api:us-east-1:{account}:{api}/$default/{method}{route}"
+    asked["identitySource"] = [call["headers"]["authorization"], call["routeKey"]]
+    return asked | {key: value for key, value in call.items() if key not in ("version", "isBase64Encoded")}
+
+
 def files():
     expected = {}
     for number, (name, (method, route, body, (status, code))) in enumerate(EVENTS.items()):
         yield f"{name}.json", event(name, number, method, route, body)
         expected[name] = {"statusCode": status} if code is None else {"statusCode": status, "code": code}
+    yield "authorizer.json", authorizer_event("authorizer", len(EVENTS))
+    expected["authorizer"] = {"isAuthorized": True}
     yield "expected.json", expected
 
 

@@ -2,7 +2,8 @@
 """Looks for secrets in files, `readable.py SECRETS FILE…`, a secret a line, and fails where it finds one.
 
 In any case, as text, base64, base64url and hexadecimal; of a base 32 secret also its bytes, of a recovery code also its
-characters without the hyphens, of a token also each part.
+characters without the hyphens, of a JWT also each part, of a refresh token also its MAC, of a trust token also its
+random part, and of these two also the bytes.
 """
 
 import base64
@@ -18,7 +19,10 @@ def forms(secret):
         raws.append(base64.b32decode(secret))
     if re.fullmatch("[0-9A-Z]{4}(-[0-9A-Z]{4})+", secret):
         raws.append(secret.replace("-", "").encode())
-    if secret.count(".") == 2:
+    if match := re.fullmatch(r"(?:mfa_.+\.|mfat_)([0-9A-Za-z_-]{43})", secret):
+        # Session and generation of a refresh token are no secrets.
+        raws += [match[1].encode(), base64.urlsafe_b64decode(match[1] + "=")]
+    elif secret.count(".") == 2:
         # The header of a token is no secret.
         raws += [part.encode() for part in secret.split(".")[1:]]
     for raw in raws:
