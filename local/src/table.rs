@@ -83,6 +83,25 @@ impl LocalTable {
         update.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
     }
 
+    /// Raises every user's epoch, as docs/operations.md does after a restore: what was proven before counts no more.
+    ///
+    /// # Errors
+    /// What the service said.
+    pub async fn raise_every_epoch(&self) -> Result<(), String> {
+        let string = |item: &Value, pointer: &str| item.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
+        for item in self.dump().await? {
+            let (Some(pk), Some(sk)) = (string(&item, "/pk/S"), string(&item, "/sk/S")) else { continue };
+            if sk == "MFA#LEDGER" {
+                let update = self.client.update_item().table_name(&self.name);
+                let update = update.key("pk", AttributeValue::S(pk)).key("sk", AttributeValue::S(sk));
+                let update = update.update_expression("ADD epoch :one, version :one REMOVE grace");
+                let update = update.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+                update.send().await.map_err(|error| DisplayErrorContext(&error).to_string())?;
+            }
+        }
+        Ok(())
+    }
+
     /// All items, as stored, as `DynamoDB` JSON.
     ///
     /// # Errors

@@ -99,3 +99,16 @@ fn code_readme_and_template_know_the_same_variables() {
     let deployed: BTreeSet<String> = code.difference(&development).cloned().collect();
     assert_eq!(variables_in(&read("template.yaml"), ""), deployed, "the template");
 }
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let text = read("docs/threat-model.md");
+    let named: BTreeSet<_> = text.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::")).collect();
+    assert!(named.len() > 80, "{} names", named.len());
+    for (module, test) in named.into_iter().filter(|(_, test)| !test.contains('…')) {
+        let file =
+            |folder: &str| std::fs::read_to_string(root().join(format!("{folder}/{module}.rs"))).unwrap_or_default();
+        let code = file("tests/it") + &file("shared/src/domain") + &file("shared/src/tokens");
+        assert!(code.contains(&format!("fn {test}(")), "{module}::{test}");
+    }
+}

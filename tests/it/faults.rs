@@ -252,3 +252,21 @@ async fn a_secret_moved_to_another_users_row_opens_nothing() {
         login.verify("totp", &device.code(&mfa)).await.assert_problem(500, "INTERNAL_ERROR");
     }
 }
+
+#[tokio::test]
+async fn after_a_restore_a_raised_epoch_ends_what_was_proven_before_it() {
+    let mfa = TestBundle::start().await;
+    let owner = alice(&mfa);
+    let device = owner.enrol().await;
+    owner.toggle(true).await.assert_ok();
+    let verified = owner.verify("totp", &device.next_code(&mfa)).await;
+    let trust_token = owner.trust("totp", &device.next_code(&mfa)).await;
+    let proven = owner.with(verified.text("accessToken"));
+    proven.trusted_devices().await.assert_ok();
+
+    mfa.table.raise_every_epoch().await.expect("raised");
+    proven.trusted_devices().await.assert_problem(401, "MFA_REQUIRED");
+    mfa.refresh(&verified.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    alice(&mfa).verify_trusted(&trust_token).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
+    alice(&mfa).verify("totp", &device.next_code(&mfa)).await.assert_ok();
+}

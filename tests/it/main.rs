@@ -30,3 +30,4 @@ mod verify;
 mod verify_recovery_code;
 mod verify_totp_setup;
 mod verify_trusted_device;
+mod year;

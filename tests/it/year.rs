@@ -1,0 +1,226 @@
+//! Rows 5 and 30 of the threat model: a year of guessing at one account, by every route and from a new login each time, while
+//! its owner signs in now and then. `cargo test --workspace --test it year -- --nocapture` prints the figures.
+#![expect(clippy::print_stdout, reason = "the figures are printed")]
+
+use std::sync::Arc;
+
+use mfa_tests::{Answer, Authenticator, Login, Person, TestBundle};
+use serde_json::json;
+
+const DAY: u64 = 86_400;
+const YEAR: u64 = 365 * DAY;
+
+/// How the guesser goes about it.
+#[derive(Clone, Copy, PartialEq)]
+enum Plan {
+    /// Guesses whenever nothing stops it.
+    Greedy,
+    /// Stays below five in a row: four guesses after each time the owner was there, and no lock at all.
+    Patient,
+}
+
+/// One year of one account.
+struct Year {
+    mfa: Arc<TestBundle>,
+    person: Person,
+    device: Authenticator,
+    trust_token: Option<String>,
+    recovery_codes: Vec<String>,
+    serial: u32,
+    /// Judged guesses of each day, and requests that the guesser made.
+    judged: Vec<u32>,
+    requests: u32,
+    /// How the owner got in.
+    by_code: u32,
+    by_trust: u32,
+    by_recovery: u32,
+    kept_out: u32,
+}
+
+impl Year {
+    async fn new() -> Self {
+        let mfa = TestBundle::start().await;
+        let person = mfa.user("alice").with_email("alice@example.com");
+        let owner = person.login();
+        let device = owner.enrol().await;
+        owner.toggle(true).await.assert_ok();
+        let recovery_codes = owner.generate_recovery_codes().await;
+        let trust_token = Some(owner.trust("totp", &device.next_code(&mfa)).await);
+        Self {
+            mfa,
+            person,
+            device,
+            trust_token,
+            recovery_codes,
+            serial: 0,
+            judged: vec![0; 366],
+            requests: 0,
+            by_code: 0,
+            by_trust: 0,
+            by_recovery: 0,
+            kept_out: 0,
+        }
+    }
+
+    /// A guess by the next of the routes that take something secret. Whether it was judged, and how long to wait.
+    async fn guess(&mut self, day: usize) -> Option<u64> {
+        self.serial += 1;
+        self.requests += 1;
+        let login = self.person.login();
+        let wrong = format!("{:06}", self.serial % 1_000_000);
+        let answer = match self.serial % 8 {
+            0 => login.recover("0000-0000-0000-0000-0000-0000").await,
+            1 => login.reset("0000-0000-0000-0000-0000-0000").await,
+            2 => login.verify_trusted(&format!("mfat_{}", "A".repeat(43))).await,
+            3 => self.mfa.refresh(&format!("mfa_{}.0.{}", "A".repeat(22), "A".repeat(43))).await,
+            4 => login.confirm(&wrong, &self.device.secret).await,
+            5 => self.guess_by_email(&login, &wrong).await,
+            _ => login.verify("totp", &wrong).await,
+        };
+        assert_ne!(answer.status, 200, "the guesser is in: {}", answer.body);
+        let judged = match answer.code() {
+            Some("MFA_CODE_INVALID") => self.serial % 8 >= 6,
+            Some("VERIFICATION_CODE_INVALID") => true,
+            _ => false,
+        };
+        self.judged[day] += u32::from(judged);
+        (answer.code() == Some("ACCOUNT_LOCKED")).then(|| answer.retry_after().expect("a time"))
+    }
+
+    /// Asks for a code first: a guess at none is not judged.
+    async fn guess_by_email(&self, login: &Login, wrong: &str) -> Answer {
+        let challenge = login.challenge("email").await;
+        if challenge.status != 200 {
+            return challenge;
+        }
+        login.verify("email", wrong).await
+    }
+
+    /// The owner signs in by a code; where a lock forbids that by a trusted device, and once that has ended by a recovery code.
+    async fn sign_in(&mut self) {
+        let login = self.person.login();
+        let body = json!({ "method": "totp", "otp": self.device.code(&self.mfa), "trustDevice": true });
+        let by_code = login.post("/auth/mfa/verify", body).await;
+        if by_code.status == 200 {
+            self.by_code += 1;
+            self.trust_token = Some(by_code.text("trustToken"));
+            return;
+        }
+        assert_eq!(by_code.code(), Some("ACCOUNT_LOCKED"), "{}", by_code.body);
+        if let Some(token) = &self.trust_token
+            && login.verify_trusted(token).await.status == 200
+        {
+            self.by_trust += 1;
+            return;
+        }
+        let Some(code) = self.recovery_codes.pop() else {
+            self.kept_out += 1;
+            return;
+        };
+        let body = json!({ "code": code, "trustDevice": true });
+        let recovered = login.post("/auth/mfa/verify-recovery-code", body).await;
+        assert_eq!(recovered.status, 200, "{}", recovered.body);
+        self.by_recovery += 1;
+        self.trust_token = Some(recovered.text("trustToken"));
+        if self.recovery_codes.len() < 3 {
+            self.recovery_codes = login.with(recovered.text("accessToken")).generate_recovery_codes().await;
+        }
+    }
+
+    async fn play(mut self, name: &str, owner_every: u64, plan: Plan) -> Self {
+        let began = self.mfa.clock.now().as_secs();
+        let (mut next_guess, mut next_owner) = (began, began + owner_every / 2);
+        loop {
+            let now = self.mfa.clock.now().as_secs();
+            let next = next_guess.min(next_owner);
+            if next >= began + YEAR {
+                break;
+            }
+            self.mfa.advance(next.saturating_sub(now));
+            if next == next_owner {
+                self.sign_in().await;
+                next_owner += owner_every;
+                if plan == Plan::Patient {
+                    next_guess = next + 60;
+                }
+                continue;
+            }
+            let day = usize::try_from((next - began) / DAY).expect("a day");
+            next_guess = match plan {
+                Plan::Greedy => next + self.burst(day).await,
+                Plan::Patient => {
+                    self.four(day).await;
+                    began + YEAR
+                }
+            };
+        }
+        self.report(name);
+        self
+    }
+
+    /// Guesses until a lock: how long it lasts.
+    async fn burst(&mut self, day: usize) -> u64 {
+        for _ in 0..64 {
+            if let Some(wait) = self.guess(day).await {
+                return wait;
+            }
+        }
+        panic!("64 requests and no lock");
+    }
+
+    async fn four(&mut self, day: usize) {
+        let before = self.judged[day];
+        while self.judged[day] < before + 4 {
+            if self.guess(day).await.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn report(&self, name: &str) {
+        let judged: u32 = self.judged.iter().sum();
+        // Three codes of a million are right at any moment.
+        let chance = 1.0 - (1.0 - 3e-6_f64).powf(f64::from(judged));
+        println!(
+            "{name:<28} {judged:>4} guesses judged of {} requests, most on a day after the first {}, chance of a hit {:.2} %",
+            self.requests,
+            self.judged[1..].iter().max().expect("days"),
+            chance * 100.0
+        );
+        println!(
+            "{:<28} the owner got in {} times by a code, {} by a trusted device, {} by a recovery code; {} times not",
+            "", self.by_code, self.by_trust, self.by_recovery, self.kept_out
+        );
+    }
+
+    fn assert_bounded(&self, most: u32) {
+        let judged: u32 = self.judged.iter().sum();
+        assert!(judged <= most, "{judged} guesses in a year");
+        assert!(self.judged[1..].iter().all(|day| *day <= 11), "{:?}", self.judged);
+        assert_eq!(self.kept_out, 0, "the owner was kept out");
+    }
+}
+
+#[tokio::test]
+async fn with_the_owner_away_codes_are_off_after_a_hundred_guesses_and_a_recovery_code_opens() {
+    let year = Year::new().await.play("the owner away", 2 * YEAR, Plan::Greedy).await;
+    year.assert_bounded(101);
+    year.person.login().recover(&year.recovery_codes[0]).await.assert_ok();
+    year.mfa.advance(DAY);
+    year.person.login().verify("totp", &year.device.code(&year.mfa)).await.assert_ok();
+}
+
+#[tokio::test]
+async fn with_the_owner_there_daily_a_greedy_guesser_gets_at_most_400_guesses_a_year() {
+    Year::new().await.play("the owner daily", DAY, Plan::Greedy).await.assert_bounded(400);
+}
+
+#[tokio::test]
+async fn with_the_owner_there_every_eight_hours_a_greedy_guesser_gets_at_most_400_guesses_a_year() {
+    Year::new().await.play("the owner every 8 h", DAY / 3, Plan::Greedy).await.assert_bounded(400);
+}
+
+#[tokio::test]
+async fn with_the_owner_there_daily_a_patient_guesser_gets_at_most_400_guesses_a_year() {
+    Year::new().await.play("the owner daily, patiently", DAY, Plan::Patient).await.assert_bounded(400);
+}
