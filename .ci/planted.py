@@ -99,7 +99,7 @@ TESTS = [
 
 
 def run(command):
-    settings = {"CARGO_INCREMENTAL": "0", "RUST_BACKTRACE": "0", "MFA_MODEL_CASES": os.environ.get("MFA_MODEL_CASES", "60")}
+    settings = {"CARGO_INCREMENTAL": "0", "RUST_BACKTRACE": "0", "MFA_MODEL_CASES": os.environ.get("MFA_MODEL_CASES", "30")}
     return subprocess.run(command, cwd=COPY, capture_output=True, text=True, env=os.environ | settings)
 
 

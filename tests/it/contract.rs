@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mfa::config::Config;
+use mfa::{config::Config, domain::access::RouteDemands};
 use mfa_tests::TestBundle;
 
 fn root() -> PathBuf {
@@ -54,6 +54,9 @@ async fn every_operation_has_its_function_event_template_resource_operation_and_
     }
     assert!(template.contains("\n  AuthorizerFunction:\n") && template.contains("Binary: authorizer\n"));
     assert!(template.contains("\n  ExampleFunction:\n"), "template: the route that shows the authorizer");
+    let (rule, rest) = ("GET /example/fresh-second-factor = mfa max_age=300", "; $default = token");
+    assert!(template.contains(rule) && template.contains(rest), "template: what that route demands");
+    assert!(RouteDemands::parse(&format!("{rule}{rest}")).is_some(), "and the bundle takes it");
     let resources = template.matches("Type: AWS::Serverless::Function\n").count();
     assert_eq!(resources, functions.len() + 1, "the template has functions that are no route");
 }
@@ -111,4 +114,17 @@ fn every_test_that_the_threat_model_names_exists() {
         let code = file("tests/it") + &file("shared/src/domain") + &file("shared/src/tokens");
         assert!(code.contains(&format!("fn {test}(")), "{module}::{test}");
     }
+}
+
+#[test]
+fn the_examples_of_the_api_description_say_what_the_bundle_says() {
+    let (description, problems) = (read("docs/openapi.yaml"), read("shared/src/http/problem.rs"));
+    let lines: Vec<_> = description.lines().map(str::trim_start).collect();
+    let errors = lines.windows(2).filter(|pair| pair[1].starts_with("code: "));
+    let examples: BTreeSet<_> = errors.filter_map(|pair| pair[0].strip_prefix("message: ")).collect();
+    // Those with a field's or a method's name in them are put together.
+    let together = |text: &&str| [" must be ", " is required", " answers "].iter().any(|part| text.contains(part));
+    let is_known = |text: &&str| problems.contains(&format!("\"{text}\""));
+    let (known, unknown): (Vec<_>, Vec<_>) = examples.into_iter().filter(|text| !together(text)).partition(is_known);
+    assert!(known.len() > 15 && unknown.is_empty(), "{unknown:?}");
 }
