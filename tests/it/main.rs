@@ -5,6 +5,7 @@ mod authorizer;
 mod budgets;
 mod challenge;
 mod contract;
+mod corpus;
 mod errors;
 mod events;
 mod fault_table;

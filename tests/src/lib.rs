@@ -11,11 +11,12 @@
 
 mod answer;
 mod bundle;
+pub mod fuzzed;
 mod person;
 pub mod runtime_api;
 mod wrapper;
 
 pub use answer::Answer;
 pub use bundle::{START, TestBundle};
-pub use person::{Authenticator, Login, Person, totp_code};
+pub use person::{Authenticator, Login, Person, claims_of, totp_code};
 pub use wrapper::{Call, Fault, Wrapper};

@@ -1,0 +1,100 @@
+//! A bundle without services, and who signs.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
+use mfa::{
+    Bundle,
+    clock::Clock,
+    config::{Config, development},
+    domain::{Caller, Factor, Timestamp, verify::Verified},
+    http::Problem,
+    tokens::Claims,
+};
+use mfa_local::environment::{self, Endpoints};
+use serde_json::json;
+
+use crate::START;
+
+/// The private key whose public half the key set of [`set_settings`] holds, as `login`.
+pub(super) const LOGIN_KEY: &[u8] = include_bytes!("../../it/keys/ec.pem");
+const OWN_KEY: &str = include_str!("../../it/keys/ed.pem");
+
+/// The environment of development. Nobody listens where its services are.
+pub(super) fn variables() -> BTreeMap<String, String> {
+    let nobody = "http://127.0.0.1:1".to_owned();
+    let endpoints = Endpoints { dynamodb: nobody.clone(), ses: nobody.clone(), sns: nobody };
+    let all = environment::variables(&endpoints).into_iter();
+    all.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A bundle of development, with some variables set otherwise. Its clock stands still.
+pub(super) fn bundle(settings: &[(&str, String)]) -> Bundle {
+    let mut variables = variables();
+    variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    let config = Config::from_vars(|name| variables.get(name).cloned()).expect("a configuration");
+    Bundle::new(config, Clock::new(|| START))
+}
+
+/// For login tokens that a key set checks, and tokens of our own by another algorithm.
+pub(super) fn set_settings(key_set: &str) -> [(&'static str, String); 3] {
+    [
+        ("MFA_JWT_ALGORITHM", "ES256".to_owned()),
+        ("MFA_JWT_KEY_SET", key_set.to_owned()),
+        ("MFA_SIGNING_KEY", OWN_KEY.to_owned()),
+    ]
+}
+
+/// The key set with [`LOGIN_KEY`]'s public half.
+pub(super) fn login_key_set() -> String {
+    let key = EncodingKey::from_ec_pem(LOGIN_KEY).expect("a key");
+    let mut jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a JWK");
+    jwk.common.key_id = Some("login".to_owned());
+    json!({ "keys": [jwk] }).to_string()
+}
+
+/// A private key that signs our own tokens under [`set_settings`].
+pub(super) fn own_key() -> EncodingKey {
+    EncodingKey::from_ed_pem(OWN_KEY.as_bytes()).expect("a key")
+}
+
+/// A login token of Alice's, as the application signs it.
+pub(super) fn login_token() -> String {
+    let claims = json!({
+        "sub": "alice", "type": "access", "sessionId": "s", "exp": START.as_secs() + 86_400,
+        "email": "alice@example.com", "phone": "+442079460018",
+    });
+    let key = EncodingKey::from_secret(development::JWT_SECRET.as_bytes());
+    jsonwebtoken::encode(&Header::default(), &claims, &key).expect("a token")
+}
+
+/// The token that `caller` is given after a code of an authenticator.
+pub(super) fn proven_token(bundle: &Bundle, caller: &Caller, claims: &Claims, ends: Option<Timestamp>) -> String {
+    let verified =
+        Verified { factor: Factor::Totp, epoch: 1, enabled: true, auth_time: START, sealed_by_old_key: None };
+    bundle.minter.mint(caller.user, claims.kept(), &verified, START, ends).expect("a token")
+}
+
+/// Whom a token names. Nothing is waited for: the keys stand in the configuration.
+pub(super) fn authenticate(bundle: &Bundle, token: &str) -> Result<(Caller, Claims), Problem> {
+    use futures_util::FutureExt;
+    bundle.verifier.authenticate(token, START).now_or_never().expect("a key of the configuration is at hand")
+}
+
+/// Whether `token` was signed by the application of [`bundle`] or by the bundle itself: found out without the verifier.
+pub(super) fn is_signed(token: &str) -> bool {
+    let key = DecodingKey::from_secret(development::JWT_SECRET.as_bytes());
+    is_signed_by(token, &key, Algorithm::HS256)
+}
+
+/// Whether the last part of `token` is a signature of the others.
+pub(super) fn is_signed_by(token: &str, key: &DecodingKey, algorithm: Algorithm) -> bool {
+    let Some((message, signature)) = token.rsplit_once('.') else { return false };
+    crypto::verify(signature, message.as_bytes(), key, algorithm).unwrap_or(false)
+}
+
+/// The same bundle behind so many proxies of the operator's.
+pub(super) fn behind(bundle: &Bundle, forwarded_hops: u8) -> Bundle {
+    let policy = mfa::domain::Policy { forwarded_hops, ..(*bundle.policy).clone() };
+    Bundle { policy: Arc::new(policy), ..bundle.clone() }
+}

@@ -1,0 +1,44 @@
+//! What must hold of every parser of outside input, whatever comes.
+//!
+//! One function a parser. The fuzz targets (`fuzz/`) hand it made-up inputs, `it/corpus.rs` those that were kept: they are
+//! the folders of `fuzz/corpus/`, by the names of [`TARGETS`].
+
+mod host;
+mod requests;
+mod settings;
+mod texts;
+mod tokens;
+
+pub use requests::{authorizer_events, bodies, headers, requests};
+pub use settings::{countries, key_sets, route_demands, settings};
+pub use texts::{codes, email_addresses, ids, phone_numbers, recovery_codes, refresh_tokens, trust_tokens};
+pub use tokens::{claims, tokens};
+
+/// A property: panics where it does not hold of an input.
+pub type Property = fn(&[u8]);
+
+/// Every property, by the name of its fuzz target.
+pub const TARGETS: [(&str, Property); 17] = [
+    ("authorizer_events", authorizer_events),
+    ("bodies", bodies),
+    ("claims", claims),
+    ("codes", codes),
+    ("countries", countries),
+    ("email_addresses", email_addresses),
+    ("headers", headers),
+    ("ids", ids),
+    ("key_sets", key_sets),
+    ("phone_numbers", phone_numbers),
+    ("recovery_codes", recovery_codes),
+    ("refresh_tokens", refresh_tokens),
+    ("requests", requests),
+    ("route_demands", route_demands),
+    ("settings", settings),
+    ("tokens", tokens),
+    ("trust_tokens", trust_tokens),
+];
+
+/// The input as text; what is no UTF-8 cannot reach a parser of text.
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok()
+}

@@ -1,0 +1,377 @@
+//! Requests, as the pipeline and the authorizer are handed them.
+
+use std::{net::Ipv4Addr, sync::LazyLock};
+
+use futures_util::FutureExt;
+use lambda_http::{
+    aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+};
+use mfa::{
+    Bundle,
+    domain::{Method as Factor, code::Otp, session::RefreshToken, trust},
+    http::{Bearer, Call, Endpoint, Fields, Incoming, LogLine, NoBody, Problem, Served, serve, serve_unknown},
+};
+use mfa_local::{LocalRoute, routes};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::{
+    host::{authenticate, behind, bundle, is_signed, login_token, proven_token},
+    text,
+};
+use crate::START;
+
+/// What can be answered before the table is asked.
+const ANSWERS: [(u16, &str); 11] = [
+    (400, "INVALID_INPUT"),
+    (400, "MFA_METHOD_NOT_AVAILABLE"),
+    (400, "MISSING_REQUIRED_FIELD"),
+    (401, "INVALID_TOKEN"),
+    (401, "NO_AUTH_PROVIDED"),
+    (401, "REFRESH_TOKEN_INVALID"),
+    (404, "MFA_DEVICE_NOT_FOUND"),
+    (404, "NOT_FOUND"),
+    (405, "METHOD_NOT_ALLOWED"),
+    (413, "PAYLOAD_TOO_LARGE"),
+    (415, "UNSUPPORTED_MEDIA_TYPE"),
+];
+
+const ROUTE_DEMANDS: &str = "POST /transfers = mfa max_age=300 methods=sms; GET /reports = mfa; $default = token";
+
+struct Host {
+    runtime: Runtime,
+    bundle: Bundle,
+    routes: Vec<LocalRoute>,
+    /// What an input writes for what it cannot make up, and what that is.
+    placeholders: [(&'static str, String); 3],
+}
+
+static HOST: LazyLock<Host> = LazyLock::new(|| {
+    let bundle = bundle(&[("MFA_AUTHORIZER_ROUTES", ROUTE_DEMANDS.to_owned())]);
+    let login = login_token();
+    let (caller, claims) = authenticate(&bundle, &login).expect("a login");
+    let proven = proven_token(&bundle, &caller, &claims, None);
+    let refresh = RefreshToken { session: mfa::domain::SessionId([7; 16]), generation: 3 }.to_text(&bundle.keys);
+    Host {
+        runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
+        routes: routes(&bundle),
+        bundle,
+        placeholders: [("<login>", login), ("<proven>", proven), ("<refresh>", refresh)],
+    }
+});
+
+impl Host {
+    /// Runs a call as far as it gets without waiting for anybody: `None` where it asks the table.
+    fn run<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        self.runtime.block_on(async {
+            let answer = call.now_or_never();
+            // What was begun for the table ends with the call.
+            tokio::task::yield_now().await;
+            answer
+        })
+    }
+
+    fn filled(&self, text: &str) -> String {
+        let fill = |text: String, (name, value): &(&str, String)| text.replace(name, value);
+        self.placeholders.iter().fold(text.to_owned(), fill)
+    }
+}
+
+fn assert_shows_no_secret(what: &str) {
+    for (name, secret) in &HOST.placeholders {
+        assert!(!what.contains(secret.as_str()), "{name} is in {what}");
+    }
+}
+
+/// A request as an input writes it: `METHOD PATH SOURCE`, then a header a line, a blank line, and the body.
+struct Written {
+    method: Method,
+    path: String,
+    source: Option<String>,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Written {
+    fn read(data: &[u8]) -> Option<Self> {
+        let (head, body) = match data.windows(2).position(|pair| pair == b"\n\n") {
+            Some(end) => (&data[..end], &data[end + 2..]),
+            None => (data, &[][..]),
+        };
+        let mut lines = head.split(|byte| *byte == b'\n');
+        let mut first = text(lines.next()?)?.splitn(3, ' ');
+        let method = Method::from_bytes(first.next()?.as_bytes()).ok()?;
+        let (path, source) = (first.next()?.to_owned(), first.next().map(ToOwned::to_owned));
+        let headers = read_headers(lines)?;
+        // Bodies may hold anything; only one that is text can hold a placeholder.
+        let body = text(body).map_or_else(|| body.to_vec(), |body| HOST.filled(body).into_bytes());
+        Some(Self { method, path, source, headers, body })
+    }
+
+    fn incoming(self, path_parameter: Option<String>) -> Incoming {
+        let Self { method, source, headers, body, .. } = self;
+        Incoming { request_id: "test".to_owned(), method, headers, source_ip: source, path_parameter, body }
+    }
+}
+
+/// Header lines. `None` where a host would not hand one on.
+fn read_headers<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let value = line[colon + 1..].trim_ascii();
+        let value = text(value).map_or_else(|| value.to_vec(), |value| HOST.filled(value).into_bytes());
+        headers.append(HeaderName::from_bytes(&line[..colon]).ok()?, HeaderValue::from_bytes(&value).ok()?);
+    }
+    Some(headers)
+}
+
+/// Whether the headers hold one bearer token, and that is signed.
+fn is_authentic(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let words: Vec<_> = value.to_str().unwrap_or_default().split_whitespace().collect();
+    matches!(words[..], [scheme, token] if scheme.eq_ignore_ascii_case("bearer") && is_signed(token))
+}
+
+/// The pipeline of every route, up to the first call to the table: what it answers is documented, and without a token that
+/// was signed nobody reaches the table.
+pub fn requests(data: &[u8]) {
+    let Some(request) = Written::read(data) else { return };
+    let fits = |route: &&LocalRoute| match route.path.split_once('{') {
+        None => route.path == request.path,
+        Some((start, _)) => request.path.strip_prefix(start).is_some_and(|rest| !rest.contains('/')),
+    };
+    let (same, other): (Vec<_>, Vec<_>) =
+        HOST.routes.iter().filter(fits).partition(|route| route.method == request.method);
+    let Some(route) = same.into_iter().chain(other).next() else {
+        assert_answer(&serve_unknown("test", START), None);
+        return;
+    };
+    let parameter = route.path.split_once('{').and_then(|(start, _)| request.path.strip_prefix(start));
+    let parameter = parameter.filter(|parameter| !parameter.is_empty()).map(ToOwned::to_owned);
+
+    let incoming = request.incoming(parameter);
+    match HOST.run(route.serve(incoming.clone())) {
+        Some(served) => assert_answer(&served, Some(route)),
+        None => assert_may_ask_the_table(route, &incoming),
+    }
+}
+
+fn assert_answer(served: &Served, route: Option<&LocalRoute>) {
+    let Served { response, log } = served;
+    let header = |name: &str| response.headers().get(name).map(|value| value.to_str().expect("text"));
+    let body: Value = serde_json::from_slice(response.body()).expect("every body is JSON");
+    assert_eq!(header("content-type"), Some("application/json"));
+    assert_eq!(header("x-request-id"), Some("test"));
+    let logged = serde_json::to_string(log).expect("JSON");
+    assert_shows_no_secret(&logged);
+    assert_eq!(log.status, response.status().as_u16());
+    if response.status() == StatusCode::OK {
+        assert_eq!(route.map(|route| route.name), Some("jwks"), "every other route needs the table");
+        assert_eq!(header("cache-control"), Some("public, max-age=900"));
+        return;
+    }
+
+    let (status, code) = (response.status().as_u16(), body["code"].as_str().expect("a code"));
+    assert!(ANSWERS.contains(&(status, code)), "{status} {code}: {logged}");
+    assert_eq!(header("cache-control"), Some("no-store"));
+    assert_eq!(header("www-authenticate").is_some(), status == 401);
+    assert_eq!(header("allow").is_some(), status == 405);
+    let fields: Vec<_> = body.as_object().expect("an object").keys().collect();
+    assert_eq!(fields, ["code", "error", "message", "statusCode"]);
+    assert_eq!(body["statusCode"], status);
+    assert_eq!(body["error"], response.status().canonical_reason().expect("a reason"));
+    // Messages are our own words: nothing of the request comes back in them.
+    let message = body["message"].as_str().expect("a message");
+    assert!(!message.is_empty() && message.is_ascii() && message.len() < 100, "{message}");
+    assert_shows_no_secret(message);
+}
+
+fn assert_may_ask_the_table(route: &LocalRoute, incoming: &Incoming) {
+    assert_eq!(incoming.method, route.method);
+    assert!(incoming.body.len() <= 8192, "{} bytes", incoming.body.len());
+    let body: Value = serde_json::from_slice(&incoming.body).unwrap_or_default();
+    if route.method == Method::POST && !incoming.body.trim_ascii().is_empty() {
+        assert!(body.is_object(), "{body}");
+    }
+    if route.name == "refresh-token" {
+        let token = body["refreshToken"].as_str().expect("a token").trim();
+        assert!(RefreshToken::parse(token, &HOST.bundle.keys).is_some(), "{token}");
+    } else {
+        assert!(is_authentic(&incoming.headers), "{:?}", incoming.headers);
+    }
+}
+
+/// An endpoint that shows what the pipeline makes of headers.
+struct Mirror;
+
+impl Endpoint for Mirror {
+    const NAME: &'static str = "mirror";
+    const METHOD: Method = Method::GET;
+    const PATH: &'static str = "/";
+    type Who = Bearer;
+    type Body = NoBody;
+    type Reply = Value;
+
+    async fn handle(&self, _: &Bundle, call: Call<NoBody>) -> Result<Value, Problem> {
+        Ok(json!({
+            "source": call.source,
+            "trust": call.header("nest_auth_device_trust"),
+            "label": trust::label(call.header("user-agent").unwrap_or_default()),
+        }))
+    }
+}
+
+const FORWARDED: &str = "x-forwarded-for";
+
+/// Headers: a first line of `HOPS SOURCE`, then a header a line. Where none says who calls, Alice does.
+pub fn headers(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let Some((hops, source)) = lines.next().and_then(text).and_then(|line| line.split_once(' ')) else { return };
+    let (Ok(hops @ 0..=5), Some(mut headers)) = (hops.parse::<u8>(), read_headers(lines)) else { return };
+    if !headers.contains_key(header::AUTHORIZATION) {
+        let bearer = HeaderValue::from_str(&HOST.filled("Bearer <login>")).expect("a header value");
+        headers.insert(header::AUTHORIZATION, bearer);
+    }
+    let Some(shown) = mirrored(hops, source, &headers) else { return };
+    assert!(is_authentic(&headers), "{headers:?}");
+
+    let found = shown["source"].as_str().expect("a source");
+    assert_names_a_network(found);
+    let label = shown["label"].as_str().expect("a label");
+    assert!(!label.is_empty() && label.len() <= 32 && label.is_ascii(), "{label}");
+    if let Some(trust) = shown["trust"].as_str() {
+        assert!(!trust.is_empty() && trust.trim() == trust, "{trust:?}");
+    }
+
+    // What the sender puts at the list's left end changes nothing, where the proxies did their part.
+    let values: Vec<_> = headers.get_all(FORWARDED).iter().cloned().collect();
+    let listed: usize = values.iter().filter_map(|value| Some(value.to_str().ok()?.split(',').count())).sum();
+    let mut spoofed = headers.clone();
+    spoofed.remove(FORWARDED);
+    if hops == 0 {
+        assert_eq!(mirrored(hops, source, &spoofed).expect("an answer")["source"], found);
+    } else if listed > usize::from(hops) {
+        spoofed.append(FORWARDED, HeaderValue::from_static("198.51.100.99, ::1"));
+        for value in values {
+            spoofed.append(FORWARDED, value);
+        }
+        assert_eq!(mirrored(hops, source, &spoofed).expect("an answer")["source"], found);
+    }
+}
+
+/// What [`Mirror`] says; `None` where it does not know the caller.
+fn mirrored(hops: u8, source: &str, headers: &HeaderMap) -> Option<Value> {
+    let incoming = Incoming {
+        request_id: "test".to_owned(),
+        method: Method::GET,
+        headers: headers.clone(),
+        source_ip: Some(source.to_owned()),
+        path_parameter: None,
+        body: Vec::new(),
+    };
+    let served = serve(&behind(&HOST.bundle, hops), &Mirror, incoming).now_or_never().expect("nobody to wait for");
+    if served.response.status() == StatusCode::OK {
+        return serde_json::from_slice(served.response.body()).ok();
+    }
+    assert_answer(&served, None);
+    None
+}
+
+/// An IPv4 address in its one form, the /64 of an IPv6 address, or the bucket of all others.
+fn assert_names_a_network(source: &str) {
+    if let Some(network) = source.strip_suffix("::/64") {
+        let groups: Vec<_> = network.split(':').map(|group| u16::from_str_radix(group, 16)).collect();
+        assert!(groups.len() == 4 && groups.iter().all(Result::is_ok), "{source}");
+    } else if source != "unknown" {
+        let address: Ipv4Addr = source.parse().expect("an address");
+        assert_eq!(address.to_string(), source);
+    }
+}
+
+/// The JSON object of a body: every field is what the JSON says, or a fault that does not repeat it.
+pub fn bodies(data: &[u8]) {
+    let json = serde_json::from_slice::<Value>(data).ok().filter(Value::is_object);
+    let fields = match Fields::parse(data) {
+        Ok(fields) => fields,
+        Err(problem) => return assert!(json.is_none() && is_in_our_words(&problem), "{problem:?}"),
+    };
+    let json = json.unwrap_or_else(|| json!({}));
+    for name in ["code", "deviceId", "label", "method", "otp", "refreshToken", "secret"] {
+        let value = &json[name];
+        for max in [16, 64, 128, 512] {
+            match fields.optional_text(name, max) {
+                Ok(Some(text)) => {
+                    assert_eq!(value.as_str().map(str::trim), Some(text));
+                    assert!(!text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control));
+                }
+                Ok(None) => assert!(value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())),
+                Err(problem) => assert!(!value.is_null() && is_in_our_words(&problem), "{problem:?}"),
+            }
+            let is_missing = matches!(fields.text(name, max), Err(Problem::MissingField(_)));
+            assert_eq!(is_missing, matches!(fields.optional_text(name, max), Ok(None)));
+        }
+    }
+    for name in ["enabled", "trustDevice", "rememberDevice"] {
+        match fields.optional_bool(name) {
+            Ok(found) => assert_eq!(json[name].as_bool(), found),
+            Err(problem) => assert!(json[name].as_bool().is_none() && is_in_our_words(&problem), "{problem:?}"),
+        }
+    }
+    if let Ok(trust) = fields.trust_device() {
+        assert!(!trust || json["trustDevice"] == true || json["rememberDevice"] == true);
+    }
+    let given = |name: &str| json[name].as_str().expect("text").trim().to_owned();
+    if let Ok(method) = fields.method() {
+        assert_eq!(Factor::parse(&given("method")), Some(method));
+    }
+    for length in 6..=10 {
+        match fields.otp(length) {
+            Ok(otp) => assert_eq!(Otp::parse(&given("otp"), length), Some(otp)),
+            Err(problem) => assert!(is_in_our_words(&problem), "{problem:?}"),
+        }
+    }
+    if let Ok(Some(code)) = fields.recovery_code() {
+        super::recovery_codes(code.to_text().as_bytes());
+    }
+}
+
+/// Whether a problem of a body shows nothing of it.
+fn is_in_our_words(problem: &Problem) -> bool {
+    match problem {
+        Problem::InvalidInput(text) => text.is_ascii() && text.len() < 100 && !text.contains('"'),
+        Problem::MissingField(_) => true,
+        _ => false,
+    }
+}
+
+/// Events of the authorizer: nobody passes without a token that was signed, nor without the second factor that a route
+/// demands.
+pub fn authorizer_events(data: &[u8]) {
+    let Some(event) = text(data).map(|text| HOST.filled(text)) else { return };
+    let Ok(request) = serde_json::from_str::<ApiGatewayV2CustomAuthorizerV2Request>(&event) else { return };
+    let mut log = LogLine::new("authorizer", "test");
+    let verdict = mfa_authorizer::authorize(&HOST.bundle, &request, &mut log).now_or_never().expect("a key at hand");
+    let Some(route) = request.route_key.as_deref() else {
+        assert!(verdict.is_err() || log.status == 403, "nothing says what to demand");
+        return;
+    };
+    // The route is the gateway's word, and logged.
+    assert_shows_no_secret(&serde_json::to_string(&log).expect("JSON").replace(route, ""));
+    let verdict = serde_json::to_value(verdict.expect("a verdict")).expect("JSON");
+    assert_eq!(verdict.get("context").is_some(), verdict["isAuthorized"] == true, "{verdict}");
+    if verdict["isAuthorized"] != true {
+        assert_eq!(log.status, 403);
+        return;
+    }
+    assert!(is_authentic(&request.headers), "{:?}", request.headers);
+    let second_factor = verdict["context"]["method"].as_str();
+    assert_eq!(verdict["context"]["amr"], if second_factor.is_some() { json!(["otp", "mfa"]) } else { json!([]) });
+    match route {
+        "POST /transfers" => panic!("no token here was got by SMS"),
+        "GET /reports" => assert_eq!(second_factor, Some("totp")),
+        _ => {}
+    }
+}

@@ -1,0 +1,246 @@
+//! What an operator writes.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+};
+
+use futures_util::FutureExt;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use mfa::{
+    config::{Config, LoginKeyConfig, development},
+    delivery::messages,
+    domain::{
+        Countries, Factor, Method, Phone, Proof,
+        access::{Demand, RouteDemands},
+        verify::Verified,
+    },
+    tokens::{KeySet, Minter, Verifier},
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    host::{set_settings, variables},
+    text,
+};
+use crate::START;
+
+const EC: &str = include_str!("../../it/keys/ec.pem");
+const ED: &str = include_str!("../../it/keys/ed.pem");
+const RSA: &str = include_str!("../../it/keys/rsa.pem");
+
+type Variables = BTreeMap<String, String>;
+
+/// The environment: a line `NAME=value` sets a variable of development otherwise. `<ec>` and `<ed>` are private keys.
+///
+/// What is taken works, and keeps within the bounds that are promised; what is not names variables and never a value.
+pub fn settings(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let mut vars = variables();
+    for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        vars.insert(name.to_owned(), value.replace("<ec>", EC).replace("<ed>", ED));
+    }
+    let (config, asked) = read(&vars);
+    let shown = match config {
+        Ok(config) => return assert_config(&config, &vars),
+        Err(shown) => shown,
+    };
+    let faults: Vec<_> = shown.lines().skip(1).map(|line| line.trim().split(' ').next().unwrap_or_default()).collect();
+    assert!(!faults.is_empty() && faults.iter().all(|name| asked.contains(*name)), "{shown}");
+
+    for name in faults {
+        let Some(value) = vars.get(name).cloned() else { continue };
+        vars.insert(name.to_owned(), format!("{value}canary"));
+        if let (Err(shown), _) = read(&vars) {
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+        vars.insert(name.to_owned(), value);
+    }
+}
+
+/// The configuration or its faults as they are shown, and the variables that were asked for.
+fn read(vars: &Variables) -> (Result<Config, String>, BTreeSet<String>) {
+    let asked = RefCell::new(BTreeSet::new());
+    let config = Config::from_vars(|name| {
+        asked.borrow_mut().insert(name.to_owned());
+        vars.get(name).cloned()
+    });
+    (config.map_err(|faults| faults.to_string()), asked.into_inner())
+}
+
+fn assert_config(config: &Config, vars: &Variables) {
+    assert_eq!(format!("{config:?}"), format!("Config(table {}, …)", config.table), "nothing else is shown");
+    let policy = &config.policy;
+    assert!((6..=10).contains(&policy.code_length) && (60..=600).contains(&policy.code_lifetime.as_secs()));
+    assert!((60..=900).contains(&policy.access_token_lifetime.as_secs()));
+    assert!((300..=43_200).contains(&policy.session_lifetime.as_secs()));
+    assert!(policy.forwarded_hops <= 5 && (100..=60_000).contains(&config.aws.timeout.as_millis()));
+    assert!(!policy.offers(Method::Email) || config.email.is_some());
+    if policy.offers(Method::Sms) {
+        let sms = config.sms.as_ref().expect("how to send text messages");
+        assert!(!policy.sms_countries.is_empty());
+        let longest = "0".repeat(usize::from(policy.code_length));
+        let septets = messages::gsm7_septets(&config.message_texts().sms(&longest, &sms.domain));
+        assert!(septets.is_some_and(|septets| septets <= messages::SMS_SEGMENT), "one segment");
+    }
+    for (name, key) in [
+        ("MFA_JWT_SECRET", development::JWT_SECRET),
+        ("MFA_HASH_KEY", development::HASH_KEY),
+        ("MFA_SEALING_KEYS", development::SEALING_KEYS),
+    ] {
+        let is_known = vars.get(name).is_some_and(|value| value.contains(key));
+        assert!(!is_known || config.aws.dynamodb_endpoint.as_deref().is_some_and(is_on_this_machine), "{name}");
+    }
+    if let Some(email) = &config.email {
+        assert!(!email.from.contains(['\r', '\n']), "{:?}", email.from);
+    }
+    assert_makes_tokens_that_it_takes(config);
+}
+
+fn is_on_this_machine(endpoint: &str) -> bool {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let is_loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    is_loopback || ["localhost", "host.docker.internal"].contains(&host)
+}
+
+fn assert_makes_tokens_that_it_takes(config: &Config) {
+    let keys = Arc::new(config.keys());
+    let user = keys.user_id("alice");
+    let session = mfa::domain::SessionId([7; 16]);
+    let sealed = keys.seal_claims(user, session, b"{}", [1; 12]).expect("a key that seals");
+    assert_eq!(keys.claims(user, session, &sealed).as_deref().map(Vec::as_slice), Some(&b"{}"[..]));
+
+    let mut claims = Map::from_iter([("sub".to_owned(), json!("alice"))]);
+    claims.extend(config.jwt.issuer.iter().map(|issuer| ("iss".to_owned(), issuer.as_str().into())));
+    claims.extend(config.jwt.audience.iter().map(|audience| ("aud".to_owned(), audience.as_str().into())));
+    let passed = Verified { factor: Factor::Totp, epoch: 1, enabled: true, auth_time: START, sealed_by_old_key: None };
+    let minter = Minter::new(config, &config.policy, Arc::clone(&keys));
+    let token = minter.mint(user, claims, &passed, START, None).expect("a token");
+    if token.len() > 16 * 1024 {
+        return;
+    }
+    let verifier = Verifier::new(config, &config.policy, keys);
+    let outcome = verifier.authenticate(&token, START).now_or_never().expect("a key of our own is at hand");
+    assert!(outcome.expect("a token of ours is taken").0.proof.is_some());
+}
+
+/// Countries that text messages may go to: the longest prefix decides, and the order of the list does not.
+pub fn countries(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let countries = match Countries::parse(text) {
+        Ok(countries) => countries,
+        Err(entry) => return assert!(!entry.is_empty() && text.contains(&entry)),
+    };
+    let entries: Vec<_> = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    let prefixes: Vec<_> = entries.iter().map(|entry| entry.trim_start_matches('!')).collect();
+    // Where one prefix is both allowed and refused, the last one counts.
+    let is_unique = prefixes.iter().collect::<BTreeSet<_>>().len() == prefixes.len();
+    let reversed: Vec<_> = entries.iter().rev().copied().collect();
+    let reversed = Countries::parse(&reversed.join(",")).expect("the same entries");
+    let numbers = prefixes.iter().flat_map(|prefix| ["2345678", "00000000000"].map(|rest| format!("{prefix}{rest}")));
+    for phone in numbers.filter_map(|number| Phone::parse(&number)) {
+        let allowed = countries.allow(&phone);
+        assert!(!allowed || !countries.is_empty(), "{text}");
+        let longest = entries.iter().rev().filter(|entry| phone.as_str().starts_with(entry.trim_start_matches('!')));
+        let longest = longest.max_by_key(|entry| entry.trim_start_matches('!').len()).expect("its own prefix");
+        if is_unique {
+            assert_eq!(allowed, !longest.starts_with('!'), "{text} {}", phone.as_str());
+            assert_eq!(reversed.allow(&phone), allowed, "{text} {}", phone.as_str());
+        }
+    }
+}
+
+/// What routes demand: whole or not at all, the same in any order, and a second factor is never met by none.
+pub fn route_demands(data: &[u8]) {
+    let Some((text, demands)) = text(data).and_then(|text| Some((text, RouteDemands::parse(text)?))) else { return };
+    let entries: Vec<_> = text.split(';').filter(|entry| !entry.trim().is_empty()).collect();
+    let reversed: Vec<_> = entries.iter().rev().copied().collect();
+    let reversed = RouteDemands::parse(&reversed.join(";")).expect("the same entries");
+    for entry in entries {
+        let (route, demand) = entry.split_once('=').expect("a demand");
+        let (route, demand) = (route.trim(), demand.trim());
+        let found = demands.of(route);
+        assert_eq!(found, reversed.of(route));
+        assert_eq!(matches!(found, Demand::SecondFactor { .. }), demand.starts_with("mfa"), "{entry}");
+        assert_eq!(found.is_met(None, START), demand == "token", "{entry}");
+        if let Demand::SecondFactor { max_age: Some(max_age), factors } = found {
+            let method = factors.first().copied().unwrap_or(Factor::TrustedDevice);
+            let proof = |auth_time| Proof { epoch: 1, method, auth_time };
+            assert!(found.is_met(Some(&proof(START)), START));
+            let late = START.plus(*max_age).plus(std::time::Duration::from_secs(1));
+            // Time itself ends before some ages do.
+            assert!(late.since(START) <= *max_age || !found.is_met(Some(&proof(START)), late), "{entry}");
+        }
+    }
+    // No method is so long that an input could list it by chance.
+    assert_eq!(demands.of(&"X".repeat(text.len())), demands.of("$default"));
+}
+
+/// A token of somebody who is in no key set but by chance, and what a set holds that knows him.
+struct Stranger {
+    algorithm: Algorithm,
+    tokens: [String; 2],
+    public: Value,
+}
+
+static STRANGERS: LazyLock<[Stranger; 3]> = LazyLock::new(|| {
+    let stranger = |key: EncodingKey, algorithm, member| {
+        let jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&key, algorithm).expect("a JWK");
+        let public = serde_json::to_value(jwk).expect("JSON")[member].clone();
+        let claims = json!({ "sub": "mallory", "type": "access", "exp": START.as_secs() + 60 });
+        let tokens = [None, Some("a".to_owned())].map(|kid| {
+            jsonwebtoken::encode(&Header { kid, ..Header::new(algorithm) }, &claims, &key).expect("a token")
+        });
+        Stranger { algorithm, tokens, public }
+    };
+    let ec = EncodingKey::from_ec_pem(EC.as_bytes()).expect("a key");
+    let ed = EncodingKey::from_ed_pem(ED.as_bytes()).expect("a key");
+    let rsa = EncodingKey::from_rsa_pem(RSA.as_bytes()).expect("a key");
+    [stranger(ec, Algorithm::ES256, "x"), stranger(ed, Algorithm::EdDSA, "x"), stranger(rsa, Algorithm::RS256, "n")]
+});
+
+/// JWK sets: only keys of the algorithm count, none is a shared secret, and none lets somebody in who is not in the set.
+pub fn key_sets(data: &[u8]) {
+    assert!(KeySet::parse(data, Algorithm::HS256).is_none());
+    for Stranger { algorithm, tokens, public } in &*STRANGERS {
+        let Some(set) = KeySet::parse(data, *algorithm) else { continue };
+        let json: Value = serde_json::from_slice(data).expect("JSON");
+        let keys = json["keys"].as_array().expect("keys");
+        let kind = match algorithm {
+            Algorithm::ES256 => ["EC", "P-256"],
+            Algorithm::EdDSA => ["OKP", "Ed25519"],
+            _ => ["RSA", ""],
+        };
+        let fits = |key: &&Value| key["kty"] == kind[0] && (kind[1].is_empty() || key["crv"] == kind[1]);
+        assert!(keys.iter().any(|key| fits(&key)), "{json}");
+
+        let verifier = verifier(set, *algorithm);
+        for token in tokens {
+            let taken = verifier.authenticate(token, START).now_or_never().expect("a set at hand");
+            assert!(taken.is_err() || keys.iter().any(|key| key.get("x").or(key.get("n")) == Some(public)), "{json}");
+        }
+    }
+}
+
+static SET_CONFIG: LazyLock<Config> = LazyLock::new(|| {
+    let mut vars = variables();
+    let some = super::host::login_key_set();
+    vars.extend(set_settings(&some).map(|(name, value)| (name.to_owned(), value)));
+    Config::from_vars(|name| vars.get(name).cloned()).expect("a configuration")
+});
+
+fn verifier(set: KeySet, algorithm: Algorithm) -> Verifier {
+    let mut config = SET_CONFIG.clone();
+    config.jwt.login_key = LoginKeyConfig::Set(set);
+    config.jwt.algorithm = algorithm;
+    // A key of our own would know the stranger: it is not asked, as his token names none.
+    Verifier::new(&config, &config.policy, Arc::new(config.keys()))
+}

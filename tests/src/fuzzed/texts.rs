@@ -1,0 +1,138 @@
+//! Short texts: codes, ids, opaque tokens, addresses.
+
+use std::sync::LazyLock;
+
+use mfa::domain::{
+    DeviceId, Email, Factor, Method, Phone, SessionId, TrustId, code::Otp, keys::Keys, recovery::RecoveryCode,
+    session::RefreshToken, trust::TrustToken,
+};
+
+use super::text;
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::derive(&[7; 32], Vec::new()));
+
+/// Codes of six to ten digits: the digits that were typed, and nothing else.
+pub fn codes(data: &[u8]) {
+    for length in 6..=10 {
+        if let Some(otp) = text(data).and_then(|text| Otp::parse(text, length)) {
+            let typed = text(data).unwrap_or_default().replace([' ', '-'], "");
+            assert_eq!(otp.as_str(), typed);
+            assert!(typed.len() == usize::from(length) && typed.bytes().all(|byte| byte.is_ascii_digit()), "{typed}");
+            assert_eq!(Otp::parse(&typed, length), Some(otp));
+        }
+        let random = data.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+        if let Some(otp) = random.and_then(|random| Otp::from_random(random, length)) {
+            assert_eq!(Otp::parse(otp.as_str(), length), Some(otp));
+        }
+    }
+}
+
+/// Recovery codes: one that is read is written in one way, and however it is typed it stays the same code.
+pub fn recovery_codes(data: &[u8]) {
+    if let Some(bytes) = data.first_chunk::<15>() {
+        assert_same_recovery_code(&RecoveryCode::from_random(*bytes).to_text(), bytes);
+    }
+    let Some((typed, code)) = text(data).and_then(|typed| Some((typed, RecoveryCode::parse(typed)?))) else { return };
+    let written = code.to_text();
+    assert_eq!(typed.replace(['-', ' '], "").len(), 24, "{typed:?}");
+    assert!(written.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || byte.is_ascii_uppercase()));
+    assert_same_recovery_code(&written, code.as_bytes());
+    assert_same_recovery_code(&typed.to_ascii_lowercase(), code.as_bytes());
+}
+
+fn assert_same_recovery_code(text: &str, bytes: &[u8]) {
+    assert_eq!(RecoveryCode::parse(text).expect("a code").as_bytes(), bytes, "{text:?}");
+}
+
+/// Refresh tokens: only the one text that was made for a token is it. An input is a token, or makes one of 24 bytes and
+/// changes a byte of it.
+pub fn refresh_tokens(data: &[u8]) {
+    if let Some(text) = text(data)
+        && let Some(token) = RefreshToken::parse(text, &KEYS)
+    {
+        assert_eq!(token.to_text(&KEYS), text);
+    }
+    let Some((made, change)) = data.split_first_chunk::<24>() else { return };
+    let session = SessionId(made[..16].try_into().expect("16 bytes"));
+    let generation = u64::from_be_bytes(made[16..].try_into().expect("8 bytes"));
+    let token = RefreshToken { session, generation };
+    let written = token.to_text(&KEYS);
+    assert!(written.len() <= 512, "the longest that the route reads");
+    assert_eq!(RefreshToken::parse(&written, &KEYS), Some(token));
+    if let Some(other) = changed(&written, change) {
+        assert_eq!(RefreshToken::parse(&other, &KEYS), None, "{other} is taken for {written}");
+    }
+}
+
+/// `text` with a byte replaced, or cut there; `None` where that changes nothing or makes no text.
+fn changed(text: &str, change: &[u8]) -> Option<String> {
+    let [place, byte] = *change.first_chunk()?;
+    let place = usize::from(place) % text.len();
+    let mut bytes = text.as_bytes().to_vec();
+    match byte {
+        0 => bytes.truncate(place),
+        byte => bytes[place] = byte,
+    }
+    String::from_utf8(bytes).ok().filter(|other| other != text)
+}
+
+/// Trust tokens: every 32 bytes have one text. An input is a token, or makes one of 32 bytes and changes a byte of it.
+pub fn trust_tokens(data: &[u8]) {
+    if let Some(text) = text(data)
+        && let Some(token) = TrustToken::parse(text)
+    {
+        assert_eq!(token.to_text(), text);
+    }
+    let Some((bytes, change)) = data.split_first_chunk::<32>() else { return };
+    let written = TrustToken::from_random(*bytes).to_text();
+    assert_eq!(TrustToken::parse(&written).expect("a token").as_bytes(), bytes);
+    if let Some(other) = changed(&written, change)
+        && let Some(token) = TrustToken::parse(&other)
+    {
+        assert_ne!(token.as_bytes(), bytes, "{other} is taken for {written}");
+    }
+}
+
+/// Ids in paths and bodies, and names of methods.
+pub fn ids(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    if let Some(id) = DeviceId::parse(text) {
+        assert_eq!(DeviceId::parse(&id.to_string()), Some(id));
+    }
+    if let Some(id) = TrustId::parse(text) {
+        assert_eq!(id.to_string(), text);
+    }
+    if let Some(method) = Method::parse(text) {
+        assert!(method.as_str() == text || text == "phone");
+    }
+    if let Some(factor) = Factor::parse(text) {
+        assert_eq!(factor.as_str(), text);
+    }
+}
+
+/// Phone numbers: one form, which reads back, and is masked but for its ends.
+pub fn phone_numbers(data: &[u8]) {
+    let Some((typed, phone)) = text(data).and_then(|typed| Some((typed, Phone::parse(typed)?))) else { return };
+    let number = phone.as_str();
+    assert_eq!(number, typed.replace([' ', '-', '.'], ""));
+    assert!((9..=16).contains(&number.len()) && number.starts_with('+') && !number.starts_with("+0"), "{number}");
+    assert!(number[1..].bytes().all(|byte| byte.is_ascii_digit()), "{number}");
+    assert_eq!(Phone::parse(number).as_ref(), Some(&phone));
+    let masked = phone.masked();
+    assert_eq!(masked.len(), number.len());
+    assert!(masked.bytes().filter(|byte| *byte == b'*').count() >= 3, "{masked}");
+}
+
+/// E-mail addresses: one mailbox that no header can be broken with, whose normalised form is stable.
+pub fn email_addresses(data: &[u8]) {
+    let Some((typed, email)) = text(data).and_then(|typed| Some((typed, Email::parse(typed)?))) else { return };
+    assert_eq!(email.as_str(), typed);
+    assert_eq!(typed.matches('@').count(), 1, "{typed:?}");
+    assert!(typed.len() <= 254 && !typed.contains(['\r', '\n', '\0', ' ', ',', ';', '<', '>', '"']), "{typed:?}");
+    let normalised = Email::parse(&email.normalised()).expect("an address");
+    assert_eq!(normalised.normalised(), normalised.as_str());
+    assert!(email.as_str().eq_ignore_ascii_case(normalised.as_str()));
+    let (local, host) = typed.split_once('@').expect("two sides");
+    let first = local.chars().next().expect("a character");
+    assert_eq!(email.masked(), format!("{first}***@{host}"));
+}

@@ -1,0 +1,139 @@
+//! Bearer tokens.
+
+use std::sync::LazyLock;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
+use mfa::{
+    Bundle,
+    config::development,
+    domain::{Caller, Timestamp},
+    tokens::Claims,
+};
+use serde_json::{Map, Value};
+
+use super::{
+    host::{
+        LOGIN_KEY, authenticate, bundle, is_signed, is_signed_by, login_key_set, own_key, proven_token, set_settings,
+    },
+    text,
+};
+use crate::START;
+
+/// Login tokens by a shared secret, and ours by the same.
+static SHARED: LazyLock<Bundle> = LazyLock::new(|| bundle(&[]));
+
+/// Login tokens by a key set, and ours by a key of another algorithm.
+static SET: LazyLock<Bundle> = LazyLock::new(|| bundle(&set_settings(&login_key_set())));
+
+/// Who signs, with what, and which bundle takes it.
+struct Signer {
+    key: EncodingKey,
+    algorithm: Algorithm,
+    bundle: &'static LazyLock<Bundle>,
+}
+
+static SIGNERS: LazyLock<[Signer; 3]> = LazyLock::new(|| {
+    let secret = EncodingKey::from_secret(development::JWT_SECRET.as_bytes());
+    let login = EncodingKey::from_ec_pem(LOGIN_KEY).expect("a key");
+    [
+        Signer { key: secret, algorithm: Algorithm::HS256, bundle: &SHARED },
+        Signer { key: login, algorithm: Algorithm::ES256, bundle: &SET },
+        Signer { key: own_key(), algorithm: Algorithm::EdDSA, bundle: &SET },
+    ]
+});
+
+/// Tokens as they come: one that says who calls was signed by a key that may.
+pub fn tokens(data: &[u8]) {
+    let Some(token) = text(data) else { return };
+    if authenticate(&SHARED, token).is_ok() {
+        assert!(is_signed(token), "{token}");
+    }
+    if authenticate(&SET, token).is_ok() {
+        let public = |pem: &[u8]| DecodingKey::from_ec_pem(pem).expect("a key");
+        let login = public(include_bytes!("../../it/keys/ec.pub.pem"));
+        let own = DecodingKey::from_ed_pem(include_bytes!("../../it/keys/ed.pub.pem")).expect("a key");
+        let signed = is_signed_by(token, &login, Algorithm::ES256) || is_signed_by(token, &own, Algorithm::EdDSA);
+        assert!(signed, "{token}");
+    }
+}
+
+/// What stands in a token that was signed: a first line is its header, the rest its claims.
+pub fn claims(data: &[u8]) {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let (header, claims) = (&data[..end], data.get(end + 1..).unwrap_or_default());
+    let encode = |part: &[u8]| data_encoding::BASE64URL_NOPAD.encode(part);
+    let message = format!("{}.{}", encode(header), encode(claims));
+    for signer in &*SIGNERS {
+        let signed = |key, algorithm| {
+            let signature = crypto::sign(message.as_bytes(), key, algorithm).expect("a signature");
+            format!("{message}.{signature}")
+        };
+        if let Ok((caller, found)) = authenticate(signer.bundle, &signed(&signer.key, signer.algorithm)) {
+            assert_header(header, signer.algorithm);
+            assert_claims(claims, &caller, &found, signer.bundle);
+        }
+        // The same words by somebody else, who knows all that is public.
+        let public = EncodingKey::from_secret(include_bytes!("../../it/keys/ec.pub.pem"));
+        let forged = signed(&public, Algorithm::HS256);
+        assert!(authenticate(signer.bundle, &forged).is_err(), "{forged}");
+    }
+}
+
+fn assert_header(header: &[u8], algorithm: Algorithm) {
+    let header: Value = serde_json::from_slice(header).expect("JSON");
+    assert_eq!(header["alg"], serde_json::to_value(algorithm).expect("JSON"));
+    assert!(header["crit"].is_null(), "{header}");
+}
+
+fn assert_claims(claims: &[u8], caller: &Caller, found: &Claims, bundle: &Bundle) {
+    let json: Map<String, Value> = serde_json::from_slice(claims).expect("an object");
+    let claim = |name: &str| json.get(name).unwrap_or(&Value::Null);
+    let now = f64::from(u32::try_from(START.as_secs()).expect("this century"));
+    assert!(claim("exp").as_f64().is_some_and(|exp| exp > now), "{json:?}");
+    assert!(claim("nbf").as_f64().is_none_or(|nbf| nbf < now + 0.001), "{json:?}");
+    assert_eq!(claim("type"), "access");
+
+    let names: Vec<_> = ["sub", "id"].iter().filter_map(|name| json.get(*name)).collect();
+    let name = names.first().and_then(|name| name.as_str()).expect("a name");
+    assert!(names.iter().all(|other| *other == name) && (1..=128).contains(&name.len()), "{names:?}");
+    assert_eq!((caller.user, found.user_name()), (bundle.keys.user_id(name), name));
+
+    if let Some(email) = &caller.contact.email {
+        assert_eq!(claim("email"), email.as_str());
+        assert_ne!(claim("email_verified"), false);
+    }
+    if caller.contact.phone.is_some() {
+        assert_ne!(claim("phone_number_verified"), false);
+    }
+    if let Some(proof) = &caller.proof {
+        let token_id = claim("jti").as_str().expect("an id");
+        let mac = bundle.keys.proof_mac(caller.user, token_id, proof);
+        assert_eq!(claim("mfa")["mac"], data_encoding::BASE64URL_NOPAD.encode(&mac));
+    }
+    assert_same_caller_by_our_token(caller, found, bundle);
+}
+
+/// A token that is minted for a caller names the same caller, and nothing of the login's own proves a second factor in it.
+fn assert_same_caller_by_our_token(caller: &Caller, found: &Claims, bundle: &Bundle) {
+    let ends = found.millis("exp").map(Timestamp::from_millis).expect("an end");
+    // Its end is written in whole seconds: less than one is none.
+    if ends.as_secs() <= START.as_secs() {
+        return;
+    }
+    let token = proven_token(bundle, caller, found, Some(ends));
+    // Ours are longer than the login tokens, and one that is too long is refused.
+    if token.len() > 16 * 1024 {
+        return;
+    }
+    let (again, minted) = authenticate(bundle, &token).expect("a token of ours is taken");
+    assert_eq!(again.user, caller.user);
+    // A number that is no integer may come back as its neighbour, and then names another login.
+    let is_exact = |name: &&str| !found.get(name).is_some_and(Value::is_f64);
+    if ["sessionId", "sid"].iter().all(is_exact) {
+        assert_eq!(again.login, caller.login);
+    }
+    assert_eq!(again.address_tags, caller.address_tags);
+    assert!(again.proof.is_some_and(|proof| proof.epoch == 1 && proof.auth_time == START));
+    assert!(minted.millis("exp").is_some_and(|exp| exp <= ends.as_millis()));
+    assert_eq!(minted.get("isMfaVerified"), Some(&Value::Bool(true)));
+}
