@@ -31,10 +31,10 @@ BUGS = {
         "    let _ = tag;\n    Decision::commit(ledger, Err(refusal))",
     ),
     "a step is compared by != instead of <": (f"{DOMAIN}/totp.rs", "|last| step > last)", "|last| step != last)"),
-    "a recovery set counts that the ledger does not name": (
+    "a set-up counts that the ledger does not name any more": (
         f"{DOMAIN}/snapshot.rs",
-        "self.recovery.iter().find(|record| record.id == named.id)",
-        "self.recovery.iter().find(|record| record.id.0 != [0; 8] || record.id == named.id)",
+        "self.ledger.setups.iter().filter(move |setup| setup.until > now).filter_map(|setup| self.device(setup.id))",
+        "self.devices.iter().filter(move |_| now > Timestamp::default())",
     ),
     "a commit is not recognised by its id": (
         f"{DOMAIN}/ledger.rs",

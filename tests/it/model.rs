@@ -12,7 +12,7 @@ use std::{
 };
 
 use lambda_http::http::Method;
-use mfa_tests::{Answer, Fault, Login, Person, TestBundle, totp_code};
+use mfa_tests::{Answer, Fault, Login, Person, TestBundle, claims_of, totp_code};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
@@ -122,6 +122,8 @@ struct Trust {
 struct Device {
     id: String,
     secret: String,
+    /// When it was set up.
+    made: u64,
     /// The login that set it up, and so knows the secret.
     maker: usize,
     /// The login that confirmed it or used it last; `None`: it went on when MFA was switched on, or came after.
@@ -303,8 +305,14 @@ impl World {
         let answer = self.send(user, login, Method::POST, "/auth/mfa/setup-totp", json!({})).await;
         self.assert_gate(user, login, answer.as_ref());
         if let Some(answer) = answer.filter(|answer| answer.status == 200) {
-            let device =
-                Device { id: answer.text("deviceId"), secret: answer.text("secret"), maker: login, by: Some(login) };
+            let made = self.now();
+            let device = Device {
+                id: answer.text("deviceId"),
+                secret: answer.text("secret"),
+                made,
+                maker: login,
+                by: Some(login),
+            };
             self.users[user].setups.push(device);
         }
     }
@@ -322,7 +330,8 @@ impl World {
         let judged = answer.as_ref().is_none_or(|answer| matches!(answer.code(), Some("MFA_CODE_INVALID")));
         match &answer {
             Some(answer) if answer.status == 200 => {
-                assert!(right && !of.must_be_locked(now), "confirmed: {}", answer.body);
+                let open = now < setup.made + 600;
+                assert!(right && open && !of.must_be_locked(now), "confirmed: {}", answer.body);
                 of.right_code(login, now);
             }
             Some(answer) => of.assert_lock(answer, now),
@@ -702,7 +711,7 @@ impl User {
         self.proofs[login] = Some(Proof { epoch: self.epoch, auth_time });
         let token = self.logins[login].with(answer.text("accessToken"));
         // No later than the token that was sent, which may be one of ours.
-        let ends = expiry(&token.token);
+        let ends = claims_of(&token.token)["exp"].as_u64().expect("a time");
         self.proven[login] = Some((token, ends));
         let tokens = vec![answer.text("refreshToken")];
         self.sessions.insert(0, Session { tokens, rotated: now, epoch: self.epoch, opened: now, ended: false });
@@ -790,12 +799,6 @@ impl User {
     }
 }
 
-fn expiry(token: &str) -> u64 {
-    let payload = token.split('.').nth(1).expect("a payload");
-    let json = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
-    serde_json::from_slice::<Value>(&json).expect("claims")["exp"].as_u64().expect("a time")
-}
-
 /// One of what there is, so that few steps find nothing to do.
 fn pick<T>(list: &[T], n: usize) -> Option<&T> {
     list.get(n % list.len().max(1))
@@ -857,9 +860,9 @@ fn whatever_two_users_and_an_intruder_do_the_whole_holds() {
     for (what, count) in &seen {
         println!("{count:>6} {what}");
     }
+    if cases.is_some() {
+        return;
+    }
     let answered = |with: &str| seen.keys().filter(|what| what.ends_with(with)).count();
-    assert!(
-        answered(": 200") >= 12 && answered(": died") >= 5 && seen.contains_key("verify: ACCOUNT_LOCKED"),
-        "{seen:?}"
-    );
+    assert!(answered(": 200") >= 12 && answered(": died") >= 5 && answered(": ACCOUNT_LOCKED") >= 1, "{seen:?}");
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mfa_tests::{Answer, Authenticator, Fault, Login, Person, TestBundle};
-use serde_json::{Value, json};
+use mfa_tests::{Answer, Authenticator, Fault, Login, Person, TestBundle, claims_of};
+use serde_json::json;
 
 /// A user with MFA on, an authenticator, and the answer to a right code of it.
 async fn signed_in(mfa: &Arc<TestBundle>) -> (Person, Authenticator, Answer) {
@@ -14,12 +14,6 @@ async fn signed_in(mfa: &Arc<TestBundle>) -> (Person, Authenticator, Answer) {
     let answer = alice.verify("totp", &device.next_code(mfa)).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     (person, device, answer)
-}
-
-fn claims(token: &str) -> Value {
-    let payload = token.split('.').nth(1).expect("a payload");
-    let json = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
-    serde_json::from_slice(&json).expect("claims")
 }
 
 #[tokio::test]
@@ -33,7 +27,7 @@ async fn a_session_gives_new_tokens_whose_proof_is_as_old_as_its_code() {
     assert_eq!(second.body.as_object().map(serde_json::Map::len), Some(2), "{}", second.body);
     assert_ne!(second.text("refreshToken"), first.text("refreshToken"));
 
-    let (old, new) = (claims(&first.text("accessToken")), claims(&second.text("accessToken")));
+    let (old, new) = (claims_of(&first.text("accessToken")), claims_of(&second.text("accessToken")));
     for kept in ["sub", "role", "email", "sessionId", "amr", "isMfaVerified", "isMfaEnabled", "type", "auth_time"] {
         assert_eq!(new[kept], old[kept], "{kept}");
     }
@@ -59,13 +53,13 @@ async fn a_refreshed_token_may_outlive_the_login_token_but_not_the_session() {
     let alice = mfa.user("alice").with_email("alice@example.com").with("exp", now + 300).login();
     let code = alice.receive_code("email").await;
     let first = alice.verify("email", &code).await;
-    assert_eq!(claims(&first.text("accessToken"))["exp"], now + 300);
+    assert_eq!(claims_of(&first.text("accessToken"))["exp"], now + 300);
     mfa.advance(400);
     let second = mfa.refresh(&first.text("refreshToken")).await;
-    assert_eq!(claims(&second.text("accessToken"))["exp"], now + 1000);
+    assert_eq!(claims_of(&second.text("accessToken"))["exp"], now + 1000);
     mfa.advance(599);
     let third = mfa.refresh(&second.text("refreshToken")).await;
-    assert_eq!(claims(&third.text("accessToken"))["exp"], now + 1000);
+    assert_eq!(claims_of(&third.text("accessToken"))["exp"], now + 1000);
     mfa.advance(1);
     mfa.refresh(&third.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_EXPIRED");
 }

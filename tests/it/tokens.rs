@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use lambda_http::http::{HeaderMap, HeaderValue, Method};
-use mfa_tests::{Login, Person, TestBundle};
+use mfa_tests::{Login, Person, TestBundle, claims_of};
 use serde_json::{Map, Value, json};
 
 const RSA_PRIVATE: &str = include_str!("keys/rsa.pem");
@@ -249,12 +249,6 @@ async fn on_with_proof(mfa: &Arc<TestBundle>) -> (Person, Login, Login) {
     let code = plain.receive_code("email").await;
     let proven = plain.prove("email", &code).await;
     (person, plain, proven)
-}
-
-fn claims_of(token: &str) -> Map<String, Value> {
-    let payload = token.split('.').nth(1).expect("a payload");
-    let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
-    serde_json::from_slice(&payload).expect("claims")
 }
 
 #[tokio::test]

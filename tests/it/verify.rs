@@ -1,16 +1,10 @@
 use std::sync::Arc;
 
-use mfa_tests::{Answer, Login, TestBundle};
-use serde_json::{Value, json};
+use mfa_tests::{Answer, Login, TestBundle, claims_of};
+use serde_json::json;
 
 fn alice(mfa: &Arc<TestBundle>) -> Login {
     mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").with("role", "admin").login()
-}
-
-fn claims(token: &str) -> Value {
-    let payload = token.split('.').nth(1).expect("a payload");
-    let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
-    serde_json::from_slice(&payload).expect("claims")
 }
 
 #[tokio::test]
@@ -25,7 +19,7 @@ async fn a_right_code_gives_a_token_that_proves_it_to_the_application() {
     assert!(reply["refreshToken"].as_str().is_some_and(|token| !token.is_empty()));
     assert!(!reply.contains_key("trustToken"));
 
-    let (before, after) = (claims(&alice.token), claims(&answer.text("accessToken")));
+    let (before, after) = (claims_of(&alice.token), claims_of(&answer.text("accessToken")));
     let now = mfa.clock.now().as_secs();
     for kept in ["sub", "email", "phone", "role", "sessionId"] {
         assert_eq!(after[kept], before[kept], "{kept}");
@@ -47,10 +41,10 @@ async fn amr_says_which_factor_it_was() {
     let alice = alice(&mfa);
     let code = alice.receive_code("email").await;
     let by_email = alice.verify("email", &code).await.text("accessToken");
-    assert_eq!(claims(&by_email)["amr"], json!(["mfa"]));
+    assert_eq!(claims_of(&by_email)["amr"], json!(["mfa"]));
     let authenticator = alice.enrol().await;
     let by_totp = alice.verify("totp", &authenticator.next_code(&mfa)).await.text("accessToken");
-    assert_eq!(claims(&by_totp)["amr"], json!(["otp", "mfa"]));
+    assert_eq!(claims_of(&by_totp)["amr"], json!(["otp", "mfa"]));
 }
 
 #[tokio::test]
@@ -59,7 +53,7 @@ async fn the_first_token_expires_no_later_than_the_login_token() {
     let exp = mfa.clock.now().as_secs() + 60;
     let alice = mfa.user("alice").with_email("alice@example.com").with("exp", exp).login();
     let code = alice.receive_code("email").await;
-    assert_eq!(claims(&alice.verify("email", &code).await.text("accessToken"))["exp"], exp);
+    assert_eq!(claims_of(&alice.verify("email", &code).await.text("accessToken"))["exp"], exp);
 }
 
 #[tokio::test]
@@ -294,7 +288,7 @@ async fn required_mfa_is_on_from_the_first_success() {
     alice.setup().await.assert_problem(401, "MFA_REQUIRED");
     let code = alice.receive_code("email").await;
     let proven = alice.prove("email", &code).await;
-    assert_eq!(claims(&proven.token)["isMfaEnabled"], true);
+    assert_eq!(claims_of(&proven.token)["isMfaEnabled"], true);
     proven.enrol().await;
     // The ledger says so itself: also where the requirement is lifted later.
     let lifted = mfa.redeployed_with(&[("MFA_REQUIRED", "false")]);

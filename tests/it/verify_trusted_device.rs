@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lambda_http::http::Method;
-use mfa_tests::{Authenticator, Fault, Login, Person, TestBundle};
+use mfa_tests::{Authenticator, Fault, Login, Person, TestBundle, claims_of};
 use serde_json::{Value, json};
 
 const PATH: &str = "/auth/mfa/verify-trusted-device";
@@ -18,12 +18,6 @@ async fn trusted(mfa: &Arc<TestBundle>) -> (Person, Authenticator, String) {
     (person, device, token)
 }
 
-fn claims(token: &str) -> Value {
-    let payload = token.split('.').nth(1).expect("a payload");
-    let json = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
-    serde_json::from_slice(&json).expect("claims")
-}
-
 #[tokio::test]
 async fn a_trusted_device_stands_in_for_a_code_in_a_later_login() {
     let mfa = TestBundle::start().await;
@@ -35,7 +29,7 @@ async fn a_trusted_device_stands_in_for_a_code_in_a_later_login() {
     assert_eq!(answer.body["message"], "2FA verification successful");
     assert_eq!(answer.body["isRequiresMfa"], false);
     assert!(answer.body.get("trustToken").is_none(), "trust tokens are fixed");
-    let new = claims(&answer.text("accessToken"));
+    let new = claims_of(&answer.text("accessToken"));
     assert_eq!((&new["amr"], &new["isMfaVerified"]), (&json!(["mfa"]), &json!(true)));
     assert_eq!((&new["mfa"]["method"], &new["auth_time"]), (&json!("trusted_device"), &json!(judged_at)));
 
@@ -43,7 +37,7 @@ async fn a_trusted_device_stands_in_for_a_code_in_a_later_login() {
     let login = Login::with_token(&mfa, answer.text("accessToken"));
     login.setup().await.assert_problem(401, "MFA_REQUIRED");
     let refreshed = mfa.refresh(&answer.text("refreshToken")).await;
-    assert_eq!(claims(&refreshed.text("accessToken"))["auth_time"], judged_at);
+    assert_eq!(claims_of(&refreshed.text("accessToken"))["auth_time"], judged_at);
 }
 
 #[tokio::test]
