@@ -28,17 +28,46 @@ const INTRUDER: usize = 2;
 #[derive(Clone, Debug)]
 enum Act {
     OpenSetup,
-    Confirm { right: bool },
-    Toggle { on: bool },
+    Confirm {
+        right: bool,
+    },
+    Toggle {
+        on: bool,
+    },
     Challenge,
-    VerifySent { right: bool, trust: bool },
-    VerifyTotp { device: usize, offset: i64, right: bool, trust: bool },
-    Remove { device: usize },
+    VerifySent {
+        right: bool,
+        trust: bool,
+    },
+    VerifyTotp {
+        device: usize,
+        offset: i64,
+        right: bool,
+        trust: bool,
+    },
+    /// Five wrong codes: what locks.
+    Guess {
+        device: usize,
+    },
+    Remove {
+        device: usize,
+    },
     Generate,
-    Recover { set: usize, code: usize },
-    Reset { set: usize, code: usize },
-    Refresh { session: usize, back: usize },
-    VerifyTrusted { trust: usize },
+    Recover {
+        set: usize,
+        code: usize,
+    },
+    Reset {
+        set: usize,
+        code: usize,
+    },
+    Refresh {
+        session: usize,
+        back: usize,
+    },
+    VerifyTrusted {
+        trust: usize,
+    },
     Revoke,
 }
 
@@ -74,6 +103,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<(bool, bool)>().prop_map(|(right, trust)| Act::VerifySent { right, trust }),
         6 => (0..3_usize, -2..3_i64, prop::bool::weighted(0.6), any::<bool>())
             .prop_map(|(device, offset, right, trust)| Act::VerifyTotp { device, offset, right, trust }),
+        1 => (0..3_usize).prop_map(|device| Act::Guess { device }),
         1 => (0..3_usize).prop_map(|device| Act::Remove { device }),
         1 => Just(Act::Generate),
         2 => (0..2_usize, 0..3_usize).prop_map(|(set, code)| Act::Recover { set, code }),
@@ -270,6 +300,11 @@ impl World {
             Act::VerifySent { right, trust } => self.verify_sent(user, login, right, trust).await,
             Act::VerifyTotp { device, offset, right, trust } => {
                 self.verify_totp(user, login, device, (offset, right, trust)).await;
+            }
+            Act::Guess { device } => {
+                for _ in 0..5 {
+                    self.verify_totp(user, login, device, (0, false, false)).await;
+                }
             }
             Act::Remove { device } => self.remove(user, login, device).await,
             Act::Generate => self.generate(user, login).await,
