@@ -94,7 +94,7 @@ impl fmt::Display for TrustId {
 }
 
 impl TrustId {
-    /// Reads what [`Self::fmt`] writes. Anything else is `None`.
+    /// Reads the text that it is written as. Anything else is `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
