@@ -64,14 +64,15 @@ pub fn refresh_tokens(data: &[u8]) {
     }
 }
 
-/// `text` with a byte replaced, or cut there; `None` where that changes nothing or makes no text.
+/// `text` cut at a place, or with a byte replaced there, or put in; `None` where that changes nothing or makes no text.
 fn changed(text: &str, change: &[u8]) -> Option<String> {
     let [place, byte] = *change.first_chunk()?;
     let place = usize::from(place) % text.len();
     let mut bytes = text.as_bytes().to_vec();
     match byte {
         0 => bytes.truncate(place),
-        byte => bytes[place] = byte,
+        1..=0x7f => bytes[place] = byte,
+        _ => bytes.insert(place, byte - 0x80),
     }
     String::from_utf8(bytes).ok().filter(|other| other != text)
 }
