@@ -385,7 +385,7 @@ fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> Option<L
         KeySet::parse(text.as_bytes(), algorithm).map(LoginKeyConfig::Set)
     });
     let url = read.parsed(url_name, "must begin with https://", |text| {
-        let good = text.starts_with("https://") || is_local(text);
+        let good = text.starts_with("https://") || text.starts_with("http://") && is_local(text);
         (good && text.parse::<lambda_http::http::Uri>().is_ok()).then(|| LoginKeyConfig::At(text.to_owned()))
     });
     public_key.or(set).or(url)

@@ -64,7 +64,8 @@ impl Claims {
     fn identifier(&self, name: &str) -> Option<String> {
         match self.get(name)? {
             Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
+            // A fraction, or a number past 64 bits, may be another one once it was written and read again.
+            Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
             _ => None,
         }
     }
