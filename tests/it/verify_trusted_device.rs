@@ -214,3 +214,33 @@ async fn what_was_written_beside_a_lost_race_is_cleared_away() {
     mfa.wrapper.mend();
     assert!(mfa.items("TRUST#").await.is_empty() && mfa.items("SESSION").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_code_that_turns_out_wrong_after_a_lost_race_costs_no_trusted_device() {
+    let mfa = TestBundle::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let alice = person.login();
+    let device = alice.enrol().await;
+    let mut tokens = Vec::new();
+    for _ in 0..10 {
+        tokens.push(alice.trust("totp", &device.next_code(&mfa)).await);
+    }
+    let old = alice.receive_code("email").await;
+    let trusting = |otp: &str| {
+        let (alice, body) = (alice.clone(), json!({ "method": "email", "otp": otp, "trustDevice": true }));
+        async move { alice.post("/auth/mfa/verify", body).await }
+    };
+    // What a stale read says later: the old code is the one that counts.
+    mfa.wrapper.remember();
+    trusting("000000").await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    mfa.advance(30);
+    alice.receive_code("email").await;
+    mfa.wrapper.break_calls("Query", Fault::Stale);
+    mfa.wrapper.break_calls("GetItem", Fault::Stale);
+    trusting(&old).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    mfa.wrapper.mend();
+    assert_eq!(mfa.items("TRUST#").await.len(), 10);
+    for token in &tokens {
+        person.login().verify_trusted(token).await.assert_ok();
+    }
+}

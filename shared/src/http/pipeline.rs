@@ -41,7 +41,7 @@ pub async fn serve<E: Endpoint>(bundle: &Bundle, endpoint: &E, incoming: Incomin
     let mut log = LogLine::new(E::NAME, &incoming.request_id);
 
     // With a panic caught here its caller still gets the documented 500, and the sandbox lives.
-    let outcome = AssertUnwindSafe(answer(bundle, endpoint, &incoming, &mut log)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(answer(bundle, endpoint, incoming, &mut log)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| Err(Problem::internal("panic")));
     let outcome = outcome.and_then(|reply| to_json(&reply));
 
@@ -77,7 +77,7 @@ fn finish(outcome: Result<Vec<u8>, Problem>, now: Timestamp, mut log: LogLine) -
 async fn answer<E: Endpoint>(
     bundle: &Bundle,
     endpoint: &E,
-    incoming: &Incoming,
+    incoming: Incoming,
     log: &mut LogLine,
 ) -> Result<E::Reply, Problem> {
     if incoming.method != E::METHOD {
@@ -102,8 +102,8 @@ async fn answer<E: Endpoint>(
         return Err(Problem::NotEnabled);
     }
     let source = source::network(incoming.source_ip.as_deref(), &incoming.headers, bundle.policy.forwarded_hops);
-    let path_parameter = incoming.path_parameter.clone().unwrap_or_default();
-    let headers = incoming.headers.clone();
+    let Incoming { headers, path_parameter, .. } = incoming;
+    let path_parameter = path_parameter.unwrap_or_default();
     endpoint.handle(bundle, Call { who, headers, path_parameter, body, now, source }).await
 }
 

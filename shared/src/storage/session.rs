@@ -107,9 +107,7 @@ impl Table {
     }
 
     pub(super) async fn delete_session(&self, id: SessionId) -> Result<(), Fault> {
-        let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let deleted = delete.key("pk", key(id)).key("sk", text("SESSION")).send().await;
-        deleted.map(|_| ()).map_err(|error| Fault::of("DeleteItem session", &error))
+        self.delete_item("DeleteItem session", key(id), text("SESSION")).await
     }
 }
 

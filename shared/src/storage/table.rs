@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnConsumedCapacity},
 };
 
+use super::Fault;
 use crate::{aws, config::Config, domain::UserId};
 
 /// The table. Cheap to clone.
@@ -32,6 +33,18 @@ impl Table {
     pub async fn warm_up(&self) {
         let get = self.client.get_item().table_name(&self.name);
         let _ = get.key("pk", text("WARM-UP")).key("sk", text("WARM-UP")).send().await;
+    }
+
+    /// Deletes an item, if it is there. `call` names it in an error.
+    pub(super) async fn delete_item(
+        &self,
+        call: &'static str,
+        pk: AttributeValue,
+        sk: AttributeValue,
+    ) -> Result<(), Fault> {
+        let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
+        let deleted = delete.key("pk", pk).key("sk", sk).send().await;
+        deleted.map(|_| ()).map_err(|error| Fault::of(call, &error))
     }
 }
 

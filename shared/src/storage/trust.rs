@@ -53,9 +53,7 @@ impl Table {
     /// # Errors
     /// [`Fault`].
     pub async fn delete_trust(&self, user: UserId, id: TrustId) -> Result<(), Fault> {
-        let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let deleted = delete.key("pk", user_key(user)).key("sk", sort_key(id)).send().await;
-        deleted.map(|_| ()).map_err(|error| Fault::of("DeleteItem trust", &error))
+        self.delete_item("DeleteItem trust", user_key(user), sort_key(id)).await
     }
 }
 

@@ -165,7 +165,7 @@ impl Table {
                     let (committed, ()) = join(commit, self.put_beside(subject.user, &beside)).await;
                     // A try that ends otherwise has nothing beside it, and what an earlier one wrote must still be cleared.
                     if !beside.is_empty() {
-                        work.beside = beside;
+                        work.beside.clone_from(&beside);
                     }
                     committed
                 }
@@ -173,7 +173,7 @@ impl Table {
             };
             match committed {
                 Ok(Commit::Done) => {
-                    self.delete_dropped(subject.user, &snapshot.ledger, &next, &work.beside).await;
+                    self.delete_dropped(subject.user, &snapshot.ledger, &next, &beside).await;
                     return outcome.map_err(Fault::Refused);
                 }
                 Ok(Commit::Lost) => {
@@ -300,9 +300,7 @@ impl Table {
             ItemName::Device(id) => device::sort_key(id),
             ItemName::Recovery(id) => recovery::sort_key(id),
         };
-        let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let deleted = delete.key("pk", user_key(user)).key("sk", sort_key).send().await;
-        deleted.map(|_| ()).map_err(|error| Fault::of("DeleteItem", &error))
+        self.delete_item("DeleteItem", user_key(user), sort_key).await
     }
 
     /// Raises counters side by side. The first that is full refuses; where one cannot be asked, that is said too.
@@ -323,7 +321,7 @@ struct Work {
     commit: CommitId,
     /// The item that was written and is not named yet.
     written: Option<ItemName>,
-    /// What was written beside the last try to commit.
+    /// What was written beside a try to commit.
     beside: Vec<Beside>,
     /// Whether a commit ended with its outcome unknown: what it names must stay.
     may_have_committed: bool,
