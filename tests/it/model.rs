@@ -528,10 +528,7 @@ impl World {
 
     /// A recovery code: one of the newest set may pass, others never.
     async fn recover(&mut self, user: usize, login: usize, set: usize, code: usize) {
-        let Some(text) = self.users[user].sets.get(set).and_then(|set| set.get(code)).cloned() else { return };
-        if login == INTRUDER {
-            return;
-        }
+        let Some(text) = self.users[user].recovery_code(login, set, code) else { return };
         let answer =
             self.send(user, login, Method::POST, "/auth/mfa/verify-recovery-code", json!({ "code": text })).await;
         let (now, of) = (self.now(), &mut self.users[user]);
@@ -543,26 +540,16 @@ impl World {
                 of.passed(login, answer, now, now);
                 of.right_code(login, now);
             }
-            Some(answer) => {
-                let good = set == 0 && of.certain && !of.spent.contains(&text);
-                // Also while codes are locked. Ten wrong ones an hour do not stop a right one either.
-                assert!(!good, "a right recovery code is refused: {}", answer.body);
-            }
+            Some(answer) => of.assert_may_refuse(set, &text, answer),
             None => {
-                of.died();
-                of.epoch += 1;
-                of.row.0 = 0;
-                of.locked_at = None;
+                of.died_over_recovery();
                 of.right[login] = Some(now);
             }
         }
     }
 
     async fn reset(&mut self, user: usize, login: usize, set: usize, code: usize) {
-        let Some(text) = self.users[user].sets.get(set).and_then(|set| set.get(code)).cloned() else { return };
-        if login == INTRUDER {
-            return;
-        }
+        let Some(text) = self.users[user].recovery_code(login, set, code) else { return };
         let answer = self.send(user, login, Method::POST, "/auth/mfa/reset-totp", json!({ "code": text })).await;
         let of = &mut self.users[user];
         match &answer {
@@ -570,16 +557,8 @@ impl World {
                 assert!(set == 0 && of.spent.insert(text), "a code of the newest set works once: {}", answer.body);
                 of.forget_factors();
             }
-            Some(answer) => {
-                let good = set == 0 && of.certain && !of.spent.contains(&text);
-                assert!(!good, "a right recovery code is refused: {}", answer.body);
-            }
-            None => {
-                of.died();
-                of.epoch += 1;
-                of.row.0 = 0;
-                of.locked_at = None;
-            }
+            Some(answer) => of.assert_may_refuse(set, &text, answer),
+            None => of.died_over_recovery(),
         }
     }
 
@@ -807,6 +786,25 @@ impl User {
     /// The process died over something that a later request may or may not see.
     fn died(&mut self) {
         self.certain = false;
+    }
+
+    /// As [`Self::died`], over a recovery code: perhaps a new epoch has begun, and the lock is over.
+    fn died_over_recovery(&mut self) {
+        self.died();
+        self.epoch += 1;
+        self.row.0 = 0;
+        self.locked_at = None;
+    }
+
+    /// A recovery code that the owner was shown; the intruder has none.
+    fn recovery_code(&self, login: usize, set: usize, code: usize) -> Option<String> {
+        self.sets.get(set)?.get(code).filter(|_| login != INTRUDER).cloned()
+    }
+
+    /// A right recovery code passes, also while codes are locked, and after ten wrong ones within the hour.
+    fn assert_may_refuse(&self, set: usize, code: &str, answer: &Answer) {
+        let good = set == 0 && self.certain && !self.spent.contains(code);
+        assert!(!good, "a right recovery code is refused: {}", answer.body);
     }
 
     fn forget_factors(&mut self) {

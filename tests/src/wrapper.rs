@@ -1,6 +1,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -33,6 +34,9 @@ pub struct Wrapper {
 #[derive(Default)]
 struct Plan {
     calls: Vec<Call>,
+    /// Calls that came in, and those of them that are neither answered nor hanging.
+    arrived: usize,
+    open: usize,
     faults: Vec<(String, Fault)>,
     /// The call that is to be broken: its name, how many of that name come before, and how.
     countdown: Option<(String, usize, Fault)>,
@@ -102,9 +106,19 @@ impl Wrapper {
         self.lock().countdown = Some((what.to_owned(), n, fault));
     }
 
-    /// Waits until a call hangs.
+    /// Waits until a call hangs and what was sent beside it is done: then the caller's process may die, and nothing of it
+    /// comes in later.
     pub async fn hung(&self) {
+        const QUIET: Duration = Duration::from_millis(50);
         self.hung.notified().await;
+        loop {
+            let arrived = self.lock().arrived;
+            tokio::time::sleep(QUIET).await;
+            let plan = self.lock();
+            if plan.open == 0 && plan.arrived == arrived {
+                return;
+            }
+        }
     }
 
     /// Breaks the calls whose name begins with `what`, until [`Self::mend`].
@@ -121,7 +135,7 @@ impl Wrapper {
     pub fn mend(&self) {
         let mut plan = self.lock();
         let calls = std::mem::take(&mut plan.calls);
-        *plan = Plan { calls, ..Plan::default() };
+        *plan = Plan { calls, arrived: plan.arrived, open: plan.open, ..Plan::default() };
     }
 
     /// The calls since the last time this was asked.
@@ -164,19 +178,20 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
     };
     let strong = call["ConsistentRead"] == json!(true);
     let fault = forward.fault(&what, &body);
+    let open = Open::new(&forward.wrapper);
 
     match fault {
         Some(Fault::Error) => return problem(service, 500, "InternalServerError"),
         Some(Fault::Throttle) => return problem(service, 400, "ThrottlingException"),
         Some(Fault::LoseRace) => return problem(service, 400, "ConditionalCheckFailedException"),
-        Some(Fault::Hang) => return forward.hang().await,
+        Some(Fault::Hang) => return forward.hang(open).await,
         _ => {}
     }
     let (head, mut answer) = forward.pass_on(service, parts, body).await;
     forward.note(what.clone(), strong, &answer);
     match fault {
         Some(Fault::LoseAnswer | Fault::LoseOneAnswer) => return problem(service, 500, "InternalServerError"),
-        Some(Fault::HangAfter) => return forward.hang().await,
+        Some(Fault::HangAfter) => return forward.hang(open).await,
         _ => {}
     }
     let is_eventual_read = !strong && matches!(operation.as_str(), "Query" | "GetItem");
@@ -189,8 +204,28 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
     response
 }
 
+/// A call that is being answered.
+struct Open(Wrapper);
+
+impl Open {
+    fn new(wrapper: &Wrapper) -> Self {
+        let mut plan = wrapper.lock();
+        plan.arrived += 1;
+        plan.open += 1;
+        drop(plan);
+        Self(wrapper.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.lock().open -= 1;
+    }
+}
+
 impl Forward {
-    async fn hang(&self) -> Response {
+    async fn hang(&self, open: Open) -> Response {
+        drop(open);
         self.wrapper.hung.notify_one();
         std::future::pending().await
     }
