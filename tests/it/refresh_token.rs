@@ -89,6 +89,25 @@ async fn once_the_successor_was_used_its_predecessor_ends_the_session_at_once() 
 }
 
 #[tokio::test]
+async fn a_rotation_that_comes_late_turns_no_session_back() {
+    let mfa = TestBundle::start().await;
+    let (_, _, first) = signed_in(&mfa).await;
+    let first = first.text("refreshToken");
+    // It has read the session, and is overtaken before it writes.
+    mfa.wrapper.break_call("UpdateItem SESSION", 0, Fault::Hold);
+    let late = tokio::spawn({
+        let (mfa, first) = (Arc::clone(&mfa), first.clone());
+        async move { mfa.refresh(&first).await }
+    });
+    mfa.wrapper.hung().await;
+    let second = mfa.refresh(&first).await.text("refreshToken");
+    let third = mfa.refresh(&second).await.text("refreshToken");
+    mfa.wrapper.release();
+    late.await.expect("an answer").assert_problem(401, "REFRESH_TOKEN_INVALID");
+    mfa.refresh(&third).await.assert_problem(401, "REFRESH_TOKEN_INVALID"); // two parties held its tokens
+}
+
+#[tokio::test]
 async fn a_token_that_was_not_made_here_is_refused_before_the_table_is_read() {
     let mfa = TestBundle::start().await;
     let (_, _, first) = signed_in(&mfa).await;

@@ -29,6 +29,7 @@ pub struct Wrapper {
     pub url: String,
     state: Arc<Mutex<Plan>>,
     hung: Arc<Notify>,
+    released: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -72,6 +73,8 @@ pub enum Fault {
     Hang,
     /// The service did what it was asked, and no answer comes: a time-out, or the caller's process dies after.
     HangAfter,
+    /// The call waits for [`Wrapper::release`], and is then made: others come first.
+    Hold,
     /// A conditional write is answered as if another had come first.
     LoseRace,
     /// An eventual read is answered as it was when [`Wrapper::remember`] was called.
@@ -87,7 +90,7 @@ impl Wrapper {
     pub(crate) async fn start(dynamodb: &str, providers: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let wrapper = Self { url, state: Arc::default(), hung: Arc::default() };
+        let wrapper = Self { url, state: Arc::default(), hung: Arc::default(), released: Arc::default() };
         let forward = Forward {
             dynamodb: dynamodb.to_owned(),
             providers: providers.to_owned(),
@@ -106,8 +109,13 @@ impl Wrapper {
         self.lock().countdown = Some((what.to_owned(), n, fault));
     }
 
-    /// Waits until a call hangs and what was sent beside it is done: then the caller's process may die, and nothing of it
-    /// comes in later.
+    /// Lets the held call go on.
+    pub fn release(&self) {
+        self.released.notify_one();
+    }
+
+    /// Waits until a call hangs, or is held, and what was sent beside it is done: then the caller's process may die, and
+    /// nothing of it comes in later.
     pub async fn hung(&self) {
         const QUIET: Duration = Duration::from_millis(50);
         self.hung.notified().await;
@@ -178,6 +186,10 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
     };
     let strong = call["ConsistentRead"] == json!(true);
     let fault = forward.fault(&what, &body);
+    if fault == Some(Fault::Hold) {
+        forward.wrapper.hung.notify_one();
+        forward.wrapper.released.notified().await;
+    }
     let open = Open::new(&forward.wrapper);
 
     match fault {
@@ -200,7 +212,9 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
         answer = serde_json::to_vec(&spoilt).expect("JSON").into();
     }
     let mut response = Response::from_parts(head, Body::from(answer));
+    // How the engine framed its answer says nothing of this one: DynamoDB Local sends a large one in chunks.
     response.headers_mut().remove("content-length");
+    response.headers_mut().remove("transfer-encoding");
     response
 }
 
@@ -257,14 +271,14 @@ impl Forward {
         if let Some((broken, fault)) = plan.broken.clone()
             && broken == *body
         {
-            if matches!(fault, Fault::LoseOneAnswer | Fault::LoseRace) {
+            if matches!(fault, Fault::LoseOneAnswer | Fault::LoseRace | Fault::Hold) {
                 plan.broken = None;
             }
             return Some(fault);
         }
         let place = plan.faults.iter().position(|(prefix, _)| what.starts_with(prefix))?;
         let (_, fault) = plan.faults.get(place).cloned()?;
-        if matches!(fault, Fault::LoseOneAnswer | Fault::LoseRace) {
+        if matches!(fault, Fault::LoseOneAnswer | Fault::LoseRace | Fault::Hold) {
             plan.faults.remove(place);
         }
         Some(fault)
