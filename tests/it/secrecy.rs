@@ -42,9 +42,9 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
     }
     secrets.push(refresh_token);
     // What makes a token one, by itself too.
-    let parts: Vec<_> = secrets.iter().filter_map(|secret| secret.rsplit_once(['.', '_'])).collect();
-    let parts: Vec<_> = parts.into_iter().map(|(_, part)| part.to_owned()).filter(|part| part.len() > 20).collect();
-    secrets.extend(parts);
+    let parts = secrets.iter().filter_map(|secret| secret.rsplit_once('.').or_else(|| secret.split_once('_')));
+    let parts: Vec<_> = parts.map(|(_, part)| part.to_owned()).filter(|part| part.len() > 20).collect();
+    secrets.extend(parts.iter().cloned());
     person.login().verify_trusted(&trusted.text("trustToken")).await.assert_ok();
     mfa.refresh("mfa_x.0.x").await;
     let rejected = mfa.user("bob").with_email("bob@rejected.example").with_phone("+15550100123").login();
@@ -57,7 +57,10 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
 
     let raw_secret = data_encoding::BASE32_NOPAD.decode(device.secret.as_bytes()).expect("base 32");
     secrets.push(data_encoding::HEXLOWER.encode(&raw_secret));
-    // Binary attributes are searched as bytes, so that no encoding hides anything.
+    let raw_parts = parts.iter().filter_map(|part| data_encoding::BASE64URL_NOPAD.decode(part.as_bytes()).ok());
+    let raw: Vec<_> = raw_parts.chain([raw_secret]).collect();
+    assert!(raw.len() > 5);
+    // Binary attributes and ids are searched as bytes too, so that no encoding hides anything.
     let mut haystack = mfa.log().into_bytes();
     for item in mfa.dump().await {
         flatten(&item, &mut haystack);
@@ -66,10 +69,10 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
     for secret in &secrets {
         assert!(!contains(&haystack, secret.as_bytes()), "{secret} is readable");
     }
-    assert!(!contains(&haystack, &raw_secret), "the TOTP secret is readable");
-    let trust_token = trusted.text("trustToken");
-    let raw_token = data_encoding::BASE64URL_NOPAD.decode(&trust_token.as_bytes()[5..]).expect("base 64");
-    assert!(!contains(&haystack, &raw_token), "the trust token is readable");
+    for secret in &raw {
+        // Its beginning is too much: an id must be no part of its token.
+        assert!(!contains(&haystack, &secret[..12]), "the bytes of a secret are readable");
+    }
 }
 
 fn flatten(value: &serde_json::Value, haystack: &mut Vec<u8>) {
@@ -86,7 +89,12 @@ fn flatten(value: &serde_json::Value, haystack: &mut Vec<u8>) {
             }
         }
         serde_json::Value::Array(list) => list.iter().for_each(|value| flatten(value, haystack)),
-        serde_json::Value::String(text) => haystack.extend(text.as_bytes()),
+        serde_json::Value::String(text) => {
+            haystack.extend(text.as_bytes());
+            let id = text.rsplit('#').next().unwrap_or_default();
+            haystack.extend(data_encoding::HEXLOWER.decode(id.replace('-', "").as_bytes()).unwrap_or_default());
+            haystack.extend(data_encoding::BASE64URL_NOPAD.decode(id.as_bytes()).unwrap_or_default());
+        }
         other => haystack.extend(other.to_string().into_bytes()),
     }
 }
