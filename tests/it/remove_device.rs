@@ -63,6 +63,26 @@ async fn while_mfa_is_on_the_last_usable_method_stays() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_new_since_mfa_was_switched_on_is_no_method_that_is_left() {
+    let mfa = TestBundle::start().await;
+    let before = mfa.user("alice").with_email("old@example.com").login();
+    let only = before.enrol().await;
+    before.toggle(true).await.assert_ok();
+    let moved = mfa.user("alice").with_email("new@example.com");
+    let proven = moved.login().prove("totp", &only.next_code(&mfa)).await;
+    assert_eq!(proven.status().await["verifiedMethods"], json!(["totp", "email"]));
+    proven.remove(&only.device_id).await.assert_problem(409, "MFA_LAST_METHOD");
+    // A code that was sent there makes it one.
+    let code = proven.receive_code("email").await;
+    proven.verify("email", &code).await.assert_ok();
+    proven.remove(&only.device_id).await.assert_ok();
+    mfa.advance(901);
+    let next = moved.login();
+    let code = next.receive_code("email").await;
+    next.verify("email", &code).await.assert_ok();
+}
+
+#[tokio::test]
 async fn while_mfa_is_required_the_last_usable_method_stays() {
     let mfa = TestBundle::start_with(&[("MFA_REQUIRED", "true")]).await;
     let alice = mfa.user("alice").login();

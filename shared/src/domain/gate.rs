@@ -29,22 +29,37 @@ pub fn is_proven(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
 /// The methods that the caller can use right now, in the application's order.
 #[must_use]
 pub fn usable_methods(snapshot: &Snapshot, cx: &Context<'_>) -> Vec<Method> {
-    cx.policy.methods.iter().copied().filter(|method| is_usable(snapshot, *method, cx)).collect()
+    methods_with(snapshot, cx, may_receive)
 }
 
-fn is_usable(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
-    match method {
+/// Those of them that the next login can use too, when the proof of this one has ended.
+#[must_use]
+pub fn lasting_methods(snapshot: &Snapshot, cx: &Context<'_>) -> Vec<Method> {
+    methods_with(snapshot, cx, is_known)
+}
+
+fn methods_with(
+    snapshot: &Snapshot,
+    cx: &Context<'_>,
+    takes_codes: fn(&Snapshot, Method, &Context<'_>) -> bool,
+) -> Vec<Method> {
+    let is_usable = |method: &Method| match method {
         Method::Totp => snapshot.verified_devices().next().is_some(),
         Method::Email | Method::Sms => {
-            cx.caller.contact.address(method, cx.policy).is_some() && may_receive(snapshot, method, cx)
+            cx.caller.contact.address(*method, cx.policy).is_some() && takes_codes(snapshot, *method, cx)
         }
-    }
+    };
+    cx.policy.methods.iter().copied().filter(is_usable).collect()
 }
 
 /// Whether a code may go to the caller's address: while MFA is on, only to one that the ledger has seen proven, or
 /// under a proof. Otherwise whoever can change the address in the application has the factor.
 #[must_use]
 pub fn may_receive(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
+    is_known(snapshot, method, cx) || is_proven(snapshot, cx)
+}
+
+fn is_known(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
     let known = || cx.caller.address_tag(method).is_some_and(|tag| snapshot.ledger.proven.contains(&tag));
-    !cx.policy.bind_addresses || !snapshot.ledger.enabled || known() || is_proven(snapshot, cx)
+    !cx.policy.bind_addresses || !snapshot.ledger.enabled || known()
 }

@@ -2,7 +2,7 @@
 
 use super::{Context, Decision, DeviceId, Refusal, Snapshot, gate};
 
-/// Removes a device, or gives up an open set-up. While MFA is on, one usable method must be left.
+/// Removes a device, or gives up an open set-up. While MFA is on, a method must be left that the next login can use.
 ///
 /// `id` is `None` where what was named is no id at all: it is answered like somebody else's.
 #[must_use]
@@ -20,7 +20,8 @@ pub fn remove(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> De
     let had_device = ledger.devices.len() < snapshot.ledger.devices.len();
     let is_on = ledger.enabled || cx.policy.required;
     let after = Snapshot { ledger, ..snapshot.clone() };
-    if had_device && is_on && gate::usable_methods(&after, cx).is_empty() {
+    // An address that only the present proof lets through would lock its owner out at the next login.
+    if had_device && is_on && gate::lasting_methods(&after, cx).is_empty() {
         return Decision::refuse(Refusal::LastMethod);
     }
     Decision::commit(after.ledger, Ok(()))
