@@ -131,6 +131,19 @@ async fn one_destination_is_sent_ten_codes_an_hour_over_all_users_who_have_not_p
 }
 
 #[tokio::test]
+async fn a_resend_that_a_limit_refuses_leaves_the_code_from_before() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let code = alice.receive_code("email").await;
+    for n in 0..9 {
+        mfa.user(&format!("flooder-{n}")).with_email("alice@example.com").login().challenge("email").await.assert_ok();
+    }
+    mfa.advance(30);
+    alice.challenge("email").await.assert_problem(429, "RATE_LIMITED");
+    alice.verify("email", &code).await.assert_ok();
+}
+
+#[tokio::test]
 async fn one_source_asks_for_thirty_text_messages_an_hour() {
     let mfa = TestBundle::start().await;
     let ask = |n: u32| {

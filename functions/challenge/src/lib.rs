@@ -8,6 +8,7 @@ use mfa::{
         Address, Caller, CodeId, CodeRecord, Context, Method, Policy, Refusal,
         challenge::{self, Announced, Order, Unsent},
         code::Otp,
+        ledger::SentCode,
     },
     http::{Bearer, Call, Endpoint, Fields, Problem, ReadBody},
     random,
@@ -64,7 +65,7 @@ impl Challenge {
         }
     }
 
-    /// Announces the code in the ledger, writes it, sends it: in this order, so that no code arrives that does not count.
+    /// Announces the code in the ledger, counts it, writes it, sends it: in this order, so that no code arrives that does not count.
     async fn send_code(
         &self,
         bundle: &Bundle,
@@ -83,14 +84,19 @@ impl Challenge {
             Err(Fault::Refused(refusal)) => return Err(refusal.into()),
             // It may have been announced all the same; it surely is not sent.
             Err(fault) => {
-                void(table, &order, Unsent::GiveBack, &cx).await;
+                void(table, &order, None, Unsent::GiveBack, &cx).await;
                 return Err(fault.into());
             }
         };
         let otp = new_code(policy.code_length)?;
-        if let Err(failure) = count_and_write(table, &order, &otp, &announced, &cx).await {
+        if let Err(failure) = count(table, &order, &announced, &cx).await {
             let unsent = if matches!(failure, Fault::Refused(_)) { Unsent::Keep } else { Unsent::GiveBack };
-            void(table, &order, unsent, &cx).await;
+            // The code from before still lies there.
+            void(table, &order, announced.previous.as_ref(), unsent, &cx).await;
+            return Err(failure.into());
+        }
+        if let Err(failure) = write(table, &order, &otp, &announced, &cx).await {
+            void(table, &order, None, Unsent::GiveBack, &cx).await;
             return Err(failure.into());
         }
         if let Err(not_sent) = self.deliver(&order.address, &otp).await {
@@ -146,14 +152,17 @@ async fn challenge_totp(bundle: &Bundle, call: &Call<ChallengeBody>) -> Result<C
     Ok(ChallengeReply { message: SENT, sent: None })
 }
 
-/// Raises the counters and writes the code's item, side by side.
-async fn count_and_write(
-    table: &Table,
-    order: &Order,
-    otp: &Otp,
-    announced: &Announced,
-    cx: &Context<'_>,
-) -> Result<(), Fault> {
+/// Raises the counters.
+async fn count(table: &Table, order: &Order, announced: &Announced, cx: &Context<'_>) -> Result<(), Fault> {
+    match table.raise_all(&announced.counters, cx.now).await {
+        // A text message costs money: where nobody can count it, it is not sent. An e-mail is.
+        Err(Fault::Unavailable(_)) if order.address.method() == Method::Email => Ok(()),
+        raised => raised,
+    }
+}
+
+/// Writes the code's item, over that of the login's code from before.
+async fn write(table: &Table, order: &Order, otp: &Otp, announced: &Announced, cx: &Context<'_>) -> Result<(), Fault> {
     let Caller { user, login, .. } = *cx.caller;
     let record = CodeRecord {
         id: order.id,
@@ -161,15 +170,8 @@ async fn count_and_write(
         announced: cx.now,
         until: announced.until,
     };
-    let (raised, written) =
-        tokio::join!(table.raise_all(&announced.counters, cx.now), table.put_code(user, login, &record));
-    match raised {
-        // A text message costs money: where nobody can count it, it is not sent. An e-mail is.
-        Err(Fault::Unavailable(_)) if order.address.method() == Method::Email => {}
-        raised => raised?,
-    }
     // A newer code of this login was announced meanwhile: that one counts.
-    if written? { Ok(()) } else { Err(Refusal::Contended.into()) }
+    if table.put_code(user, login, &record).await? { Ok(()) } else { Err(Refusal::Contended.into()) }
 }
 
 /// What a failed delivery means for the user: what surely was not sent is void and given back; what may arrive
@@ -181,7 +183,7 @@ async fn failed_delivery(
     announced: &Announced,
     cx: &Context<'_>,
 ) -> Problem {
-    let given_back = not_sent.is_certain() && void(table, order, Unsent::GiveBack, cx).await;
+    let given_back = not_sent.is_certain() && void(table, order, None, Unsent::GiveBack, cx).await;
     let cause = not_sent.to_string();
     let retry_after = if given_back { RETRY_SOON } else { announced.resend_after.as_secs() };
     match not_sent {
@@ -191,8 +193,8 @@ async fn failed_delivery(
 }
 
 /// Voids a code that surely was not sent; if this fails, it expires by itself. Says whether the send was given back.
-async fn void(table: &Table, order: &Order, unsent: Unsent, cx: &Context<'_>) -> bool {
-    let void = |snapshot: &_| challenge::void(snapshot, order.id, cx.now, unsent, cx.now);
+async fn void(table: &Table, order: &Order, previous: Option<&SentCode>, unsent: Unsent, cx: &Context<'_>) -> bool {
+    let void = |snapshot: &_| challenge::void(snapshot, order.id, previous, cx.now, unsent, cx.now);
     table.decide(Subject::user(cx.caller.user), cx.now, void).await.unwrap_or(false)
 }
 

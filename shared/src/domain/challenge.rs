@@ -28,6 +28,8 @@ pub struct Announced {
     /// The limits that lie outside the ledger. They are raised after the commit: a refused one costs the user a send,
     /// and so nobody can fill the application's counters faster than their own limit allows.
     pub counters: Vec<Counter>,
+    /// The login's code from before, which this one supersedes.
+    pub previous: Option<SentCode>,
 }
 
 /// Announces a code, where one may be sent.
@@ -45,12 +47,14 @@ pub fn announce(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Decisio
         return Decision::refuse(Refusal::RateLimited { retry_at });
     }
     let until = cx.now.plus(cx.policy.code_lifetime);
+    let previous = ledger.codes.iter().find(|code| code.login == cx.caller.login).cloned();
     if let Err(retry_at) = ledger.announce(SentCode { id: order.id, login: cx.caller.login, until }, cx.now) {
         return Decision::refuse(Refusal::RateLimited { retry_at });
     }
     ledger.sends.record(cx.now);
     let next = ledger.sends.wait_until(cx.now).unwrap_or(cx.now);
-    let announced = Announced { until, resend_after: next.since(cx.now), counters: counters(snapshot, order, cx) };
+    let counters = counters(snapshot, order, cx);
+    let announced = Announced { until, resend_after: next.since(cx.now), counters, previous };
     Decision::commit(ledger, Ok(announced))
 }
 
@@ -92,21 +96,24 @@ pub enum Unsent {
     Keep,
 }
 
-/// Voids a code that surely was not sent. Says whether its send was given back.
+/// Voids a code that surely was not sent, and takes back the one that it superseded, which may be on its way. Says whether
+/// its send was given back.
 #[must_use]
 pub fn void(
     snapshot: &Snapshot,
     id: CodeId,
+    previous: Option<&SentCode>,
     announced_at: Timestamp,
     unsent: Unsent,
     now: Timestamp,
 ) -> Decision<bool> {
     let mut ledger = snapshot.ledger.clone();
-    ledger.codes.retain(|code| code.id != id);
-    if ledger.codes.len() == snapshot.ledger.codes.len() {
+    let Some(place) = ledger.codes.iter().position(|code| code.id == id) else {
         // Not announced, or superseded: the last send may be another's.
         return Decision::Answer(Ok(false));
-    }
+    };
+    ledger.codes.remove(place);
+    ledger.codes.extend(previous.filter(|code| code.until > now).cloned());
     let given_back = unsent == Unsent::GiveBack && ledger.sends.give_back(announced_at, now);
     Decision::commit(ledger, Ok(given_back))
 }

@@ -237,7 +237,7 @@ impl World {
     fn provider_refuses(&mut self, login: u8, lost: bool) {
         let Some((_, _, record, at)) = self.sent.iter().rfind(|(of, ..)| *of == login).cloned() else { return };
         let now = self.now;
-        let _ = self.decide(login, lost, |snapshot, _| void(snapshot, record.id, at, Unsent::GiveBack, now));
+        let _ = self.decide(login, lost, |snapshot, _| void(snapshot, record.id, None, at, Unsent::GiveBack, now));
         assert!(self.table.ledger.codes.iter().all(|code| code.id != record.id), "what was not sent cannot be used");
     }
 
