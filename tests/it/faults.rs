@@ -96,7 +96,9 @@ async fn a_counter_whose_answer_was_lost_counts_once() {
     mfa.wrapper.break_calls("UpdateItem LIMIT", Fault::LoseOneAnswer);
     mfa.wrapper.break_calls("UpdateItem LIMIT", Fault::LoseOneAnswer);
     alice(&mfa).challenge("sms").await.assert_ok();
-    for item in mfa.dump().await.iter().filter(|item| item["sk"]["S"] == "LIMIT") {
+    let counters = mfa.items("LIMIT").await;
+    assert_eq!(counters.len(), 3, "of the number, the network, the day");
+    for item in counters {
         assert_eq!(item["count"]["N"], "1", "{item}");
     }
 }
@@ -162,14 +164,20 @@ async fn a_send_of_unknown_outcome_stays_counted_and_its_code_valid() {
 }
 
 #[tokio::test]
-async fn a_provider_that_nobody_listens_at_costs_no_send() {
+async fn a_provider_that_there_is_no_connection_to_costs_no_send() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let nobody_listens = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
-    let mfa = TestBundle::start_with(&[("MFA_SES_ENDPOINT", &url)]).await;
-    let alice = alice(&mfa);
-    alice.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
-    alice.challenge("sms").await.assert_ok();
+    // Takes connections, and never answers the first word of TLS.
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let no_tls = format!("https://{}", silent.local_addr().expect("an address"));
+    for url in [nobody_listens.as_str(), "http://no-such-host.invalid", &no_tls] {
+        let mfa = TestBundle::start_with(&[("MFA_SES_ENDPOINT", url), ("MFA_AWS_TIMEOUT_MS", "1000")]).await;
+        let alice = alice(&mfa);
+        alice.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
+        assert!(mfa.log().contains("refused: no connection"), "{url}: {}", mfa.log());
+        alice.challenge("sms").await.assert_ok();
+    }
 }
 
 #[tokio::test]

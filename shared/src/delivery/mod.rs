@@ -58,11 +58,14 @@ where
     }
 }
 
-/// Whether nothing was written, because nobody listens there.
+/// Whether nothing was written, because there was no connection: no address, nobody who listens, no TLS, or no time left.
 fn was_never_connected(error: Option<&(impl Error + 'static)>) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = error.map(|error| error as _);
     while let Some(error) = next {
-        if error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+        if error
+            .downcast_ref::<hyper_util::client::legacy::Error>()
+            .is_some_and(hyper_util::client::legacy::Error::is_connect)
+        {
             return true;
         }
         next = error.source();
