@@ -25,7 +25,8 @@ impl Table {
             .key("pk", text(key))
             .key("sk", text("LIMIT"))
             .update_expression("ADD #n :one SET #ttl = :ttl, #last = :id")
-            // `last`: a write whose answer was lost comes back as a failed condition, and must count once.
+            // `last`: a write whose answer was lost comes back as a failed condition, and counts once. Where somebody else
+            // came between, it counts twice: never too few.
             .condition_expression("attribute_not_exists(#n) OR (#n < :max AND #last <> :id)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_names("#last", "last")

@@ -1,4 +1,4 @@
-//! Load, decide, commit, answer: the only way that anything about a user is read or changed.
+//! Load, decide, commit, answer: the only way that a ledger is read or changed.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -188,7 +188,11 @@ impl Table {
                 Err(fault) => {
                     work.may_have_committed = true;
                     let is_there = self.load(subject, Read::Strong).await.is_ok_and(|s| s.ledger.holds(work.commit));
-                    return if is_there { outcome.map_err(Fault::Refused) } else { Err(fault) };
+                    if !is_there {
+                        return Err(fault);
+                    }
+                    self.delete_dropped(subject.user, &snapshot.ledger, &next, &beside).await;
+                    return outcome.map_err(Fault::Refused);
                 }
             }
         }
