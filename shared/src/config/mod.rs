@@ -339,6 +339,9 @@ fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
     let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
         (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
     });
+    if read.is_padded("MFA_JWT_SECRET") {
+        read.fault("MFA_JWT_SECRET", "must not begin or end with white space: the application would have another key");
+    }
     let asymmetric = asymmetric_login_key(read, algorithm);
     let pkcs8 = "must be a PKCS#8 PEM private key for ES256 or EdDSA";
     let own = read.parsed("MFA_SIGNING_KEY", pkcs8, |text| signing_key(&unescaped(text)));

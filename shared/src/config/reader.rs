@@ -39,6 +39,11 @@ impl<'a> Reader<'a> {
         (self.vars)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
+    /// Whether trimming changes a value that is set.
+    pub(super) fn is_padded(&self, name: &'static str) -> bool {
+        (self.vars)(name).is_some_and(|value| !value.trim().is_empty() && value.trim() != value)
+    }
+
     /// The value as `parse` reads it; where it cannot, a fault.
     pub(super) fn parsed<T>(
         &mut self,
