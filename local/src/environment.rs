@@ -45,6 +45,12 @@ pub fn env_file(variables: &BTreeMap<String, String>) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The same as a file for `sam local invoke --env-vars`.
+#[must_use]
+pub fn sam_file(variables: &BTreeMap<String, String>) -> String {
+    serde_json::json!({ "Parameters": variables }).to_string() + "\n"
+}
+
 /// In quotes, without which `cargo lambda` refuses a value such as `a=` or `+1`. It reads `\n` as a line break.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('"', "\\\""))

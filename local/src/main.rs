@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{ErrorKind, Write},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -19,9 +19,9 @@ use tokio::net::TcpListener;
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// Port to serve at; 0 picks a free one.
-    #[arg(long, default_value_t = 9000)]
-    port: u16,
+    /// Port to serve at; 0 picks a free one [default: 9000; with --services-only 9001, for `cargo lambda watch` takes 9000].
+    #[arg(long)]
+    port: Option<u16>,
     /// Keep the table in this file instead of in memory.
     #[arg(long, value_name = "FILE", conflicts_with = "dynamodb")]
     data: Option<PathBuf>,
@@ -46,7 +46,8 @@ struct Options {
     /// Start only `DynamoDB`, the inbox and the console's own routes, and write their addresses to the env file.
     #[arg(long)]
     services_only: bool,
-    /// Where --services-only writes the environment for `cargo lambda watch --env-file`.
+    /// Where --services-only writes the environment for `cargo lambda watch --env-file`; with a name that ends in `.json`,
+    /// for `sam local invoke --env-vars`.
     #[arg(long, value_name = "FILE", default_value = "local.env")]
     env_file: PathBuf,
 }
@@ -65,7 +66,7 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<(), String> {
     // Bound first: a taken port must not leave services running.
-    let listener = listen(options.port).await?;
+    let listener = listen(options.port.unwrap_or(if options.services_only { 9001 } else { 9000 })).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
 
     let clock = LocalClock::wall();
@@ -129,9 +130,13 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn write_env_file(path: &PathBuf, variables: &BTreeMap<String, String>) -> Result<(), String> {
-    std::fs::write(path, environment::env_file(variables))
-        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+fn write_env_file(path: &Path, variables: &BTreeMap<String, String>) -> Result<(), String> {
+    let text = if is_for_sam(path) { environment::sam_file(variables) } else { environment::env_file(variables) };
+    std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn is_for_sam(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
 }
 
 fn welcome_text(address: SocketAddr) -> String {
@@ -157,11 +162,16 @@ fn first_call(address: SocketAddr) -> String {
 
 fn services_text(address: SocketAddr, options: &Options) -> String {
     let file = options.env_file.display();
+    let next = if is_for_sam(&options.env_file) {
+        "sam build && sam local invoke StatusFunction --event events/status.json --docker-network host --env-vars"
+    } else {
+        "cargo lambda watch --env-file"
+    };
     format!(
         "Serving DynamoDB, SES and SNS for functions that run elsewhere; their addresses are in {file}\n\n\
          \x20 login tokens  http://{address}/__local/token\n\
          \x20 inbox         http://{address}/__local/inbox\n\n\
-         Next: cargo lambda watch --env-file {file}\n"
+         Next: {next} {file}\n"
     )
 }
 

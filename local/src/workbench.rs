@@ -93,8 +93,7 @@ async fn read_clock(State(bench): Shared) -> Json<Value> {
 
 async fn advance_clock(State(bench): Shared, body: JsonBody) -> Response {
     if !bench.clock_is_adjustable {
-        let message =
-            json!({ "message": "the clock cannot be moved: what is kept in a file would be left in the future" });
+        let message = json!({ "message": "the clock cannot be moved: what is kept in a file, or used by functions elsewhere, goes by the real one" });
         return (StatusCode::CONFLICT, Json(message)).into_response();
     }
     let seconds = body.ok().and_then(|Json(body)| body.get("advance").and_then(Value::as_u64));

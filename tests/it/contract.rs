@@ -92,13 +92,26 @@ fn variables_in(text: &str, begins: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn no_verdict_of_the_authorizer_is_stored_or_serves_another_route() {
+    let template = read("template.yaml");
+    let (_, authorizer) = template.split_once("          SecondFactor:").expect("the authorizer");
+    let (authorizer, _) = authorizer.split_once("\n\n").expect("its end");
+    for setting in [
+        "PayloadFormatVersion: '2.0'",
+        "SimpleResponses: true",
+        "Headers: [Authorization]",
+        "[routeKey]",
+        "ReauthorizeEvery: 0",
+    ] {
+        assert!(authorizer.contains(setting), "{setting}");
+    }
+}
+
+#[test]
 fn code_readme_and_template_know_the_same_variables() {
     let code = variables_of_the_code();
     assert_eq!(variables_in(&read("README.md"), "| `"), code, "the README's table");
-    let development: BTreeSet<String> =
-        ["MFA_AWS_TIMEOUT_MS", "MFA_DYNAMODB_ENDPOINT", "MFA_NATIVE_ROOTS", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT"]
-            .map(str::to_owned)
-            .into();
+    let development: BTreeSet<String> = ["MFA_AWS_TIMEOUT_MS", "MFA_NATIVE_ROOTS"].map(str::to_owned).into();
     let deployed: BTreeSet<String> = code.difference(&development).cloned().collect();
     assert_eq!(variables_in(&read("template.yaml"), ""), deployed, "the template");
 }
