@@ -54,7 +54,9 @@ async fn each_route_demands_what_its_setting_says() {
         assert_eq!(passes(&mfa, route, &by_totp).await, totp, "{route} by TOTP");
     }
     mfa.advance(300);
+    mfa.wrapper.take_calls();
     assert!(passes(&mfa, "POST /transfers", &by_totp).await);
+    assert!(mfa.wrapper.take_calls().is_empty(), "the table is not asked");
     mfa.advance(1);
     assert!(!passes(&mfa, "POST /transfers", &by_totp).await, "not fresh enough");
     assert!(passes(&mfa, "GET /reports", &by_totp).await);

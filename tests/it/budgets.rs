@@ -1,4 +1,4 @@
-//! What each route costs, read from `ConsumedCapacity`, against the budgets of the design.
+//! What each route costs, read from `ConsumedCapacity`, against its budget.
 //! `cargo test --workspace --test it budgets -- --nocapture` prints it.
 #![expect(clippy::print_stdout, reason = "the costs are printed")]
 
@@ -44,7 +44,7 @@ struct Meter {
 }
 
 impl Meter {
-    /// Compares what was called since the last time. Calls side by side are one round trip.
+    /// Compares what was called since the last time.
     #[track_caller]
     fn assert_within(&mut self, what: &str) {
         let mut calls = self.mfa.wrapper.take_calls();
@@ -57,21 +57,13 @@ impl Meter {
         let is_read = |call: &&Call| call.what.starts_with("Query") || call.what.starts_with("GetItem");
         let reads: f64 = calls.iter().filter(is_read).map(|call| call.units).sum();
         let writes: f64 = calls.iter().filter(|call| !is_read(call)).map(|call| call.units).sum();
-        let trips = calls.len() - beside(&calls);
+        let trips = self.mfa.wrapper.take_trips();
         println!("{what:<26} {:>4} read + {:>2} write in {trips} round trips", reads.abs(), writes.abs());
         let most = budget(what);
         assert!(reads <= most.reads && writes <= most.writes && trips <= most.trips, "{what}: {calls:?}");
         assert!(reads + writes > 0.0 || most.trips == 0, "the engine reports units: {calls:?}");
         self.measured.insert(route.to_owned());
     }
-}
-
-/// How many calls went out beside another: the code's item beside the query, counters beside one another, what goes
-/// beside a commit, a session beside the note of a trusted device's use.
-fn beside(calls: &[Call]) -> usize {
-    let count = |prefix: &str| calls.iter().filter(|call| call.what.starts_with(prefix)).count();
-    let beside_commit = count("PutItem SESSION") + count("PutItem TRUST");
-    count("UpdateItem LIMIT").saturating_sub(1) + count("GetItem CODE") + beside_commit
 }
 
 #[tokio::test]
@@ -84,6 +76,7 @@ async fn every_route_stays_within_its_budget() {
     alice.enrol().await;
     alice.enrol().await;
     mfa.wrapper.take_calls();
+    mfa.wrapper.count_trips();
 
     alice.status().await;
     meter.assert_within("status");

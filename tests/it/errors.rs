@@ -1,9 +1,10 @@
-//! The error table of the contract, row by row, and what no client may be able to cause.
+//! The error table, row by row, and what no client may be able to cause.
 
 use std::sync::Arc;
 
+use futures_util::{FutureExt, future::BoxFuture};
 use lambda_http::http::{HeaderMap, HeaderValue, Method};
-use mfa_tests::{Answer, Fault, TestBundle};
+use mfa_tests::{Answer, Fault, Login, TestBundle};
 use serde_json::json;
 
 async fn send(mfa: &Arc<TestBundle>, method: Method, path: &str, media_type: Option<&str>, body: &[u8]) -> Answer {
@@ -16,14 +17,42 @@ async fn send(mfa: &Arc<TestBundle>, method: Method, path: &str, media_type: Opt
     mfa.request(method, path, headers, body.to_vec()).await
 }
 
+/// One request of each route that needs a bearer, and one that refreshes.
+pub(crate) async fn one_of_each(mfa: &Arc<TestBundle>, alice: &Login, session: &str) -> Vec<Answer> {
+    vec![
+        alice.call(Method::GET, "/auth/mfa/status", Vec::new()).await,
+        alice.call(Method::GET, "/auth/mfa/devices", Vec::new()).await,
+        alice.toggle(true).await,
+        alice.challenge("email").await,
+        alice.challenge("totp").await,
+        alice.setup().await,
+        alice.confirm("123456", "JBSWY3DP").await,
+        alice.verify("email", "123456").await,
+        alice.remove("00000000-0000-4000-8000-000000000000").await,
+        alice.post("/auth/mfa/generate-recovery-code", json!({})).await,
+        alice.recover("0000-0000-0000-0000-0000-0000").await,
+        alice.reset("0000-0000-0000-0000-0000-0000").await,
+        alice.verify_trusted(&format!("mfat_{}", "A".repeat(43))).await,
+        alice.trusted_devices().await,
+        alice.revoke("AAAAAAAAAAAAAAAAAAAAAA").await,
+        mfa.refresh(session).await,
+    ]
+}
+
 #[tokio::test]
 async fn every_answer_names_its_request_and_is_not_stored() {
     let mfa = TestBundle::start().await;
-    for path in ["/auth/mfa/status", "/auth/mfa/devices", "/auth/mfa/verify"] {
-        let answer = send(&mfa, Method::GET, path, None, b"").await;
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert!(answer.header("x-request-id").is_some_and(|id| id.len() == 36));
-        assert_eq!(answer.header("content-type"), Some("application/json"));
+    for route in mfa.routes().iter().filter(|route| route.name != "jwks") {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-request-id", HeaderValue::from_static("of-the-caller"));
+            let unknown = mfa.request(method.clone(), route.path, headers, Vec::new()).await;
+            for answer in [send(&mfa, method, route.path, None, b"").await, unknown] {
+                assert_eq!(answer.header("cache-control"), Some("no-store"), "{}", route.path);
+                assert!(answer.header("x-request-id").is_some_and(|id| id.len() == 36), "{}", route.path);
+                assert_eq!(answer.header("content-type"), Some("application/json"), "{}", route.path);
+            }
+        }
     }
 }
 
@@ -50,7 +79,10 @@ async fn a_body_over_8_kib_is_413_and_exactly_8_kib_is_read() {
     };
     let json = Some("application/json");
     send(&mfa, Method::POST, "/auth/mfa/toggle", json, &body(8192)).await.assert_ok();
-    send(&mfa, Method::POST, "/auth/mfa/toggle", json, &body(8193)).await.assert_problem(413, "PAYLOAD_TOO_LARGE");
+    for route in mfa.routes() {
+        let answer = send(&mfa, route.method.clone(), route.path, json, &body(8193)).await;
+        answer.assert_problem(413, "PAYLOAD_TOO_LARGE");
+    }
 }
 
 #[tokio::test]
@@ -58,8 +90,10 @@ async fn a_body_that_is_not_json_by_type_is_415_and_an_empty_one_needs_no_type()
     let mfa = TestBundle::start().await;
     let toggle = "/auth/mfa/toggle";
     for media_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")] {
-        let answer = send(&mfa, Method::POST, toggle, media_type, br#"{"enabled":false}"#).await;
-        answer.assert_problem(415, "UNSUPPORTED_MEDIA_TYPE");
+        for route in mfa.routes().iter().filter(|route| route.method == Method::POST) {
+            let answer = send(&mfa, Method::POST, route.path, media_type, br#"{"enabled":false}"#).await;
+            answer.assert_problem(415, "UNSUPPORTED_MEDIA_TYPE");
+        }
     }
     for media_type in ["application/json", "Application/JSON; charset=utf-8"] {
         send(&mfa, Method::POST, toggle, Some(media_type), br#"{"enabled":false}"#).await.assert_ok();
@@ -134,6 +168,16 @@ async fn a_required_field_that_is_absent_null_or_blank_is_named() {
 }
 
 #[tokio::test]
+async fn a_method_that_there_is_not_is_invalid_input() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    for method in ["fax", "TOTP", "e-mail"] {
+        alice.challenge(method).await.assert_problem(400, "INVALID_INPUT");
+        alice.verify(method, "123456").await.assert_problem(400, "INVALID_INPUT");
+    }
+}
+
+#[tokio::test]
 async fn no_input_of_a_client_causes_a_500() {
     let mfa = TestBundle::start().await;
     let values: Vec<String> = [
@@ -194,30 +238,73 @@ async fn a_table_that_is_down_or_throttles_is_a_503_on_every_route() {
     let session = alice.verify("totp", &device.next_code(&mfa)).await.text("refreshToken");
     for fault in [Fault::Error, Fault::Throttle] {
         mfa.wrapper.break_calls("Query", fault);
-        for answer in [
-            alice.call(Method::GET, "/auth/mfa/status", Vec::new()).await,
-            alice.call(Method::GET, "/auth/mfa/devices", Vec::new()).await,
-            alice.toggle(true).await,
-            alice.challenge("email").await,
-            alice.challenge("totp").await,
-            alice.setup().await,
-            alice.confirm("123456", "JBSWY3DP").await,
-            alice.verify("email", "123456").await,
-            alice.remove("00000000-0000-4000-8000-000000000000").await,
-            alice.post("/auth/mfa/generate-recovery-code", json!({})).await,
-            alice.recover("0000-0000-0000-0000-0000-0000").await,
-            alice.reset("0000-0000-0000-0000-0000-0000").await,
-            alice.verify_trusted(&format!("mfat_{}", "A".repeat(43))).await,
-            alice.trusted_devices().await,
-            alice.revoke("AAAAAAAAAAAAAAAAAAAAAA").await,
-            mfa.refresh(&session).await,
-        ] {
+        for answer in one_of_each(&mfa, &alice, &session).await {
             answer.assert_problem(503, "SERVICE_UNAVAILABLE");
         }
         mfa.wrapper.mend();
     }
     assert!(mfa.log().contains("Query user: ThrottlingException"), "{}", mfa.log());
     assert_eq!(mfa.inbox.received(), 0);
+}
+
+#[tokio::test]
+async fn a_commit_that_loses_eight_races_is_a_429_for_a_second_and_changes_nothing() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let device = alice.enrol().await;
+    let open = alice.open_authenticator().await;
+    let codes = alice.generate_recovery_codes().await;
+    let emailed = alice.receive_code("email").await;
+    mfa.advance(60);
+    let before = mfa.dump().await;
+    for losses in [8, 7] {
+        let right = device.code(&mfa);
+        let (code, secret) = (open.code(&mfa), &open.secret);
+        let requests: [BoxFuture<'_, Answer>; 9] = [
+            alice.setup().boxed(),
+            alice.confirm(&code, secret).boxed(),
+            alice.verify("email", &emailed).boxed(),
+            alice.verify("totp", &right).boxed(),
+            alice.challenge("email").boxed(),
+            alice.toggle(true).boxed(),
+            alice.post("/auth/mfa/generate-recovery-code", json!({})).boxed(),
+            alice.recover(&codes[0]).boxed(),
+            alice.remove(&device.device_id).boxed(),
+        ];
+        for request in requests {
+            (0..losses).for_each(|_| mfa.wrapper.break_calls("PutItem MFA#LEDGER", Fault::LoseRace));
+            let answer = request.await;
+            if losses == 8 {
+                assert_eq!(answer.assert_problem(429, "RATE_LIMITED").retry_after(), Some(1));
+            } else {
+                // What went through before may have made it needless or forbidden, but nobody has to come again.
+                assert_ne!(answer.code(), Some("RATE_LIMITED"), "{}", answer.body);
+            }
+            mfa.wrapper.mend();
+        }
+        if losses == 8 {
+            // The item of the set-up that was nearly confirmed has lost its TTL: the next set-up clears it away.
+            let ttl = before.iter().find_map(|item| item.get("secret").and(item.get("ttl"))).cloned();
+            let mut after = mfa.dump().await;
+            for item in after.iter_mut().filter(|item| item["sk"]["S"] == format!("MFA#DEVICE#{}", open.device_id)) {
+                item["ttl"] = ttl.clone().expect("of the set-up");
+            }
+            let changed: Vec<_> = after.iter().filter(|item| !before.contains(item)).collect();
+            assert!(changed.is_empty() && after.len() == before.len(), "{changed:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_or_table_that_does_not_fit_is_a_500_on_every_route() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let code = alice.receive_code("email").await;
+    let session = alice.verify("email", &code).await.text("refreshToken");
+    let lost = mfa.redeployed_with(&[("MFA_TABLE", "no-such-table")]);
+    for answer in one_of_each(&lost, &alice.at(&lost), &session).await {
+        answer.assert_problem(500, "INTERNAL_ERROR");
+    }
 }
 
 #[tokio::test]

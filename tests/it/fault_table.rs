@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use lambda_http::http::{HeaderMap, Method};
-use mfa_tests::{Answer, Fault, Login, TestBundle};
+use mfa_tests::{Answer, Call, Fault, Login, TestBundle};
 use serde_json::{Value, json};
 
 use crate::contract::allowed_calls;
@@ -17,9 +17,11 @@ type Request = Box<dyn Fn() -> BoxFuture<'static, Answer> + Send + Sync>;
 /// Brings a user to where a request can be made.
 type Prepare = fn(Arc<TestBundle>) -> BoxFuture<'static, Request>;
 
-const OF_READS: [Fault; 6] = [Fault::Error, Fault::Throttle, Fault::Hang, Fault::Stale, Fault::Torn, Fault::TornLedger];
-const OF_WRITES: [Fault; 6] =
-    [Fault::Error, Fault::Throttle, Fault::Hang, Fault::HangAfter, Fault::LoseAnswer, Fault::LoseOneAnswer];
+const OF_STRONG_READS: &[Fault] = &[Fault::Error, Fault::Throttle, Fault::Hang];
+const OF_EVENTUAL_READS: &[Fault] =
+    &[Fault::Error, Fault::Throttle, Fault::Hang, Fault::Stale, Fault::Torn, Fault::TornLedger];
+const OF_WRITES: &[Fault] =
+    &[Fault::Error, Fault::Throttle, Fault::Hang, Fault::HangAfter, Fault::LoseAnswer, Fault::LoseOneAnswer];
 
 fn alice(mfa: &Arc<TestBundle>) -> Login {
     mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login()
@@ -63,6 +65,34 @@ fn routes() -> Vec<(&'static str, Prepare)> {
             }
             .boxed()
         }),
+        ("toggle, dropping what another login made", |mfa| {
+            async move {
+                alice(&mfa).enrol().await;
+                alice(&mfa).generate_recovery_codes().await;
+                mfa.advance(3601);
+                let alice = alice(&mfa);
+                alice.enrol().await;
+                posting(&alice, "/auth/mfa/toggle", json!({ "enabled": true }))
+            }
+            .boxed()
+        }),
+        ("toggle off", |mfa| {
+            async move {
+                let alice = alice(&mfa);
+                alice.enrol().await;
+                alice.toggle(true).await.assert_ok();
+                posting(&alice, "/auth/mfa/toggle", json!({ "enabled": false }))
+            }
+            .boxed()
+        }),
+        ("challenge totp", |mfa| {
+            async move {
+                let alice = alice(&mfa);
+                alice.enrol().await;
+                posting(&alice, "/auth/mfa/challenge", json!({ "method": "totp" }))
+            }
+            .boxed()
+        }),
         ("challenge e-mail", |mfa| {
             async move { posting(&alice(&mfa), "/auth/mfa/challenge", json!({ "method": "email" })) }.boxed()
         }),
@@ -70,6 +100,25 @@ fn routes() -> Vec<(&'static str, Prepare)> {
             async move { posting(&alice(&mfa), "/auth/mfa/challenge", json!({ "method": "sms" })) }.boxed()
         }),
         ("setup-totp", |mfa| async move { posting(&alice(&mfa), "/auth/mfa/setup-totp", json!({})) }.boxed()),
+        ("setup-totp, a fourth", |mfa| {
+            async move {
+                let alice = alice(&mfa);
+                for _ in 0..3 {
+                    alice.open_authenticator().await;
+                }
+                posting(&alice, "/auth/mfa/setup-totp", json!({}))
+            }
+            .boxed()
+        }),
+        ("verify-totp-setup, wrong", |mfa| {
+            async move {
+                let alice = alice(&mfa);
+                let open = alice.open_authenticator().await;
+                let body = json!({ "otp": other_than(&open.code(&mfa)), "secret": open.secret });
+                posting(&alice, "/auth/mfa/verify-totp-setup", body)
+            }
+            .boxed()
+        }),
         ("verify-totp-setup", |mfa| {
             async move {
                 let alice = alice(&mfa);
@@ -83,6 +132,22 @@ fn routes() -> Vec<(&'static str, Prepare)> {
             async move {
                 let alice = alice(&mfa);
                 let otp = alice.receive_code("email").await;
+                posting(&alice, "/auth/mfa/verify", json!({ "method": "email", "otp": otp }))
+            }
+            .boxed()
+        }),
+        ("verify sms", |mfa| {
+            async move {
+                let alice = alice(&mfa);
+                let otp = alice.receive_code("sms").await;
+                posting(&alice, "/auth/mfa/verify", json!({ "method": "sms", "otp": otp }))
+            }
+            .boxed()
+        }),
+        ("verify e-mail, wrong", |mfa| {
+            async move {
+                let alice = alice(&mfa);
+                let otp = other_than(&alice.receive_code("email").await);
                 posting(&alice, "/auth/mfa/verify", json!({ "method": "email", "otp": otp }))
             }
             .boxed()
@@ -115,11 +180,20 @@ fn routes() -> Vec<(&'static str, Prepare)> {
         ("generate-recovery-code", |mfa| {
             async move { posting(&alice(&mfa), "/auth/mfa/generate-recovery-code", json!({})) }.boxed()
         }),
+        ("generate-recovery-code, anew", |mfa| {
+            async move {
+                let alice = alice(&mfa);
+                alice.generate_recovery_codes().await;
+                posting(&alice, "/auth/mfa/generate-recovery-code", json!({}))
+            }
+            .boxed()
+        }),
         ("verify-recovery-code", |mfa| {
             async move {
                 let alice = alice(&mfa);
                 let code = alice.generate_recovery_codes().await.remove(0);
-                posting(&alice, "/auth/mfa/verify-recovery-code", json!({ "code": code }))
+                let body = json!({ "code": code, "trustDevice": true });
+                posting(&alice, "/auth/mfa/verify-recovery-code", body)
             }
             .boxed()
         }),
@@ -136,6 +210,13 @@ fn routes() -> Vec<(&'static str, Prepare)> {
                 alice.enrol().await;
                 let code = alice.generate_recovery_codes().await.remove(0);
                 posting(&alice, "/auth/mfa/reset-totp", json!({ "code": code }))
+            }
+            .boxed()
+        }),
+        ("reset-totp, wrong", |mfa| {
+            async move {
+                let code = json!({ "code": "0000-0000-0000-0000-0000-0000" });
+                posting(&alice(&mfa), "/auth/mfa/reset-totp", code)
             }
             .boxed()
         }),
@@ -173,6 +254,16 @@ fn routes() -> Vec<(&'static str, Prepare)> {
                 again(move || {
                     let (alice, token) = (alice.clone(), token.clone());
                     async move { alice.verify_trusted(&token).await }
+                })
+            }
+            .boxed()
+        }),
+        ("verify-trusted-device, unknown", |mfa| {
+            async move {
+                let alice = alice(&mfa);
+                again(move || {
+                    let alice = alice.clone();
+                    async move { alice.verify_trusted(&format!("mfat_{}", "A".repeat(43))).await }
                 })
             }
             .boxed()
@@ -215,21 +306,40 @@ struct Outcome {
     wrong: u64,
 }
 
-/// What a request leaves behind: codes outstanding, sends that were counted, messages that went out.
+/// What a request leaves behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Left {
+    /// Codes outstanding, sends that were counted, messages that went out.
     codes: usize,
     sends: usize,
     sent: u64,
+    /// Whether there is a ledger: a first one begins at a random epoch.
+    is_stored: bool,
+    /// Everything else in it that counts.
+    factors: BTreeMap<&'static str, Value>,
+    /// What lies beside it: items of devices, recovery codes, sessions, trusted devices.
+    items: BTreeMap<&'static str, usize>,
 }
 
 async fn left(mfa: &TestBundle) -> Left {
     let ledger = mfa.items("MFA#LEDGER").await.pop().unwrap_or_default();
     let length = |list: &Value| list["L"].as_array().map_or(0, Vec::len);
-    Left { codes: length(&ledger["codes"]), sends: length(&ledger["sends"]["M"]["at"]), sent: mfa.inbox.received() }
+    let factors = ["enabled", "epoch", "devices", "setups", "recovery", "proven", "grace"];
+    let mut items = BTreeMap::new();
+    for kind in ["MFA#DEVICE", "MFA#RECOVERY", "SESSION", "TRUST"] {
+        items.insert(kind, mfa.items(kind).await.len());
+    }
+    Left {
+        codes: length(&ledger["codes"]),
+        sends: length(&ledger["sends"]["M"]["at"]),
+        sent: mfa.inbox.received(),
+        factors: factors.map(|name| (name, ledger[name].clone())).into(),
+        is_stored: !ledger.is_null(),
+        items,
+    }
 }
 
-async fn run(prepare: Prepare, broken: Option<(&str, usize, Fault)>) -> (Outcome, Vec<String>) {
+async fn run(prepare: Prepare, broken: Option<(&str, usize, Fault)>) -> (Outcome, Vec<Call>) {
     let mfa = TestBundle::start_with(&[("MFA_AWS_TIMEOUT_MS", "800")]).await;
     // What a stale read says later: that nothing is known of anybody.
     mfa.wrapper.remember();
@@ -241,13 +351,18 @@ async fn run(prepare: Prepare, broken: Option<(&str, usize, Fault)>) -> (Outcome
         mfa.wrapper.break_call(call, n, fault);
     }
     let first = request().await;
-    let calls = mfa.wrapper.take_calls().into_iter().map(|call| call.what).collect();
+    let calls = mfa.wrapper.take_calls();
     mfa.wrapper.mend();
     let after = left(&mfa).await;
     let next = request().await;
     let ledger = mfa.items("MFA#LEDGER").await.pop().unwrap_or_default();
     let wrong = ledger["failures"]["M"]["row"]["N"].as_str().map_or(0, |row| row.parse().expect("a number"));
     (Outcome { first: shown(&first), next: shown(&next), before, after, wrong }, calls)
+}
+
+fn other_than(code: &str) -> String {
+    let number: u32 = code.parse().expect("digits");
+    format!("{:06}", (number + 1) % 1_000_000)
 }
 
 fn shown(answer: &Answer) -> String {
@@ -267,11 +382,37 @@ fn assert_allowed(what: &str, clean: &Outcome, seen: &Outcome) {
     assert!(survived || as_if_nothing || revoked || undelivered_only, "{what}: {seen:?} instead of {clean:?}");
     assert_eq!(seen.wrong, clean.wrong, "{what}: a wrong answer is counted, once");
     if unavailable {
-        assert_eq!(seen.after, seen.before, "{what}: a code that surely was not sent is void, and costs nothing");
+        let mut after = seen.after.clone();
+        if !seen.before.is_stored {
+            let empty = |(_, value): (&&str, &Value)| value.is_null() || *value == json!({ "BOOL": false });
+            after.factors.remove("epoch");
+            assert!(after.factors.iter().all(empty), "{what}: {after:?}");
+            after = Left { factors: seen.before.factors.clone(), is_stored: false, ..after };
+        }
+        if what.contains("MFA#LEDGER") {
+            // Nobody can tell whether it was committed: what the commit would name stays.
+            for kind in ["MFA#DEVICE", "MFA#RECOVERY"] {
+                after.items.insert(kind, after.items[kind].min(seen.before.items[kind]));
+            }
+        }
+        if what.contains("× DeleteItem") {
+            // To revoke is to delete, and so is to end a session: it may have happened.
+            after.items.clone_from(&seen.before.items);
+        }
+        assert_eq!(after, seen.before, "{what}: nothing was done, and a code that was not sent costs nothing");
+    }
+    if seen.first == clean.first && !undelivered {
+        // The epoch of a first ledger is drawn at random, and so are ids.
+        let shape = |left: &Left| {
+            let lists =
+                left.factors.iter().map(|(name, value)| (*name, value["L"].as_array().map(Vec::len), value.is_null()));
+            (left.codes, left.sends, left.sent, lists.collect::<Vec<_>>(), left.factors["enabled"].clone())
+        };
+        assert_eq!(shape(&seen.after), shape(&clean.after), "{what}: done as ever");
     }
     if undelivered {
         // It may be on its way: then it is counted and valid. If it surely is not, it is neither.
-        let Left { codes, sends, sent } = seen.after;
+        let Left { codes, sends, sent, .. } = seen.after;
         assert!(codes == sends && sent <= u64::try_from(sends).expect("few"), "{what}: {seen:?}");
         assert_eq!(sends == 0, seen.next == "200", "{what}: {seen:?}");
     }
@@ -284,15 +425,19 @@ async fn every_fault_of_every_call_of_every_route_is_a_documented_answer_and_the
     for (route, prepare) in routes() {
         let (outcome, mut calls) = run(prepare, None).await;
         clean.insert(route, outcome);
-        calls.sort_unstable();
+        calls.sort_by(|a, b| a.what.cmp(&b.what));
         let allowed = allowed_calls(route.split([' ', ',']).next().unwrap_or_default());
-        let denied = calls.iter().find(|call| !allowed.contains(call.split(' ').next().unwrap_or_default()));
+        let denied = calls.iter().find(|call| !allowed.contains(call.what.split(' ').next().unwrap_or_default()));
         assert!(denied.is_none(), "template.yaml does not let {route} make the call {denied:?}");
         for (place, call) in calls.iter().enumerate() {
-            let n = calls[..place].iter().filter(|other| *other == call).count();
-            let is_read = call.starts_with("Query") || call.starts_with("GetItem");
-            let faults = if is_read { OF_READS } else { OF_WRITES };
-            cases.extend(faults.map(|fault| (route, prepare, call.clone(), n, fault)));
+            let n = calls[..place].iter().filter(|other| other.what == call.what).count();
+            let is_read = call.what.starts_with("Query") || call.what.starts_with("GetItem");
+            let faults = match (is_read, call.strong) {
+                (true, true) => OF_STRONG_READS,
+                (true, false) => OF_EVENTUAL_READS,
+                (false, _) => OF_WRITES,
+            };
+            cases.extend(faults.iter().map(|fault| (route, prepare, call.what.clone(), n, *fault)));
         }
     }
     let rows = stream::iter(cases).map(|(route, prepare, call, n, fault)| async move {
@@ -302,9 +447,9 @@ async fn every_fault_of_every_call_of_every_route_is_a_documented_answer_and_the
     });
     let mut rows: Vec<_> = rows.buffer_unordered(8).collect().await;
     rows.sort_by(|a, b| (a.0, &a.1, format!("{:?}", a.2)).cmp(&(b.0, &b.1, format!("{:?}", b.2))));
-    println!("{:<28} {:<22} {:<14} {:<28} next", "route", "call", "fault", "answer");
+    println!("{:<40} {:<22} {:<14} {:<28} next", "route", "call", "fault", "answer");
     for (route, call, fault, seen) in &rows {
-        println!("{route:<28} {call:<22} {:<14} {:<28} {}", format!("{fault:?}"), seen.first, seen.next);
+        println!("{route:<40} {call:<22} {:<14} {:<28} {}", format!("{fault:?}"), seen.first, seen.next);
     }
     assert!(rows.len() > 250, "{} rows", rows.len());
     for (route, call, fault, seen) in &rows {

@@ -23,7 +23,8 @@ async fn call(mfa: &Arc<TestBundle>, login: &Login, method: Method, path: &str, 
         return login.verify_trusted("mfat_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await;
     }
     let body = if method == Method::GET { Vec::new() } else { good_body(path, device, mfa).to_string().into_bytes() };
-    login.call(method, &path.replace("{deviceId}", &device.device_id), body).await
+    let path = path.replace("{deviceId}", &device.device_id).replace("{id}", "AAAAAAAAAAAAAAAAAAAAAA");
+    login.call(method, &path, body).await
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use mfa_tests::{Answer, Login, TestBundle};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::errors::one_of_each;
+
 const RSA_PRIVATE: &str = include_str!("keys/rsa.pem");
 const EC_PRIVATE: &str = include_str!("keys/ec.pem");
 const ED_PRIVATE: &str = include_str!("keys/ed.pem");
@@ -102,6 +104,19 @@ async fn a_configured_set_checks_tokens_by_the_key_that_they_name() {
     let two = configured(&[("MFA_JWT_KEY_SET", &set(&["a", "b"]).to_string())]).await;
     status(&two, Some("b")).await.assert_ok();
     status(&two, None).await.assert_problem(401, "INVALID_TOKEN");
+}
+
+#[tokio::test]
+async fn a_set_that_cannot_be_fetched_is_a_503_on_every_route_that_checks_a_login() {
+    let server = KeyServer::start(&set(&["a"])).await;
+    server.answers(StatusCode::BAD_GATEWAY, "");
+    let mfa = server.bundle().await;
+    let alice = Login::with_token(&mfa, token(&mfa, Some("a")));
+    let mut answers = one_of_each(&mfa, &alice, "mfa_x.0.x").await;
+    answers.pop().expect("of refresh-token").assert_problem(401, "REFRESH_TOKEN_INVALID");
+    for answer in answers {
+        answer.assert_problem(503, "SERVICE_UNAVAILABLE");
+    }
 }
 
 #[tokio::test]

@@ -20,9 +20,14 @@ use proptest::{
 use serde_json::{Value, json};
 
 const USERS: [&str; 2] = ["alice", "bob"];
+/// Alice's. Bob has none: nothing but authenticators.
+const EMAIL: &str = "alice@example.com";
+const PHONE: &str = "+442079460018";
 /// The owner's two logins, and the intruder's.
 const LOGINS: usize = 3;
 const INTRUDER: usize = 2;
+/// Longer than trust lasts, and than any lock level or strike is remembered.
+const MONTH: u64 = 31 * 86_400;
 
 /// What somebody does.
 #[derive(Clone, Debug)]
@@ -34,7 +39,9 @@ enum Act {
     Toggle {
         on: bool,
     },
-    Challenge,
+    Challenge {
+        sms: bool,
+    },
     VerifySent {
         right: bool,
         trust: bool,
@@ -60,6 +67,14 @@ enum Act {
     Reset {
         set: usize,
         code: usize,
+    },
+    /// What nobody was given.
+    WrongRecovery {
+        reset: bool,
+    },
+    /// Something of the other user's.
+    Foreign {
+        what: usize,
     },
     Refresh {
         session: usize,
@@ -99,7 +114,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Act::OpenSetup),
         3 => any::<bool>().prop_map(|right| Act::Confirm { right }),
         2 => prop::bool::weighted(0.75).prop_map(|on| Act::Toggle { on }),
-        2 => Just(Act::Challenge),
+        2 => any::<bool>().prop_map(|sms| Act::Challenge { sms }),
         3 => any::<(bool, bool)>().prop_map(|(right, trust)| Act::VerifySent { right, trust }),
         6 => (0..3_usize, -2..3_i64, prop::bool::weighted(0.6), any::<bool>())
             .prop_map(|(device, offset, right, trust)| Act::VerifyTotp { device, offset, right, trust }),
@@ -108,6 +123,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Act::Generate),
         2 => (0..2_usize, 0..3_usize).prop_map(|(set, code)| Act::Recover { set, code }),
         1 => (0..2_usize, 0..3_usize).prop_map(|(set, code)| Act::Reset { set, code }),
+        1 => any::<bool>().prop_map(|reset| Act::WrongRecovery { reset }),
+        2 => (0..6_usize).prop_map(|what| Act::Foreign { what }),
         3 => (0..4_usize, 0..3_usize).prop_map(|(session, back)| Act::Refresh { session, back }),
         2 => (0..4_usize).prop_map(|trust| Act::VerifyTrusted { trust }),
         1 => Just(Act::Revoke),
@@ -117,10 +134,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Trouble::LostRace),
         1 => Just(Trouble::LostAnswer),
         2 => Just(Trouble::Twice),
-        1 => (0..5_usize, any::<bool>()).prop_map(|(call, after)| Trouble::Death { call, after }),
+        1 => (0..7_usize, any::<bool>()).prop_map(|(call, after)| Trouble::Death { call, after }),
     ];
     prop_oneof![
-        1 => prop::sample::select(vec![1_u64, 8, 31, 60, 120, 400, 901, 3700]).prop_map(Step::Wait),
+        1 => prop::sample::select(vec![1_u64, 8, 31, 60, 120, 400, 901, 3700, 46_800, MONTH]).prop_map(Step::Wait),
         5 => (0..USERS.len(), 0..LOGINS, act, trouble)
             .prop_map(|(user, login, act, trouble)| Step::Do { user, login, act, trouble }),
     ]
@@ -176,7 +193,10 @@ struct User {
     setups: Vec<Device>,
     devices: Vec<Device>,
     steps: BTreeMap<String, u64>,
-    codes: [Option<(String, u64)>; LOGINS],
+    /// The code that each login has outstanding, until when, and by which method it came.
+    codes: [Option<(String, u64, &'static str)>; LOGINS],
+    /// When codes were sent.
+    sends: Vec<u64>,
     spent: BTreeSet<String>,
     sets: Vec<Vec<String>>,
     sessions: Vec<Session>,
@@ -196,6 +216,10 @@ struct World {
     serial: u32,
     /// Whether the next request is sent twice.
     twice: bool,
+    /// How the step's last request was answered: `None` where the process died over it, 0 where there was none.
+    status: Option<u16>,
+    /// The device that it was to remove.
+    removed: Option<String>,
     /// The table as the last step left it.
     table: Vec<Value>,
     /// How often each thing was answered with what: shows that the test looked at something.
@@ -205,9 +229,10 @@ struct World {
 impl World {
     async fn new() -> Self {
         let mfa = TestBundle::start().await;
-        let users =
-            USERS.iter().map(|name| User::new(mfa.user(name).with_email(&format!("{name}@example.com")))).collect();
-        Self { mfa, users, serial: 0, twice: false, table: Vec::new(), seen: BTreeMap::new() }
+        let people = [mfa.user(USERS[0]).with_email(EMAIL).with_phone(PHONE), mfa.user(USERS[1])];
+        let users = people.into_iter().map(User::new).collect();
+        let (table, seen) = (Vec::new(), BTreeMap::new());
+        Self { mfa, users, serial: 0, twice: false, status: Some(0), removed: None, table, seen }
     }
 
     fn now(&self) -> u64 {
@@ -218,6 +243,10 @@ impl World {
         let Step::Do { user, login, act, trouble } = step else {
             if let Step::Wait(seconds) = step {
                 self.mfa.advance(*seconds);
+                for of in self.users.iter_mut().filter(|_| *seconds == MONTH) {
+                    // Locks and strikes are forgotten by then; a row is not.
+                    of.wrong = of.row.1;
+                }
             }
             return;
         };
@@ -232,6 +261,7 @@ impl World {
                 self.mfa.wrapper.break_call("", *call, fault);
             }
         }
+        self.status = Some(0);
         self.act(*user, *login, act).await;
         self.mfa.wrapper.mend();
         self.twice = false;
@@ -283,6 +313,7 @@ impl World {
             answer = request => Some(answer),
             () = self.mfa.wrapper.hung() => None,
         };
+        self.status = answer.as_ref().map(|answer| answer.status);
         let shown = answer.as_ref().map_or("died".to_owned(), |answer| answer.code().unwrap_or("200").to_owned());
         *self.seen.entry(format!("{what}: {shown}")).or_insert(0) += 1;
         if let Some(answer) = &answer {
@@ -296,7 +327,7 @@ impl World {
             Act::OpenSetup => self.open_setup(user, login).await,
             Act::Confirm { right } => self.confirm(user, login, right).await,
             Act::Toggle { on } => self.toggle(user, login, on).await,
-            Act::Challenge => self.challenge(user, login).await,
+            Act::Challenge { sms } => self.challenge(user, login, if sms { "sms" } else { "email" }).await,
             Act::VerifySent { right, trust } => self.verify_sent(user, login, right, trust).await,
             Act::VerifyTotp { device, offset, right, trust } => {
                 self.verify_totp(user, login, device, (offset, right, trust)).await;
@@ -310,6 +341,8 @@ impl World {
             Act::Generate => self.generate(user, login).await,
             Act::Recover { set, code } => self.recover(user, login, set, code).await,
             Act::Reset { set, code } => self.reset(user, login, set, code).await,
+            Act::WrongRecovery { reset } => self.wrong_recovery(user, login, reset).await,
+            Act::Foreign { what } => self.foreign(user, login, what).await,
             Act::Refresh { session, back } => self.refresh(user, session, back).await,
             Act::VerifyTrusted { trust } => self.verify_trusted(user, login, trust).await,
             Act::Revoke => self.revoke(user, login).await,
@@ -393,9 +426,9 @@ impl World {
         self.users[user].certain &= answer.is_some();
     }
 
-    async fn challenge(&mut self, user: usize, login: usize) {
+    async fn challenge(&mut self, user: usize, login: usize, method: &'static str) {
         let received = self.mfa.inbox.received();
-        let answer = self.send(user, login, Method::POST, "/auth/mfa/challenge", json!({ "method": "email" })).await;
+        let answer = self.send(user, login, Method::POST, "/auth/mfa/challenge", json!({ "method": method })).await;
         let (now, of) = (self.now(), &mut self.users[user]);
         if let Some(answer) = &answer {
             of.assert_lock(answer, now);
@@ -405,20 +438,24 @@ impl World {
         assert!(answer.is_none_or(|answer| (answer.status == 200) == sent), "told otherwise than sent");
         if sent {
             let message = self.mfa.inbox.messages().pop().expect("a message");
-            assert_eq!(message.to, format!("{}@example.com", USERS[user]));
-            of.codes[login] = Some((message.code.expect("a code"), now + 300));
+            assert_eq!((user, message.to.as_str()), (0, if method == "sms" { PHONE } else { EMAIL }));
+            of.codes[login] = Some((message.code.expect("a code"), now + 300, method));
+            let within = |span: u64| of.sends.iter().filter(|at| **at + span > now).count();
+            assert!(within(30) < 1 && within(600) < 5 && within(3600) < 10, "sent too often: {:?}", of.sends);
+            of.sends.push(now);
         }
         of.certain &= lived;
     }
 
     async fn verify_sent(&mut self, user: usize, login: usize, right: bool, trust: bool) {
         if self.users[user].codes[login].is_none() {
-            self.challenge(user, login).await;
+            self.challenge(user, login, "email").await;
         }
+        let Some((code, until, method)) = self.users[user].codes[login].clone() else { return };
         // The intruder does not read the owner's mail.
-        let Some((code, until)) = self.users[user].codes[login].clone().filter(|_| login != INTRUDER) else { return };
+        let right = right && login != INTRUDER;
         let otp = if right { code.clone() } else { other_than(&code) };
-        let body = json!({ "method": "email", "otp": otp, "trustDevice": trust });
+        let body = json!({ "method": method, "otp": otp, "trustDevice": trust });
         let answer = self.send(user, login, Method::POST, "/auth/mfa/verify", body).await;
         let (now, of) = (self.now(), &mut self.users[user]);
         let was_spent = of.spent.contains(&code);
@@ -506,6 +543,7 @@ impl World {
 
     async fn remove(&mut self, user: usize, login: usize, device: usize) {
         let Some(id) = pick(&self.users[user].devices, device).map(|device| device.id.clone()) else { return };
+        self.removed = Some(id.clone());
         let answer = self.send(user, login, Method::DELETE, &format!("/auth/mfa/devices/{id}"), Value::Null).await;
         self.assert_gate(user, login, answer.as_ref());
         self.users[user].certain &= answer.is_some();
@@ -560,6 +598,52 @@ impl World {
             Some(answer) => of.assert_may_refuse(set, &text, answer),
             None => of.died_over_recovery(),
         }
+    }
+
+    async fn wrong_recovery(&mut self, user: usize, login: usize, reset: bool) {
+        let path = if reset { "/auth/mfa/reset-totp" } else { "/auth/mfa/verify-recovery-code" };
+        let body = json!({ "code": "0000-0000-0000-0000-0000-0000" });
+        let answer = self.send(user, login, Method::POST, path, body).await;
+        assert!(answer.is_none_or(|answer| answer.status != 200), "a code that nobody was given");
+        self.users[user].certain &= self.status.is_some();
+    }
+
+    /// Uses what is the other user's. That nothing of theirs changes, `play` sees.
+    async fn foreign(&mut self, user: usize, login: usize, what: usize) {
+        let now = self.now();
+        let other = &self.users[1 - user];
+        let keys = &self.mfa.bundle.keys;
+        let post = |path: &str, body: Value| Some((Method::POST, format!("/auth/mfa/{path}"), body));
+        let request = match what {
+            0 => other.devices.first().map(|of| (Method::DELETE, format!("/auth/mfa/devices/{}", of.id), Value::Null)),
+            1 => other.setups.last().and_then(|of| {
+                post("verify-totp-setup", json!({ "otp": totp_code(&of.secret, now), "secret": of.secret }))
+            }),
+            2 => other
+                .codes
+                .iter()
+                .flatten()
+                .next()
+                .and_then(|(code, _, method)| post("verify", json!({ "otp": code, "method": method }))),
+            3 => other.devices.first().and_then(|of| {
+                post("verify", json!({ "otp": totp_code(&of.secret, now), "method": "totp", "deviceId": of.id }))
+            }),
+            4 => other.trusts.first().map(|of| {
+                let token = mfa::domain::trust::TrustToken::parse(&of.token).expect("a token");
+                let id = keys.trust_id(keys.user_id(USERS[1 - user]), &token);
+                (Method::DELETE, format!("/auth/mfa/trusted-devices/{id}"), Value::Null)
+            }),
+            _ => other.sets.first().and_then(|of| post("reset-totp", json!({ "code": of[0] }))),
+        };
+        let Some((method, path, body)) = request else { return };
+        let answer = self.send(user, login, method, &path, body).await;
+        let of = &mut self.users[user];
+        of.certain &= answer.is_some();
+        let guessed = |code| matches!(code, "MFA_CODE_INVALID" | "VERIFICATION_CODE_INVALID");
+        if answer.as_ref().is_none_or(|answer| answer.code().is_some_and(guessed)) {
+            of.wrong_code(now, false);
+        }
+        assert!(answer.is_none_or(|answer| answer.status != 200), "{path} of another");
     }
 
     async fn refresh(&mut self, user: usize, session: usize, back: usize) {
@@ -642,15 +726,41 @@ impl World {
         let status = self.users[user].person.login().status().await;
         let (now, of) = (self.now(), &mut self.users[user]);
         let devices = status["totpDevices"].as_array().expect("devices").iter();
-        let verified: BTreeSet<_> =
-            devices.filter(|device| device["verified"] == true).map(|device| device["id"].to_string()).collect();
-        of.devices.retain(|device| verified.contains(&format!("\"{}\"", device.id)));
-        assert!(of.devices.len() <= 5);
+        let verified = devices
+            .filter(|device| device["verified"] == true)
+            .filter_map(|device| device["id"].as_str())
+            .map(ToOwned::to_owned);
+        let verified: BTreeSet<_> = verified.collect();
         let enabled = status["isEnabled"] == true;
+        let (done, died) = (self.status == Some(200), self.status.is_none());
+        for gone in of.devices.iter().filter(|device| !verified.contains(&device.id)) {
+            let may_go = match act {
+                Act::Remove { .. } => Some(&gone.id) == self.removed.as_ref(),
+                Act::Toggle { on } => *on && gone.by.is_some_and(|by| by != login),
+                Act::Reset { .. } => true,
+                // It had died before the device was one.
+                Act::Confirm { .. } => died,
+                _ => false,
+            };
+            assert!(may_go && (done || died), "{act:?} took a device away, and was answered {:?}", self.status);
+        }
+        of.devices.retain(|device| verified.contains(&device.id));
+        assert_eq!(of.devices.len(), verified.len(), "{act:?} brought a device");
+        assert!(of.devices.len() <= 5);
         if enabled != of.enabled {
-            let may_switch = matches!(act, Act::Toggle { .. } | Act::Reset { .. });
-            assert!(may_switch, "{act:?} switched MFA {enabled}");
+            let may_switch = match act {
+                Act::Toggle { on } => *on == enabled,
+                Act::Reset { .. } => !enabled,
+                _ => false,
+            };
+            assert!(may_switch && (done || died), "{act:?} switched MFA {enabled}, and was answered {:?}", self.status);
             of.switched(login, enabled, now);
+        }
+        match act {
+            Act::Toggle { on } if done => assert_eq!(enabled, *on, "told otherwise"),
+            Act::Reset { .. } if done => assert!(!enabled && verified.is_empty(), "started over with something left"),
+            Act::Remove { .. } if done => assert!(self.removed.as_ref().is_none_or(|id| !verified.contains(id))),
+            _ => {}
         }
         of.enabled = enabled;
         if enabled && matches!(act, Act::Remove { .. }) {
@@ -708,6 +818,7 @@ impl User {
             devices: Vec::new(),
             steps: BTreeMap::new(),
             codes: [const { None }; LOGINS],
+            sends: Vec::new(),
             spent: BTreeSet::new(),
             sets: Vec::new(),
             sessions: Vec::new(),
@@ -765,14 +876,15 @@ impl User {
         self.locked_at.is_some_and(|at| now < at + 900)
     }
 
-    /// Fewer than five in a row since ever, and fewer than fifteen in all, lock nobody.
+    /// Fewer than five since ever lock nobody.
     fn is_surely_open(&self) -> bool {
         self.row.1 < 5 && self.wrong < 5
     }
 
     fn assert_lock(&self, answer: &Answer, now: u64) {
         let locked = answer.code() == Some("ACCOUNT_LOCKED");
-        let gate = answer.code() == Some("MFA_REQUIRED") || answer.code() == Some("MFA_DEVICE_LIMIT_REACHED");
+        let before = ["MFA_REQUIRED", "MFA_DEVICE_LIMIT_REACHED", "MFA_METHOD_NOT_AVAILABLE"];
+        let gate = answer.code().is_some_and(|code| before.contains(&code));
         assert!(locked || gate || !self.must_be_locked(now), "judged while locked: {}", answer.body);
         assert!(!(locked && self.is_surely_open()), "locked after {} wrong answers", self.wrong);
     }
@@ -845,8 +957,10 @@ fn prelude() -> Vec<Step> {
         Act::Generate,
         Act::VerifySent { right: true, trust: true },
     ];
-    let step = |act| Step::Do { user: 0, login: 0, act, trouble: Trouble::None };
-    acts.into_iter().map(step).chain([Step::Wait(31)]).collect()
+    let step = |user, act| Step::Do { user, login: 0, act, trouble: Trouble::None };
+    let alices = acts.into_iter().map(|act| step(0, act));
+    let bobs = [Act::Confirm { right: true }, Act::Toggle { on: true }].into_iter().map(|act| step(1, act));
+    alices.chain(bobs).chain([Step::Wait(31)]).collect()
 }
 
 fn other_than(code: &str) -> String {

@@ -143,6 +143,8 @@ async fn a_refresh_token_is_no_bearer_token_and_an_access_token_no_refresh_token
     };
     status(first.text("refreshToken")).await.assert_problem(401, "INVALID_TOKEN");
     status(first.text("accessToken")).await.assert_ok();
+    // Longer than any refresh token.
+    mfa.refresh(&first.text("accessToken")).await.assert_problem(400, "INVALID_INPUT");
 }
 
 #[tokio::test]

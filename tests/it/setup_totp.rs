@@ -106,7 +106,23 @@ async fn a_sixth_device_is_refused() {
 }
 
 #[tokio::test]
+async fn a_setup_from_before_the_fifth_device_is_not_confirmed_either() {
+    let mfa = TestBundle::start().await;
+    let alice = mfa.user("alice").login();
+    for _ in 0..4 {
+        alice.enrol().await;
+    }
+    let (fifth, sixth) = (alice.open_authenticator().await, alice.open_authenticator().await);
+    alice.confirm(&fifth.code(&mfa), &fifth.secret).await.assert_ok();
+    alice.confirm(&sixth.code(&mfa), &sixth.secret).await.assert_problem(409, "MFA_DEVICE_LIMIT_REACHED");
+    let devices = alice.devices().await;
+    assert_eq!(devices.as_array().expect("devices").iter().filter(|device| device["verified"] == true).count(), 5);
+}
+
+#[tokio::test]
 async fn where_totp_is_not_offered_there_is_no_setup() {
     let mfa = TestBundle::start_with(&[("MFA_METHODS", "email")]).await;
-    mfa.user("alice").login().setup().await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    let alice = mfa.user("alice").login();
+    alice.setup().await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    alice.confirm("123456", "JBSWY3DPEHPK3PXP").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
 }

@@ -131,15 +131,21 @@ async fn a_code_is_bound_to_user_login_method_and_destination() {
 async fn the_fifth_wrong_code_locks_and_a_resend_changes_nothing() {
     let mfa = TestBundle::start().await;
     let alice = alice(&mfa);
-    let mut judged = 0;
-    for n in 0..100_u32 {
+    let mut judged = Vec::new();
+    for turn in 1..=100_u32 {
+        mfa.advance(120);
         alice.challenge("email").await;
-        let wrong = format!("{n:06}");
-        judged += u32::from(alice.verify("email", &wrong).await.code() == Some("VERIFICATION_CODE_INVALID"));
+        let code = mfa.inbox.messages().pop().and_then(|message| message.code).expect("a code");
+        let answer = alice.verify("email", &wrong_but_not(&code, turn)).await;
+        if answer.code() == Some("VERIFICATION_CODE_INVALID") {
+            judged.push(turn);
+        } else {
+            answer.assert_problem(429, "ACCOUNT_LOCKED");
+        }
     }
-    assert_eq!(judged, 5);
-    let answer = alice.verify("email", "123456").await.assert_problem(429, "ACCOUNT_LOCKED");
-    assert_eq!(answer.retry_after(), Some(900));
+    // Five; then one each time that a lock is over: of 15 minutes, of 30, of 60.
+    assert_eq!(judged, [1, 2, 3, 4, 5, 13, 28, 58]);
+    assert_eq!(mfa.inbox.received(), 8, "each time with a code that was just sent");
 }
 
 #[tokio::test]

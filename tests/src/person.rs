@@ -58,7 +58,7 @@ impl Person {
         self
     }
 
-    /// Signs in: a token of one day with a session of its own, unless the claims say otherwise.
+    /// Signs in: a token of a year with a session of its own, unless the claims say otherwise.
     pub fn login(&self) -> Login {
         let mut claims = self.claims.clone();
         let session = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();

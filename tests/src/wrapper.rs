@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     sync::{Notify, Semaphore},
+    time::Instant,
 };
 
 /// Stands in front of `DynamoDB`, SES and SNS, notes every call, and breaks those that it is told to.
@@ -45,6 +46,7 @@ struct Plan {
     broken: Option<(Bytes, Fault)>,
     /// The first answer to each eventual read since the wrapper was told to remember.
     remembered: Option<HashMap<String, Value>>,
+    trips: Option<Trips>,
 }
 
 /// One call that went through.
@@ -139,11 +141,39 @@ impl Wrapper {
         self.lock().remembered = Some(HashMap::new());
     }
 
+    /// From now on holds each call to `DynamoDB` until no other comes beside it, and so sees how many round trips there are.
+    pub fn count_trips(&self) {
+        self.lock().trips = Some(Trips { count: 0, last: Instant::now(), gathers: false });
+    }
+
+    /// The round trips since the last time this was asked: calls that were made side by side are one.
+    pub fn take_trips(&self) -> usize {
+        self.lock().trips.as_mut().map_or(0, |trips| std::mem::take(&mut trips.count))
+    }
+
+    /// Waits until nobody else calls beside this one.
+    async fn gather(&self) {
+        const BESIDE: Duration = Duration::from_millis(30);
+        if let Some(trips) = &mut self.lock().trips {
+            trips.count += usize::from(!trips.gathers);
+            trips.gathers = true;
+            trips.last = Instant::now();
+        }
+        loop {
+            let last = self.lock().trips.as_ref().map(|trips| trips.last);
+            let Some(last) = last.filter(|last| last.elapsed() < BESIDE) else { break };
+            tokio::time::sleep_until(last + BESIDE).await;
+        }
+        if let Some(trips) = &mut self.lock().trips {
+            trips.gathers = false;
+        }
+    }
+
     /// Breaks nothing any more.
     pub fn mend(&self) {
         let mut plan = self.lock();
         let calls = std::mem::take(&mut plan.calls);
-        *plan = Plan { calls, arrived: plan.arrived, open: plan.open, ..Plan::default() };
+        *plan = Plan { calls, arrived: plan.arrived, open: plan.open, trips: plan.trips.take(), ..Plan::default() };
     }
 
     /// The calls since the last time this was asked.
@@ -191,6 +221,9 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
         forward.wrapper.released.notified().await;
     }
     let open = Open::new(&forward.wrapper);
+    if service == Service::DynamoDb {
+        forward.wrapper.gather().await;
+    }
 
     match fault {
         Some(Fault::Error) => return problem(service, 500, "InternalServerError"),
@@ -216,6 +249,14 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
     response.headers_mut().remove("content-length");
     response.headers_mut().remove("transfer-encoding");
     response
+}
+
+/// How calls go together.
+struct Trips {
+    count: usize,
+    last: Instant,
+    /// Whether one more call belongs to the last round trip.
+    gathers: bool,
 }
 
 /// A call that is being answered.
