@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Counts the instructions of a cold start: the release binary of `status`, from its start until its first answer to a
-fake Lambda, with one call over TLS to a fake DynamoDB, under valgrind. Fails above 10 million.
+fake Lambda, with its calls over TLS to a fake DynamoDB, under valgrind. Fails above 10 million.
 
 The entropy that .cargo/config.toml switches off costs 470 million, and shows in TLS handshakes alone.
 """

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// The endpoint.
 pub struct Status;
 
-/// The contract's `MfaStatus`.
+/// `MfaStatus` of docs/openapi.yaml.
 #[expect(clippy::struct_excessive_bools, reason = "the contract's fields")]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

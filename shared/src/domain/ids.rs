@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
-/// Declares an opaque identifier of a fixed number of bytes, stored as a binary attribute.
+/// Declares an opaque identifier of a fixed number of bytes; as an attribute it is binary.
 macro_rules! bytes_id {
     ($(#[$meta:meta])* $name:ident, $len:literal) => {
         $(#[$meta])*
@@ -71,7 +71,7 @@ bytes_id!(
     RecoveryTag, 32
 );
 
-/// Keyed hash of a user's `sub`: the user's name in the table, in the log and nowhere else.
+/// Keyed hash of a user's `sub`: the user's name in the table and in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserId(pub [u8; 16]);
 

@@ -13,7 +13,7 @@ use super::{
 pub struct Ledger {
     /// Raised by every commit; each is conditional on the one that it was decided from.
     pub version: u64,
-    /// Raised when MFA is switched on or off. Proofs carry it.
+    /// Raised when MFA is switched on or off, a recovery code is used, and by a reset. Proofs carry it.
     pub epoch: u64,
     /// Whether the user switched MFA on.
     pub enabled: bool,

@@ -6,11 +6,11 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Every number and switch that a rule goes by. What an operator may set is a field, the rest is a constant.
+/// The numbers and switches that the rules go by. What an operator may set is a field, the rest is a constant.
 #[expect(clippy::struct_excessive_bools, reason = "each is one switch of the operator's")]
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Whether MFA is offered at all. Off: every route but `status` answers 403.
+    /// Whether MFA is offered at all. Off: every route but `status` and `jwks` answers 403.
     ///
     /// Defaults to `true`.
     pub enabled: bool,
@@ -205,10 +205,10 @@ impl Policy {
     /// Trusted devices of a user; the oldest goes. Requests at once may leave some more.
     pub const MAX_TRUSTED_DEVICES: usize = 10;
 
-    /// How often a commit that lost its race is decided again.
+    /// How often a commit is tried whose race is lost.
     pub const COMMIT_TRIES: u32 = 8;
 
-    /// Bounds of the random pause before it is.
+    /// Bounds of the random pause before it is tried again.
     pub const COMMIT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(80));
 
     /// What `Retry-After` says when every try lost.

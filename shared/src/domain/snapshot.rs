@@ -83,7 +83,7 @@ impl Snapshot {
     }
 }
 
-/// The item of a device: immutable data, never authority.
+/// The item of a device: data, never authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceRecord {
     /// Its id.

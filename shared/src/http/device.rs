@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use crate::domain::{Method, Snapshot, Timestamp, listing};
 
-/// The contract's `MfaDevice`.
+/// `MfaDevice` of docs/openapi.yaml.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MfaDevice {
@@ -15,7 +15,7 @@ pub struct MfaDevice {
     created_at: String,
 }
 
-/// The user's devices as the contract shows them.
+/// The user's devices as clients see them.
 #[must_use]
 pub fn devices(snapshot: &Snapshot, now: Timestamp) -> Vec<MfaDevice> {
     listing::devices(snapshot, now)

@@ -25,7 +25,7 @@ pub struct LogLine {
     /// The keyed hash of the user, the same as in the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Milliseconds from the first byte read to the answer.
+    /// Milliseconds from the request's arrival at the pipeline to the answer.
     pub duration_ms: u64,
 }
 

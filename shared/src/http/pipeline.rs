@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Call, Endpoint, Fields, LogLine, Problem, ReadBody, Who, source};
 use crate::{Bundle, domain::Timestamp};
 
-/// The largest body that is read, in bytes: no route needs a tenth of it.
+/// The largest body that is read, in bytes: no route needs a quarter of it.
 const MAX_BODY: usize = 8 * 1024;
 
 /// A request as any host hands it over. Holds secrets: it cannot be printed.

@@ -171,7 +171,7 @@ pub(super) struct Answer {
     pub(super) authenticate: Option<Cow<'static, str>>,
 }
 
-/// The contract's error body.
+/// `Error` of docs/openapi.yaml.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorBody {

@@ -1,4 +1,4 @@
-//! `USER#<user>` / `MFA#DEVICE#<uuid>`: a device, open or confirmed. Immutable data; only the ledger makes it count.
+//! `USER#<user>` / `MFA#DEVICE#<uuid>`: a device, open or confirmed. Its secret never changes; only the ledger makes it count.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
