@@ -55,9 +55,10 @@ pub(crate) fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttp
 /// Short time-outs: a person is waiting.
 pub(crate) fn timeouts(aws: &AwsConfig) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(aws.timeout.min(Duration::from_secs(1)).max(aws.timeout / 2))
+        // Shorter than the attempt: so it is known that nothing was sent.
+        .connect_timeout(aws.timeout / 2)
         .operation_attempt_timeout(aws.timeout)
-        // Retries included: a route makes up to four calls, and must answer before Lambda ends it.
+        // Retries included: a route makes some calls one after the other, and must answer before Lambda ends it.
         .operation_timeout(aws.timeout.mul_f32(1.5))
         .build()
 }
