@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use lambda_http::http::{HeaderMap, Method};
-use mfa_tests::{Answer, Call, Fault, Login, TestBundle};
+use mfa_tests::{Answer, Call, Fault, Login, TestBundle, wrong_code};
 use serde_json::{Value, json};
 
 use crate::contract::allowed_calls;
@@ -114,7 +114,7 @@ fn routes() -> Vec<(&'static str, Prepare)> {
             async move {
                 let alice = alice(&mfa);
                 let open = alice.open_authenticator().await;
-                let body = json!({ "otp": other_than(&open.code(&mfa)), "secret": open.secret });
+                let body = json!({ "otp": wrong_code(&open.code(&mfa), 0), "secret": open.secret });
                 posting(&alice, "/auth/mfa/verify-totp-setup", body)
             }
             .boxed()
@@ -147,7 +147,7 @@ fn routes() -> Vec<(&'static str, Prepare)> {
         ("verify e-mail, wrong", |mfa| {
             async move {
                 let alice = alice(&mfa);
-                let otp = other_than(&alice.receive_code("email").await);
+                let otp = wrong_code(&alice.receive_code("email").await, 0);
                 posting(&alice, "/auth/mfa/verify", json!({ "method": "email", "otp": otp }))
             }
             .boxed()
@@ -358,11 +358,6 @@ async fn run(prepare: Prepare, broken: Option<(&str, usize, Fault)>) -> (Outcome
     let ledger = mfa.items("MFA#LEDGER").await.pop().unwrap_or_default();
     let wrong = ledger["failures"]["M"]["row"]["N"].as_str().map_or(0, |row| row.parse().expect("a number"));
     (Outcome { first: shown(&first), next: shown(&next), before, after, wrong }, calls)
-}
-
-fn other_than(code: &str) -> String {
-    let number: u32 = code.parse().expect("digits");
-    format!("{:06}", (number + 1) % 1_000_000)
 }
 
 fn shown(answer: &Answer) -> String {

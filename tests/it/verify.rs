@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use mfa_tests::{Answer, Login, TestBundle, claims_of};
+use mfa_tests::{Answer, Login, TestBundle, claims_of, wrong_code};
 use serde_json::json;
 
 fn alice(mfa: &Arc<TestBundle>) -> Login {
@@ -132,11 +132,11 @@ async fn the_fifth_wrong_code_locks_and_a_resend_changes_nothing() {
     let mfa = TestBundle::start().await;
     let alice = alice(&mfa);
     let mut judged = Vec::new();
-    for turn in 1..=100_u32 {
+    for turn in 1..=100 {
         mfa.advance(120);
         alice.challenge("email").await;
         let code = mfa.inbox.messages().pop().and_then(|message| message.code).expect("a code");
-        let answer = alice.verify("email", &wrong_but_not(&code, turn)).await;
+        let answer = alice.verify("email", &wrong_code(&code, turn)).await;
         if answer.code() == Some("VERIFICATION_CODE_INVALID") {
             judged.push(turn);
         } else {
@@ -155,10 +155,7 @@ async fn the_budget_is_one_for_all_factors_logins_and_routes() {
     let by_mail = alice(&mfa);
     let by_mail_code = by_mail.receive_code("email").await;
     for n in 0..2 {
-        by_mail
-            .verify("email", &wrong_but_not(&by_mail_code, n))
-            .await
-            .assert_problem(400, "VERIFICATION_CODE_INVALID");
+        by_mail.verify("email", &wrong_code(&by_mail_code, n)).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
     }
     for n in 0..3 {
         alice(&mfa).verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
@@ -168,11 +165,6 @@ async fn the_budget_is_one_for_all_factors_logins_and_routes() {
     alice(&mfa).verify("totp", &next).await.assert_problem(429, "ACCOUNT_LOCKED");
     mfa.advance(870);
     alice(&mfa).verify("totp", &authenticator.code(&mfa)).await.assert_ok();
-}
-
-fn wrong_but_not(code: &str, n: u32) -> String {
-    let number: u32 = code.parse().expect("digits");
-    format!("{:06}", (number + 1 + n) % 1_000_000)
 }
 
 #[tokio::test]

@@ -18,5 +18,5 @@ mod wrapper;
 
 pub use answer::Answer;
 pub use bundle::{START, TestBundle};
-pub use person::{Authenticator, Login, Person, claims_of, totp_code};
+pub use person::{Authenticator, Login, Person, claims_of, totp_code, wrong_code};
 pub use wrapper::{Call, Fault, Wrapper};

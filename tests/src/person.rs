@@ -246,6 +246,12 @@ pub fn totp_code(secret: &str, unix_seconds: u64) -> String {
     Builder::new().with_secret(secret).build_noncompliant().generate(unix_seconds).to_string()
 }
 
+/// Six digits that are not `right`; another `n` gives others.
+pub fn wrong_code(right: &str, n: usize) -> String {
+    let right: usize = right.parse().expect("digits");
+    format!("{:06}", (right + 1 + n) % 1_000_000)
+}
+
 /// What a token says, unchecked.
 pub fn claims_of(token: &str) -> Map<String, Value> {
     let payload = token.split('.').nth(1).expect("a payload");
