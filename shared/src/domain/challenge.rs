@@ -47,7 +47,7 @@ pub fn announce(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Decisio
         return Decision::refuse(Refusal::RateLimited { retry_at });
     }
     let until = cx.now.plus(cx.policy.code_lifetime);
-    let previous = ledger.codes.iter().find(|code| code.login == cx.caller.login).cloned();
+    let previous = ledger.code_of(cx.caller.login).cloned();
     if let Err(retry_at) = ledger.announce(SentCode { id: order.id, login: cx.caller.login, until }, cx.now) {
         return Decision::refuse(Refusal::RateLimited { retry_at });
     }
