@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds three functions as they are deployed, but for this machine's processor, and the local server, and shows their sizes; that each function holds
-# only what its endpoint uses; and that they run on Amazon Linux 2023, whose glibc is 2.34.
+# Builds three functions as they are deployed, but for this machine's processor, and the local server, and shows their
+# sizes; that each function holds only what its endpoint uses; and that they run on Amazon Linux 2023, whose glibc is 2.34.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
