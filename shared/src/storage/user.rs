@@ -171,19 +171,8 @@ impl Table {
                 }
                 Commit::Lost => Ok(Commit::Lost),
             };
-            match committed {
-                Ok(Commit::Done) => {
-                    self.delete_dropped(subject.user, &snapshot.ledger, &next, &beside).await;
-                    return outcome.map_err(Fault::Refused);
-                }
-                Ok(Commit::Lost) => {
-                    tries += 1;
-                    if tries >= Policy::COMMIT_TRIES {
-                        return Err(Refusal::Contended.into());
-                    }
-                    read = Read::Strong;
-                    pause().await?;
-                }
+            let committed = match committed {
+                Ok(committed) => committed,
                 // The answer may be all that was lost. If the ledger holds the commit, it counts.
                 Err(fault) => {
                     work.may_have_committed = true;
@@ -191,8 +180,21 @@ impl Table {
                     if !is_there {
                         return Err(fault);
                     }
+                    Commit::Done
+                }
+            };
+            match committed {
+                Commit::Done => {
                     self.delete_dropped(subject.user, &snapshot.ledger, &next, &beside).await;
                     return outcome.map_err(Fault::Refused);
+                }
+                Commit::Lost => {
+                    tries += 1;
+                    if tries >= Policy::COMMIT_TRIES {
+                        return Err(Refusal::Contended.into());
+                    }
+                    read = Read::Strong;
+                    pause().await?;
                 }
             }
         }
