@@ -87,6 +87,13 @@ pub enum Fault {
     TornLedger,
 }
 
+impl Fault {
+    /// Whether it ends with the call that it broke.
+    const fn is_for_one_call(self) -> bool {
+        matches!(self, Self::LoseOneAnswer | Self::LoseRace | Self::Hold)
+    }
+}
+
 impl Wrapper {
     /// In front of a `DynamoDB`, and of an SES and SNS that share an address.
     pub(crate) async fn start(dynamodb: &str, providers: &str) -> Self {
@@ -312,14 +319,14 @@ impl Forward {
         if let Some((broken, fault)) = plan.broken.clone()
             && broken == *body
         {
-            if matches!(fault, Fault::LoseOneAnswer | Fault::LoseRace | Fault::Hold) {
+            if fault.is_for_one_call() {
                 plan.broken = None;
             }
             return Some(fault);
         }
         let place = plan.faults.iter().position(|(prefix, _)| what.starts_with(prefix))?;
         let (_, fault) = plan.faults.get(place).cloned()?;
-        if matches!(fault, Fault::LoseOneAnswer | Fault::LoseRace | Fault::Hold) {
+        if fault.is_for_one_call() {
             plan.faults.remove(place);
         }
         Some(fault)
