@@ -104,6 +104,17 @@ async fn a_counter_whose_answer_was_lost_counts_once() {
 }
 
 #[tokio::test]
+async fn what_a_commit_dropped_is_deleted_also_where_its_answer_was_lost() {
+    let mfa = TestBundle::start().await;
+    let alice = alice(&mfa);
+    let device = alice.enrol().await;
+    mfa.wrapper.break_calls("PutItem MFA#LEDGER", Fault::LoseAnswer);
+    alice.remove(&device.device_id).await.assert_ok();
+    mfa.wrapper.mend();
+    assert!(mfa.items("MFA#DEVICE").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_set_up_replaced_meanwhile_is_no_outage() {
     let mfa = TestBundle::start().await;
     let alice = alice(&mfa);
