@@ -44,7 +44,7 @@ impl LocalClock {
 
     /// The same clock as the bundle wants it.
     #[must_use]
-    pub fn for_bundle(&self) -> Clock {
+    pub fn for_app(&self) -> Clock {
         let clock = self.clone();
         Clock::new(move || clock.now())
     }

@@ -10,7 +10,7 @@ use std::{
 
 use axum::http::{HeaderValue, Method};
 use clap::Parser;
-use mfa::{Bundle, config::Config, http::LogLine};
+use mfa::{App, config::Config, http::LogLine};
 use mfa_local::{LocalTable, Server, Services, StartServices, clock::LocalClock, environment, router};
 use tokio::net::TcpListener;
 
@@ -85,10 +85,10 @@ async fn run(options: Options) -> Result<(), String> {
         write_env_file(&options.env_file, &variables)?;
     }
 
-    let bundle = (!options.services_only).then(|| Bundle::new(config, clock.for_bundle()));
+    let app = (!options.services_only).then(|| App::new(config, clock.for_app()));
     let jwt_secret = variables.get("MFA_JWT_SECRET").cloned().unwrap_or_default();
     let app = router(Server {
-        bundle,
+        app,
         inbox: services.inbox,
         table,
         clock,

@@ -9,7 +9,7 @@ use axum::{
     routing::any,
 };
 use mfa::{
-    Bundle,
+    App,
     domain::Timestamp,
     http::{Incoming, LogLine, Served, serve_unknown},
     random,
@@ -24,7 +24,7 @@ const READ_AT_MOST: usize = 64 * 1024;
 /// What the router serves.
 pub struct Server {
     /// The bundle, or none where only the workbench is served.
-    pub bundle: Option<Bundle>,
+    pub app: Option<App>,
     /// What was sent.
     pub inbox: Inbox,
     /// The table, to look at.
@@ -45,7 +45,7 @@ pub struct Server {
 pub fn router(server: Server) -> Router {
     let log = server.log;
     let mut router = Router::new();
-    for route in server.bundle.iter().flat_map(routes) {
+    for route in server.app.iter().flat_map(routes) {
         let path = route.path;
         let route = Arc::new(route);
         router = router.route(path, any(move |request| handle(Arc::clone(&route), request, log)));

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
+    App,
     http::{Endpoint, Incoming, Served, serve},
 };
 
@@ -20,8 +20,8 @@ pub struct LocalRoute {
 }
 
 impl LocalRoute {
-    fn of<E: Endpoint>(bundle: &Bundle, build: impl FnOnce(&Bundle) -> E) -> Self {
-        let host = Arc::new((bundle.clone(), build(bundle)));
+    fn of<E: Endpoint>(app: &App, build: impl FnOnce(&App) -> E) -> Self {
+        let host = Arc::new((app.clone(), build(app)));
         let serve = move |incoming| -> BoxFuture<'static, Served> {
             let host = Arc::clone(&host);
             Box::pin(async move { serve(&host.0, &host.1, incoming).await })
@@ -37,23 +37,23 @@ impl LocalRoute {
 
 /// Every route, once: template, events, `OpenAPI` and tests are compared with this list.
 #[must_use]
-pub fn routes(bundle: &Bundle) -> Vec<LocalRoute> {
+pub fn routes(app: &App) -> Vec<LocalRoute> {
     vec![
-        LocalRoute::of(bundle, |_| mfa_status::Status),
-        LocalRoute::of(bundle, |_| mfa_list_devices::ListDevices),
-        LocalRoute::of(bundle, |_| mfa_remove_device::RemoveDevice),
-        LocalRoute::of(bundle, |_| mfa_toggle::Toggle),
-        LocalRoute::of(bundle, mfa_challenge::Challenge::new),
-        LocalRoute::of(bundle, |_| mfa_setup_totp::SetupTotp),
-        LocalRoute::of(bundle, |_| mfa_verify_totp_setup::VerifyTotpSetup),
-        LocalRoute::of(bundle, |_| mfa_verify::Verify),
-        LocalRoute::of(bundle, |_| mfa_generate_recovery_code::GenerateRecoveryCode),
-        LocalRoute::of(bundle, |_| mfa_verify_recovery_code::VerifyRecoveryCode),
-        LocalRoute::of(bundle, |_| mfa_reset_totp::ResetTotp),
-        LocalRoute::of(bundle, |_| mfa_refresh_token::RefreshToken),
-        LocalRoute::of(bundle, |_| mfa_verify_trusted_device::VerifyTrustedDevice),
-        LocalRoute::of(bundle, |_| mfa_list_trusted_devices::ListTrustedDevices),
-        LocalRoute::of(bundle, |_| mfa_revoke_trusted_device::RevokeTrustedDevice),
-        LocalRoute::of(bundle, |_| mfa_jwks::Jwks),
+        LocalRoute::of(app, |_| mfa_status::Status),
+        LocalRoute::of(app, |_| mfa_list_devices::ListDevices),
+        LocalRoute::of(app, |_| mfa_remove_device::RemoveDevice),
+        LocalRoute::of(app, |_| mfa_toggle::Toggle),
+        LocalRoute::of(app, mfa_challenge::Challenge::new),
+        LocalRoute::of(app, |_| mfa_setup_totp::SetupTotp),
+        LocalRoute::of(app, |_| mfa_verify_totp_setup::VerifyTotpSetup),
+        LocalRoute::of(app, |_| mfa_verify::Verify),
+        LocalRoute::of(app, |_| mfa_generate_recovery_code::GenerateRecoveryCode),
+        LocalRoute::of(app, |_| mfa_verify_recovery_code::VerifyRecoveryCode),
+        LocalRoute::of(app, |_| mfa_reset_totp::ResetTotp),
+        LocalRoute::of(app, |_| mfa_refresh_token::RefreshToken),
+        LocalRoute::of(app, |_| mfa_verify_trusted_device::VerifyTrustedDevice),
+        LocalRoute::of(app, |_| mfa_list_trusted_devices::ListTrustedDevices),
+        LocalRoute::of(app, |_| mfa_revoke_trusted_device::RevokeTrustedDevice),
+        LocalRoute::of(app, |_| mfa_jwks::Jwks),
     ]
 }

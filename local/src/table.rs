@@ -83,7 +83,7 @@ impl LocalTable {
         update.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
     }
 
-    /// Raises every user's epoch, as docs/operations.md does after a restore: what was proven before counts no more.
+    /// Raises every user's security epoch, as docs/operations.md does after a restore: what was proven before counts no more.
     ///
     /// # Errors
     /// What the service said.
@@ -94,7 +94,7 @@ impl LocalTable {
             if sk == "MFA#LEDGER" {
                 let update = self.client.update_item().table_name(&self.name);
                 let update = update.key("pk", AttributeValue::S(pk)).key("sk", AttributeValue::S(sk));
-                let update = update.update_expression("ADD epoch :one, version :one REMOVE grace");
+                let update = update.update_expression("ADD e :one, v :one REMOVE g");
                 let update = update.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
                 update.send().await.map_err(|error| DisplayErrorContext(&error).to_string())?;
             }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request as Request;
 use mfa::http::LogLine;
-use mfa_tests::{Login, TestBundle, runtime_api};
+use mfa_tests::{Login, TestApp, runtime_api};
 use serde_json::{Value, json};
 
 const ROUTES: &str = "POST /transfers = mfa max_age=300 methods=totp,sms; GET /reports = mfa; $default = token";
 
-async fn started() -> Arc<TestBundle> {
-    TestBundle::start_with(&[("MFA_AUTHORIZER_ROUTES", ROUTES)]).await
+async fn started() -> Arc<TestApp> {
+    TestApp::start_with(&[("MFA_AUTHORIZER_ROUTES", ROUTES)]).await
 }
 
 /// The verdict on a request with these tokens in `Authorization` headers, and what was logged.
-async fn judge(mfa: &Arc<TestBundle>, route: &str, token: Option<&str>) -> Result<(Value, String), String> {
+async fn judge(mfa: &Arc<TestApp>, route: &str, token: Option<&str>) -> Result<(Value, String), String> {
     let mut event: Value = serde_json::from_str(&runtime_api::read_event("authorizer")).expect("JSON");
     event["routeKey"] = route.into();
     event["headers"].as_object_mut().expect("headers").retain(|name, _| name != "authorization");
@@ -23,12 +23,12 @@ async fn judge(mfa: &Arc<TestBundle>, route: &str, token: Option<&str>) -> Resul
     }
     let request: Request = serde_json::from_value(event).expect("an event");
     let mut log = LogLine::new("authorizer", "test");
-    let verdict = mfa_authorizer::authorize(&mfa.bundle, &request, &mut log).await;
+    let verdict = mfa_authorizer::authorize(&mfa.app, &request, &mut log).await;
     let verdict = verdict.map_err(|error| error.to_string())?;
     Ok((serde_json::to_value(verdict).expect("JSON"), serde_json::to_string(&log).expect("JSON")))
 }
 
-async fn passes(mfa: &Arc<TestBundle>, route: &str, login: &Login) -> bool {
+async fn passes(mfa: &Arc<TestApp>, route: &str, login: &Login) -> bool {
     let (verdict, _) = judge(mfa, route, Some(&login.token)).await.expect("a verdict");
     assert_eq!(verdict.get("context").is_some(), verdict["isAuthorized"] == true, "{verdict}");
     verdict["isAuthorized"] == true
@@ -42,7 +42,7 @@ async fn each_route_demands_what_its_setting_says() {
     alice.toggle(true).await.assert_ok();
     let code = alice.receive_code("email").await;
     let by_email = alice.prove("email", &code).await;
-    let by_totp = alice.prove("totp", &device.next_code(&mfa)).await;
+    let by_totp = alice.prove("totp", &device.advance_to_next_code(&mfa)).await;
 
     for (route, plain, email, totp) in [
         ("GET /anything", true, true, true),
@@ -54,9 +54,9 @@ async fn each_route_demands_what_its_setting_says() {
         assert_eq!(passes(&mfa, route, &by_totp).await, totp, "{route} by TOTP");
     }
     mfa.advance(300);
-    mfa.wrapper.take_calls();
+    mfa.fault_proxy.take_calls();
     assert!(passes(&mfa, "POST /transfers", &by_totp).await);
-    assert!(mfa.wrapper.take_calls().is_empty(), "the table is not asked");
+    assert!(mfa.fault_proxy.take_calls().is_empty(), "the table is not asked");
     mfa.advance(1);
     assert!(!passes(&mfa, "POST /transfers", &by_totp).await, "not fresh enough");
     assert!(passes(&mfa, "GET /reports", &by_totp).await);
@@ -67,7 +67,7 @@ async fn the_application_is_told_who_it_is_and_by_which_factor() {
     let mfa = started().await;
     let alice = mfa.user("alice").login();
     let device = alice.enrol().await;
-    let proven = alice.prove("totp", &device.next_code(&mfa)).await;
+    let proven = alice.prove("totp", &device.advance_to_next_code(&mfa)).await;
     let (verdict, log) = judge(&mfa, "GET /reports", Some(&proven.token)).await.expect("a verdict");
     let told =
         json!({ "sub": "alice", "amr": ["otp", "mfa"], "method": "totp", "authTime": mfa.clock.now().as_secs() });
@@ -88,7 +88,7 @@ async fn a_token_with_any_fault_passes_nowhere_and_the_table_is_not_asked() {
         assert_eq!(verdict, json!({ "isAuthorized": false }));
         assert!(log.contains(r#""status":403"#), "{log}");
     }
-    assert!(mfa.wrapper.take_calls().is_empty());
+    assert!(mfa.fault_proxy.take_calls().is_empty());
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn an_event_that_names_no_route_passes_nowhere() {
     event["headers"]["authorization"] = format!("Bearer {}", mfa.user("alice").login().token).into();
     let request: Request = serde_json::from_value(event).expect("an event");
     let mut log = LogLine::new("authorizer", "test");
-    mfa_authorizer::authorize(&mfa.bundle, &request, &mut log).await.expect_err("no verdict");
+    mfa_authorizer::authorize(&mfa.app, &request, &mut log).await.expect_err("no verdict");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn where_nobody_can_tell_nothing_passes() {
         ("MFA_SIGNING_KEY", include_str!("keys/ec.pem")),
         ("MFA_JWT_KEY_SET_URL", "http://127.0.0.1:1/keys"),
     ];
-    let mfa = TestBundle::start_with(&settings).await;
+    let mfa = TestApp::start_with(&settings).await;
     let header =
         jsonwebtoken::Header { kid: Some("a".to_owned()), ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256) };
     let key = jsonwebtoken::EncodingKey::from_ec_pem(include_bytes!("keys/ec.pem")).expect("a key");

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use mfa_tests::{Call, Login, TestBundle};
+use mfa_tests::{Call, Login, TestApp};
 
 use crate::contract::allowed_calls;
 
@@ -39,7 +39,7 @@ fn budget(what: &str) -> Budget {
 }
 
 struct Meter {
-    mfa: Arc<TestBundle>,
+    mfa: Arc<TestApp>,
     measured: BTreeSet<String>,
 }
 
@@ -47,7 +47,7 @@ impl Meter {
     /// Compares what was called since the last time.
     #[track_caller]
     fn assert_within(&mut self, what: &str) {
-        let mut calls = self.mfa.wrapper.take_calls();
+        let mut calls = self.mfa.fault_proxy.take_calls();
         let route = what.split([' ', ',']).next().unwrap_or_default();
         let allowed = allowed_calls(route);
         let operation = |call: &Call| call.what.split(' ').next().unwrap_or_default().to_owned();
@@ -57,7 +57,7 @@ impl Meter {
         let is_read = |call: &&Call| call.what.starts_with("Query") || call.what.starts_with("GetItem");
         let reads: f64 = calls.iter().filter(is_read).map(|call| call.units).sum();
         let writes: f64 = calls.iter().filter(|call| !is_read(call)).map(|call| call.units).sum();
-        let trips = self.mfa.wrapper.take_trips();
+        let trips = self.mfa.fault_proxy.take_trips();
         println!("{what:<26} {:>4} read + {:>2} write in {trips} round trips", reads.abs(), writes.abs());
         let most = budget(what);
         assert!(reads <= most.reads && writes <= most.writes && trips <= most.trips, "{what}: {calls:?}");
@@ -68,15 +68,15 @@ impl Meter {
 
 #[tokio::test]
 async fn every_route_stays_within_its_budget() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let mut meter = Meter { mfa: Arc::clone(&mfa), measured: BTreeSet::new() };
     let person = mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018");
     let alice = person.login();
     let device = alice.enrol().await;
     alice.enrol().await;
     alice.enrol().await;
-    mfa.wrapper.take_calls();
-    mfa.wrapper.count_trips();
+    mfa.fault_proxy.take_calls();
+    mfa.fault_proxy.count_trips();
 
     alice.status().await;
     meter.assert_within("status");
@@ -85,13 +85,13 @@ async fn every_route_stays_within_its_budget() {
     alice.toggle(true).await.assert_ok();
     meter.assert_within("toggle");
 
-    let verified = alice.verify("totp", &device.next_code(&mfa)).await;
+    let verified = alice.verify("totp", &device.advance_to_next_code(&mfa)).await;
     meter.assert_within("verify");
     alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
     meter.assert_within("verify, wrong");
     mfa.refresh(&verified.text("refreshToken")).await.assert_ok();
     meter.assert_within("refresh-token");
-    let trust_token = alice.trust("totp", &device.next_code(&mfa)).await;
+    let trust_token = alice.trust("totp", &device.advance_to_next_code(&mfa)).await;
     meter.assert_within("verify that trusts");
     person.login().verify_trusted(&trust_token).await.assert_ok();
     meter.assert_within("verify-trusted-device");

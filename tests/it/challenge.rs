@@ -1,15 +1,15 @@
 use std::sync::Arc;
 
-use mfa_tests::{Login, TestBundle};
+use mfa_tests::{Login, TestApp};
 use serde_json::json;
 
-fn alice(mfa: &Arc<TestBundle>) -> Login {
+fn alice(mfa: &Arc<TestApp>) -> Login {
     mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login()
 }
 
 #[tokio::test]
 async fn an_email_says_the_code_the_name_the_lifetime_and_what_if_it_was_not_you() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let reply = alice(&mfa).challenge("email").await.assert_ok();
     assert_eq!(
         reply,
@@ -34,7 +34,7 @@ async fn an_email_says_the_code_the_name_the_lifetime_and_what_if_it_was_not_you
 
 #[tokio::test]
 async fn a_text_message_is_one_segment_and_ends_origin_bound() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let reply = alice(&mfa).challenge("sms").await.assert_ok();
     assert_eq!(reply["destination"], "+44*******018");
     let messages = mfa.inbox.messages();
@@ -47,14 +47,14 @@ async fn a_text_message_is_one_segment_and_ends_origin_bound() {
 
 #[tokio::test]
 async fn phone_is_another_word_for_sms() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     alice(&mfa).challenge("phone").await.assert_ok();
     assert_eq!(mfa.inbox.messages()[0].channel, "sms");
 }
 
 #[tokio::test]
 async fn for_an_authenticator_nothing_is_sent_written_or_counted() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     alice.challenge("totp").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
     alice.enrol().await;
@@ -68,7 +68,7 @@ async fn for_an_authenticator_nothing_is_sent_written_or_counted() {
 
 #[tokio::test]
 async fn a_method_that_is_not_offered_or_has_no_address_is_not_available() {
-    let mfa = TestBundle::start_with(&[("MFA_METHODS", "totp,email")]).await;
+    let mfa = TestApp::start_with(&[("MFA_METHODS", "totp,email")]).await;
     alice(&mfa).challenge("sms").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
     mfa.user("bob").login().challenge("email").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
     assert_eq!(mfa.inbox.received(), 0);
@@ -76,11 +76,11 @@ async fn a_method_that_is_not_offered_or_has_no_address_is_not_available() {
 
 #[tokio::test]
 async fn text_messages_go_only_to_the_countries_of_the_list() {
-    let mfa = TestBundle::start_with(&[("MFA_SMS_COUNTRIES", "+44,!+4420,+1")]).await;
+    let mfa = TestApp::start_with(&[("MFA_SMS_COUNTRIES", "+44,!+4420,+1")]).await;
     alice(&mfa).challenge("sms").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
     mfa.user("bob").with("phone_number", "+447700900123").login().challenge("sms").await.assert_ok();
 
-    let off = TestBundle::start_with(&[("MFA_SMS_COUNTRIES", "")]).await;
+    let off = TestApp::start_with(&[("MFA_SMS_COUNTRIES", "")]).await;
     let status = alice(&off).status().await;
     assert_eq!(status["configuredMethods"], json!(["totp", "email"]));
     alice(&off).challenge("sms").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
@@ -88,7 +88,7 @@ async fn text_messages_go_only_to_the_countries_of_the_list() {
 
 #[tokio::test]
 async fn sends_are_spaced_and_retry_after_says_for_how_long() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     alice.challenge("email").await.assert_ok();
     mfa.advance(10);
@@ -102,7 +102,7 @@ async fn sends_are_spaced_and_retry_after_says_for_how_long() {
 
 #[tokio::test]
 async fn a_user_is_sent_ten_codes_an_hour_at_most_over_all_logins() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let mut sent = 0;
     for _ in 0..119 {
         sent += u64::from(alice(&mfa).challenge("email").await.status == 200);
@@ -113,7 +113,7 @@ async fn a_user_is_sent_ten_codes_an_hour_at_most_over_all_logins() {
 
 #[tokio::test]
 async fn one_destination_is_sent_ten_codes_an_hour_over_all_users_who_have_not_proven_it() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let owner = alice(&mfa);
     let code = owner.receive_code("email").await;
     owner.verify("email", &code).await.assert_ok();
@@ -132,7 +132,7 @@ async fn one_destination_is_sent_ten_codes_an_hour_over_all_users_who_have_not_p
 
 #[tokio::test]
 async fn a_resend_that_a_limit_refuses_leaves_the_code_from_before() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     for n in 0..9 {
@@ -145,7 +145,7 @@ async fn a_resend_that_a_limit_refuses_leaves_the_code_from_before() {
 
 #[tokio::test]
 async fn one_source_asks_for_thirty_text_messages_an_hour() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let ask = |n: u32| {
         let phone = format!("+4477009{n:05}");
         let person = mfa.user(&format!("user-{n}")).with_phone(&phone);
@@ -159,7 +159,7 @@ async fn one_source_asks_for_thirty_text_messages_an_hour() {
 
 #[tokio::test]
 async fn the_application_sends_so_many_text_messages_a_day() {
-    let mfa = TestBundle::start_with(&[("MFA_SMS_PER_DAY", "2")]).await;
+    let mfa = TestApp::start_with(&[("MFA_SMS_PER_DAY", "2")]).await;
     for (n, status) in [(1, 200), (2, 200), (3, 429)] {
         let person = mfa.user(&format!("user-{n}")).with_phone(&format!("+44770090012{n}"));
         assert_eq!(person.login().challenge("sms").await.status, status, "message {n}");
@@ -171,7 +171,7 @@ async fn the_application_sends_so_many_text_messages_a_day() {
 
 #[tokio::test]
 async fn nobody_uses_up_the_applications_text_messages_by_being_refused() {
-    let mfa = TestBundle::start_with(&[("MFA_SMS_PER_DAY", "60")]).await;
+    let mfa = TestApp::start_with(&[("MFA_SMS_PER_DAY", "60")]).await;
     // One account, one number, as fast as it goes: the destination's limit refuses, and then the user's own.
     for _ in 0..200 {
         alice(&mfa).challenge("sms").await;
@@ -187,7 +187,7 @@ async fn nobody_uses_up_the_applications_text_messages_by_being_refused() {
 
 #[tokio::test]
 async fn a_refused_send_writes_no_counter() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     alice.challenge("email").await.assert_ok();
     let before = mfa.dump().await;
@@ -197,7 +197,7 @@ async fn a_refused_send_writes_no_counter() {
 
 #[tokio::test]
 async fn an_address_that_the_provider_refuses_is_said_and_the_send_given_back_twice() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let bounced = mfa.user("bob").with_email("bob@rejected.example").with_phone("+15550100123").login();
     bounced.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
     bounced.challenge("sms").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
@@ -213,7 +213,7 @@ async fn an_address_that_the_provider_refuses_is_said_and_the_send_given_back_tw
 
 #[tokio::test]
 async fn a_throttling_provider_is_a_503_that_costs_no_send() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("bob").with_email("bob@throttled.example").with_phone("+442079460018").login();
     person.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
     person.challenge("sms").await.assert_ok();
@@ -221,7 +221,7 @@ async fn a_throttling_provider_is_a_503_that_costs_no_send() {
 
 #[tokio::test]
 async fn while_locked_no_code_is_sent() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     alice.enrol().await;
     for n in 1..=5 {
@@ -234,7 +234,7 @@ async fn while_locked_no_code_is_sent() {
 
 #[tokio::test]
 async fn while_mfa_is_on_a_new_address_gets_a_code_only_under_a_proof() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     person.login().toggle(true).await.assert_ok();
     let moved = person.clone().with_email("mallory@example.net").login();
@@ -260,7 +260,7 @@ async fn while_mfa_is_on_a_new_address_gets_a_code_only_under_a_proof() {
 }
 
 /// The application signs a token that keeps all claims of `login`'s, the proof included, but names another address.
-fn with_email(mfa: &Arc<TestBundle>, login: &Login, email: &str) -> Login {
+fn with_email(mfa: &Arc<TestApp>, login: &Login, email: &str) -> Login {
     let payload = login.token.split('.').nth(1).expect("a payload");
     let claims = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");
     let mut claims: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&claims).expect("claims");

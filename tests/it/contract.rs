@@ -1,4 +1,4 @@
-//! One operation, one stem: routes, functions, events, template, `OpenAPI` and README agree.
+//! One operation, one name: routes, functions, events, template, `OpenAPI` and documentation agree.
 
 use std::{
     cell::RefCell,
@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mfa::{config::Config, domain::access::RouteDemands};
-use mfa_tests::TestBundle;
+use mfa::{config::Config, domain::access::RouteRequirements};
+use mfa_tests::TestApp;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -30,7 +30,7 @@ fn camel(name: &str) -> String {
 
 #[tokio::test]
 async fn every_operation_has_its_function_event_template_resource_operation_and_tests() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let routes: BTreeSet<String> = mfa.routes().iter().map(|route| route.name.to_owned()).collect();
     // The authorizer stands before the application's own routes and is none of ours.
     let functions: BTreeSet<String> = routes.iter().cloned().chain(["authorizer".to_owned()]).collect();
@@ -56,7 +56,7 @@ async fn every_operation_has_its_function_event_template_resource_operation_and_
     assert!(template.contains("\n  ExampleFunction:\n"), "template: the route that shows the authorizer");
     let (rule, rest) = ("GET /example/fresh-second-factor = mfa max_age=300", "; $default = token");
     assert!(template.contains(rule) && template.contains(rest), "template: what that route demands");
-    assert!(RouteDemands::parse(&format!("{rule}{rest}")).is_some(), "and the bundle takes it");
+    assert!(RouteRequirements::parse(&format!("{rule}{rest}")).is_some(), "and the bundle takes it");
     let resources = template.matches("Type: AWS::Serverless::Function\n").count();
     assert_eq!(resources, functions.len() + 1, "the template has functions that are no route");
 }
@@ -108,9 +108,9 @@ fn no_verdict_of_the_authorizer_is_stored_or_serves_another_route() {
 }
 
 #[test]
-fn code_readme_and_template_know_the_same_variables() {
+fn code_documentation_and_template_know_the_same_variables() {
     let code = variables_of_the_code();
-    assert_eq!(variables_in(&read("README.md"), "| `"), code, "the README's table");
+    assert_eq!(variables_in(&read("docs/configuration.md"), "| `"), code, "the tables of docs/configuration.md");
     let development: BTreeSet<String> = ["MFA_AWS_TIMEOUT_MS", "MFA_NATIVE_ROOTS"].map(str::to_owned).into();
     let deployed: BTreeSet<String> = code.difference(&development).cloned().collect();
     assert_eq!(variables_in(&read("template.yaml"), ""), deployed, "the template");

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt, future::BoxFuture};
 use lambda_http::http::{HeaderMap, HeaderValue, Method};
-use mfa_tests::{Answer, Fault, Login, TestBundle};
+use mfa_tests::{InjectedFault, Login, Response, TestApp};
 use serde_json::json;
 
-async fn send(mfa: &Arc<TestBundle>, method: Method, path: &str, media_type: Option<&str>, body: &[u8]) -> Answer {
+async fn send(mfa: &Arc<TestApp>, method: Method, path: &str, media_type: Option<&str>, body: &[u8]) -> Response {
     let mut headers = HeaderMap::new();
     let token = mfa.user("alice").with_email("alice@example.com").login().token;
     headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).expect("a header value"));
@@ -18,7 +18,7 @@ async fn send(mfa: &Arc<TestBundle>, method: Method, path: &str, media_type: Opt
 }
 
 /// One request of each route that needs a bearer, and one that refreshes.
-pub(crate) async fn one_of_each(mfa: &Arc<TestBundle>, alice: &Login, session: &str) -> Vec<Answer> {
+pub(crate) async fn one_of_each(mfa: &Arc<TestApp>, alice: &Login, session: &str) -> Vec<Response> {
     vec![
         alice.call(Method::GET, "/auth/mfa/status", Vec::new()).await,
         alice.call(Method::GET, "/auth/mfa/devices", Vec::new()).await,
@@ -41,7 +41,7 @@ pub(crate) async fn one_of_each(mfa: &Arc<TestBundle>, alice: &Login, session: &
 
 #[tokio::test]
 async fn every_answer_names_its_request_and_is_not_stored() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     for route in mfa.routes().iter().filter(|route| route.name != "jwks") {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let mut headers = HeaderMap::new();
@@ -58,7 +58,7 @@ async fn every_answer_names_its_request_and_is_not_stored() {
 
 #[tokio::test]
 async fn a_wrong_method_is_405_on_every_route() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     for route in mfa.routes() {
         for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::HEAD] {
             if method != route.method {
@@ -72,7 +72,7 @@ async fn a_wrong_method_is_405_on_every_route() {
 
 #[tokio::test]
 async fn a_body_over_8_kib_is_413_and_exactly_8_kib_is_read() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let body = |len: usize| {
         let padding = "x".repeat(len - r#"{"enabled":false,"x":""}"#.len());
         format!(r#"{{"enabled":false,"x":"{padding}"}}"#).into_bytes()
@@ -87,7 +87,7 @@ async fn a_body_over_8_kib_is_413_and_exactly_8_kib_is_read() {
 
 #[tokio::test]
 async fn a_body_that_is_not_json_by_type_is_415_and_an_empty_one_needs_no_type() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let toggle = "/auth/mfa/toggle";
     for media_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")] {
         for route in mfa.routes().iter().filter(|route| route.method == Method::POST) {
@@ -105,7 +105,7 @@ async fn a_body_that_is_not_json_by_type_is_415_and_an_empty_one_needs_no_type()
 
 #[tokio::test]
 async fn size_and_type_come_before_authentication_and_that_before_the_body_and_the_switch() {
-    let mfa = TestBundle::start_with(&[("MFA_ENABLED", "false")]).await;
+    let mfa = TestApp::start_with(&[("MFA_ENABLED", "false")]).await;
     let nobody = |media_type: &'static str, body: Vec<u8>| {
         let mfa = Arc::clone(&mfa);
         async move {
@@ -124,7 +124,7 @@ async fn size_and_type_come_before_authentication_and_that_before_the_body_and_t
 
 #[tokio::test]
 async fn where_mfa_is_off_every_route_but_status_and_jwks_says_so() {
-    let mfa = TestBundle::start_with(&[("MFA_ENABLED", "false")]).await;
+    let mfa = TestApp::start_with(&[("MFA_ENABLED", "false")]).await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     alice.status().await;
     alice.call(Method::GET, "/auth/mfa/devices", Vec::new()).await.assert_problem(403, "MFA_NOT_ENABLED");
@@ -145,7 +145,7 @@ async fn where_mfa_is_off_every_route_but_status_and_jwks_says_so() {
 
 #[tokio::test]
 async fn a_required_field_that_is_absent_null_or_blank_is_named() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let cases = [
         ("/auth/mfa/toggle", json!({}), "enabled"),
@@ -169,7 +169,7 @@ async fn a_required_field_that_is_absent_null_or_blank_is_named() {
 
 #[tokio::test]
 async fn a_method_that_there_is_not_is_invalid_input() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     for method in ["fax", "TOTP", "e-mail"] {
         alice.challenge(method).await.assert_problem(400, "INVALID_INPUT");
@@ -179,7 +179,7 @@ async fn a_method_that_there_is_not_is_invalid_input() {
 
 #[tokio::test]
 async fn no_input_of_a_client_causes_a_500() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let values: Vec<String> = [
         json!(1),
         json!(-1.5),
@@ -232,16 +232,16 @@ async fn no_input_of_a_client_causes_a_500() {
 
 #[tokio::test]
 async fn a_table_that_is_down_or_throttles_is_a_503_on_every_route() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let device = alice.enrol().await;
-    let session = alice.verify("totp", &device.next_code(&mfa)).await.text("refreshToken");
-    for fault in [Fault::Error, Fault::Throttle] {
-        mfa.wrapper.break_calls("Query", fault);
+    let session = alice.verify("totp", &device.advance_to_next_code(&mfa)).await.text("refreshToken");
+    for fault in [InjectedFault::Error, InjectedFault::Throttle] {
+        mfa.fault_proxy.break_calls("Query", fault);
         for answer in one_of_each(&mfa, &alice, &session).await {
             answer.assert_problem(503, "SERVICE_UNAVAILABLE");
         }
-        mfa.wrapper.mend();
+        mfa.fault_proxy.heal();
     }
     assert!(mfa.log().contains("Query user: ThrottlingException"), "{}", mfa.log());
     assert_eq!(mfa.inbox.received(), 0);
@@ -249,7 +249,7 @@ async fn a_table_that_is_down_or_throttles_is_a_503_on_every_route() {
 
 #[tokio::test]
 async fn a_commit_that_loses_eight_races_is_a_429_for_a_second_and_changes_nothing() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let device = alice.enrol().await;
     let open = alice.open_authenticator().await;
@@ -260,7 +260,7 @@ async fn a_commit_that_loses_eight_races_is_a_429_for_a_second_and_changes_nothi
     for losses in [8, 7] {
         let right = device.code(&mfa);
         let (code, secret) = (open.code(&mfa), &open.secret);
-        let requests: [BoxFuture<'_, Answer>; 9] = [
+        let requests: [BoxFuture<'_, Response>; 9] = [
             alice.setup().boxed(),
             alice.confirm(&code, secret).boxed(),
             alice.verify("email", &emailed).boxed(),
@@ -272,7 +272,7 @@ async fn a_commit_that_loses_eight_races_is_a_429_for_a_second_and_changes_nothi
             alice.remove(&device.device_id).boxed(),
         ];
         for request in requests {
-            (0..losses).for_each(|_| mfa.wrapper.break_calls("PutItem MFA#LEDGER", Fault::LoseRace));
+            (0..losses).for_each(|_| mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseRace));
             let answer = request.await;
             if losses == 8 {
                 assert_eq!(answer.assert_problem(429, "RATE_LIMITED").retry_after(), Some(1));
@@ -280,7 +280,7 @@ async fn a_commit_that_loses_eight_races_is_a_429_for_a_second_and_changes_nothi
                 // What went through before may have made it needless or forbidden, but nobody has to come again.
                 assert_ne!(answer.code(), Some("RATE_LIMITED"), "{}", answer.body);
             }
-            mfa.wrapper.mend();
+            mfa.fault_proxy.heal();
         }
         if losses == 8 {
             // The item of the set-up that was nearly confirmed has lost its TTL: the next set-up clears it away.
@@ -297,7 +297,7 @@ async fn a_commit_that_loses_eight_races_is_a_429_for_a_second_and_changes_nothi
 
 #[tokio::test]
 async fn a_role_or_table_that_does_not_fit_is_a_500_on_every_route() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     let session = alice.verify("email", &code).await.text("refreshToken");
@@ -309,7 +309,7 @@ async fn a_role_or_table_that_does_not_fit_is_a_500_on_every_route() {
 
 #[tokio::test]
 async fn a_500_says_nothing_of_its_cause_and_the_log_does() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let lost = mfa.redeployed_with(&[("MFA_TABLE", "no-such-table")]);
     let answer = mfa.user("alice").login().at(&lost).call(Method::GET, "/auth/mfa/status", Vec::new()).await;
     let answer = answer.assert_problem(500, "INTERNAL_ERROR");

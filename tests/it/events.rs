@@ -1,12 +1,12 @@
 //! Every sample event through the pipeline, on an empty table.
 
 use mfa::http::Incoming;
-use mfa_tests::{TestBundle, runtime_api};
+use mfa_tests::{TestApp, runtime_api};
 use serde_json::json;
 
 #[tokio::test]
 async fn every_sample_event_is_answered_as_expected() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     for route in mfa.routes() {
         let event = runtime_api::read_event(route.name);
         let request = lambda_http::request::from_str(&event).expect("an API Gateway event");

@@ -6,30 +6,46 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use lambda_http::http::{HeaderMap, Method};
-use mfa_tests::{Answer, Call, Fault, Login, TestBundle, wrong_code};
+use mfa::domain::{
+    AddressTag, Ledger,
+    ledger::{Device, Grace, RecoverySet, Setup},
+};
+use mfa_tests::{Call, InjectedFault, Login, Response, TestApp, wrong_code};
 use serde_json::{Value, json};
 
 use crate::contract::allowed_calls;
 
 /// A request that can be made again and again.
-type Request = Box<dyn Fn() -> BoxFuture<'static, Answer> + Send + Sync>;
+type Request = Box<dyn Fn() -> BoxFuture<'static, Response> + Send + Sync>;
 
 /// Brings a user to where a request can be made.
-type Prepare = fn(Arc<TestBundle>) -> BoxFuture<'static, Request>;
+type Prepare = fn(Arc<TestApp>) -> BoxFuture<'static, Request>;
 
-const OF_STRONG_READS: &[Fault] = &[Fault::Error, Fault::Throttle, Fault::Hang];
-const OF_EVENTUAL_READS: &[Fault] =
-    &[Fault::Error, Fault::Throttle, Fault::Hang, Fault::Stale, Fault::Torn, Fault::TornLedger];
-const OF_WRITES: &[Fault] =
-    &[Fault::Error, Fault::Throttle, Fault::Hang, Fault::HangAfter, Fault::LoseAnswer, Fault::LoseOneAnswer];
+const OF_STRONG_READS: &[InjectedFault] = &[InjectedFault::Error, InjectedFault::Throttle, InjectedFault::Hang];
+const OF_EVENTUAL_READS: &[InjectedFault] = &[
+    InjectedFault::Error,
+    InjectedFault::Throttle,
+    InjectedFault::Hang,
+    InjectedFault::Stale,
+    InjectedFault::Torn,
+    InjectedFault::TornLedger,
+];
+const OF_WRITES: &[InjectedFault] = &[
+    InjectedFault::Error,
+    InjectedFault::Throttle,
+    InjectedFault::Hang,
+    InjectedFault::HangAfter,
+    InjectedFault::LoseAnswer,
+    InjectedFault::LoseOneAnswer,
+];
 
-fn alice(mfa: &Arc<TestBundle>) -> Login {
+fn alice(mfa: &Arc<TestApp>) -> Login {
     mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login()
 }
 
 fn again<F>(request: impl Fn() -> F + Send + Sync + 'static) -> Request
 where
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
 {
     Box::new(move || request().boxed())
 }
@@ -155,7 +171,7 @@ fn routes() -> Vec<(&'static str, Prepare)> {
         ("verify totp, trusting", |mfa| {
             async move {
                 let alice = alice(&mfa);
-                let otp = alice.enrol().await.next_code(&mfa);
+                let otp = alice.enrol().await.advance_to_next_code(&mfa);
                 let body = json!({ "method": "totp", "otp": otp, "trustDevice": true });
                 posting(&alice, "/auth/mfa/verify", body)
             }
@@ -302,8 +318,8 @@ struct Outcome {
     /// What there was before the request, and after it.
     before: Left,
     after: Left,
-    /// Wrong answers in a row that the ledger counts at the end.
-    wrong: u64,
+    /// Consecutive wrong answers that the ledger counts at the end.
+    wrong: u8,
 }
 
 /// What a request leaves behind.
@@ -313,54 +329,77 @@ struct Left {
     codes: usize,
     sends: usize,
     sent: u64,
-    /// Whether there is a ledger: a first one begins at a random epoch.
-    is_stored: bool,
-    /// Everything else in it that counts.
-    factors: BTreeMap<&'static str, Value>,
+    /// Everything else that counts in the ledger, if there is one.
+    factors: Option<Factors>,
     /// What lies beside it: items of devices, recovery codes, sessions, trusted devices.
     items: BTreeMap<&'static str, usize>,
 }
 
-async fn left(mfa: &TestBundle) -> Left {
-    let ledger = mfa.items("MFA#LEDGER").await.pop().unwrap_or_default();
-    let length = |list: &Value| list["L"].as_array().map_or(0, Vec::len);
-    let factors = ["enabled", "epoch", "devices", "setups", "recovery", "proven", "grace"];
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Factors {
+    enabled: bool,
+    /// A first ledger begins at a random one.
+    security_epoch: u64,
+    devices: Vec<Device>,
+    setups: Vec<Setup>,
+    recovery: Option<RecoverySet>,
+    proven: Vec<AddressTag>,
+    grace: Option<Grace>,
+}
+
+impl Factors {
+    fn of(ledger: &Ledger) -> Self {
+        let Ledger { enabled, security_epoch, devices, setups, recovery, proven, grace, .. } = ledger.clone();
+        Self { enabled, security_epoch, devices, setups, recovery, proven, grace }
+    }
+
+    /// How many there are of each: ids and a first epoch are random.
+    fn shape(&self) -> (bool, [usize; 3], [bool; 2]) {
+        let lists = [self.devices.len(), self.setups.len(), self.proven.len()];
+        (self.enabled, lists, [self.recovery.is_some(), self.grace.is_some()])
+    }
+
+    fn is_empty(&self) -> bool {
+        self.shape() == (false, [0; 3], [false; 2])
+    }
+}
+
+async fn left(mfa: &TestApp) -> Left {
+    let ledger = mfa.ledger("alice").await;
     let mut items = BTreeMap::new();
     for kind in ["MFA#DEVICE", "MFA#RECOVERY", "SESSION", "TRUST"] {
         items.insert(kind, mfa.items(kind).await.len());
     }
     Left {
-        codes: length(&ledger["codes"]),
-        sends: length(&ledger["sends"]["M"]["at"]),
+        codes: ledger.as_ref().map_or(0, |ledger| ledger.codes.len()),
+        sends: ledger.as_ref().map_or(0, |ledger| ledger.sends.sent_at.len()),
         sent: mfa.inbox.received(),
-        factors: factors.map(|name| (name, ledger[name].clone())).into(),
-        is_stored: !ledger.is_null(),
+        factors: ledger.as_ref().map(Factors::of),
         items,
     }
 }
 
-async fn run(prepare: Prepare, broken: Option<(&str, usize, Fault)>) -> (Outcome, Vec<Call>) {
-    let mfa = TestBundle::start_with(&[("MFA_AWS_TIMEOUT_MS", "800")]).await;
+async fn run(prepare: Prepare, broken: Option<(&str, usize, InjectedFault)>) -> (Outcome, Vec<Call>) {
+    let mfa = TestApp::start_with(&[("MFA_AWS_TIMEOUT_MS", "800")]).await;
     // What a stale read says later: that nothing is known of anybody.
-    mfa.wrapper.remember();
+    mfa.fault_proxy.remember();
     alice(&mfa).verify("email", "123456").await.assert_problem(400, "VERIFICATION_CODE_INVALID");
     let request = prepare(Arc::clone(&mfa)).await;
     let before = left(&mfa).await;
-    mfa.wrapper.take_calls();
+    mfa.fault_proxy.take_calls();
     if let Some((call, n, fault)) = broken {
-        mfa.wrapper.break_call(call, n, fault);
+        mfa.fault_proxy.break_call(call, n, fault);
     }
     let first = request().await;
-    let calls = mfa.wrapper.take_calls();
-    mfa.wrapper.mend();
+    let calls = mfa.fault_proxy.take_calls();
+    mfa.fault_proxy.heal();
     let after = left(&mfa).await;
     let next = request().await;
-    let ledger = mfa.items("MFA#LEDGER").await.pop().unwrap_or_default();
-    let wrong = ledger["failures"]["M"]["row"]["N"].as_str().map_or(0, |row| row.parse().expect("a number"));
+    let wrong = mfa.ledger("alice").await.map_or(0, |ledger| ledger.failures.consecutive);
     (Outcome { first: shown(&first), next: shown(&next), before, after, wrong }, calls)
 }
 
-fn shown(answer: &Answer) -> String {
+fn shown(answer: &Response) -> String {
     format!("{} {}", answer.status, answer.code().unwrap_or_default()).trim().to_owned()
 }
 
@@ -378,11 +417,9 @@ fn assert_allowed(what: &str, clean: &Outcome, seen: &Outcome) {
     assert_eq!(seen.wrong, clean.wrong, "{what}: a wrong answer is counted, once");
     if unavailable {
         let mut after = seen.after.clone();
-        if !seen.before.is_stored {
-            let empty = |(_, value): (&&str, &Value)| value.is_null() || *value == json!({ "BOOL": false });
-            after.factors.remove("epoch");
-            assert!(after.factors.iter().all(empty), "{what}: {after:?}");
-            after = Left { factors: seen.before.factors.clone(), is_stored: false, ..after };
+        if seen.before.factors.is_none() {
+            assert!(after.factors.as_ref().is_none_or(Factors::is_empty), "{what}: {after:?}");
+            after.factors = None;
         }
         if what.contains("MFA#LEDGER") {
             // Nobody can tell whether it was committed: what the commit would name stays.
@@ -397,12 +434,7 @@ fn assert_allowed(what: &str, clean: &Outcome, seen: &Outcome) {
         assert_eq!(after, seen.before, "{what}: nothing was done, and a code that was not sent costs nothing");
     }
     if seen.first == clean.first && !undelivered {
-        // The epoch of a first ledger is drawn at random, and so are ids.
-        let shape = |left: &Left| {
-            let lists =
-                left.factors.iter().map(|(name, value)| (*name, value["L"].as_array().map(Vec::len), value.is_null()));
-            (left.codes, left.sends, left.sent, lists.collect::<Vec<_>>(), left.factors["enabled"].clone())
-        };
+        let shape = |left: &Left| (left.codes, left.sends, left.sent, left.factors.as_ref().map(Factors::shape));
         assert_eq!(shape(&seen.after), shape(&clean.after), "{what}: done as ever");
     }
     if undelivered {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use lambda_http::http::{HeaderMap, Method};
-use mfa_tests::{Answer, Authenticator, Login, TestBundle};
+use mfa_tests::{Authenticator, Login, Response, TestApp};
 use serde_json::{Value, json};
 
 /// A body that would go through, for each route.
-fn good_body(path: &str, device: &Authenticator, mfa: &TestBundle) -> Value {
+fn good_body(path: &str, device: &Authenticator, mfa: &TestApp) -> Value {
     match path {
         "/auth/mfa/toggle" => json!({ "enabled": true }),
         "/auth/mfa/challenge" => json!({ "method": "totp" }),
@@ -18,7 +18,7 @@ fn good_body(path: &str, device: &Authenticator, mfa: &TestBundle) -> Value {
     }
 }
 
-async fn call(mfa: &Arc<TestBundle>, login: &Login, method: Method, path: &str, device: &Authenticator) -> Answer {
+async fn call(mfa: &Arc<TestApp>, login: &Login, method: Method, path: &str, device: &Authenticator) -> Response {
     if path == "/auth/mfa/verify-trusted-device" {
         return login.verify_trusted("mfat_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await;
     }
@@ -46,7 +46,7 @@ async fn every_route_knows_whom_it_may_serve() {
         ("/auth/mfa/trusted-devices", [401, 401, 401, 200, 200]),
         ("/auth/mfa/trusted-devices/{id}", [401, 401, 401, 404, 404]),
     ];
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice");
     let owner = person.login();
     let device = owner.enrol().await;
@@ -75,7 +75,7 @@ async fn every_route_knows_whom_it_may_serve() {
             assert!(challenge.contains("insufficient_user_authentication") && challenge.contains("max_age=\"900\""));
             answer.assert_problem(401, "MFA_REQUIRED");
         }
-        let proven = plain.prove("totp", &device.next_code(&mfa)).await;
+        let proven = plain.prove("totp", &device.advance_to_next_code(&mfa)).await;
         mfa.advance(30);
         let answer = call(&mfa, &proven, method.clone(), path, &device).await;
         assert_eq!(answer.status, *with_proof, "{path} with a proof: {}", answer.body);
@@ -86,7 +86,7 @@ async fn every_route_knows_whom_it_may_serve() {
 
 #[tokio::test]
 async fn a_stale_claim_that_mfa_is_off_opens_nothing() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with("isMfaEnabled", false).with("isMfaVerified", true);
     let owner = person.login();
     owner.enrol().await;
@@ -98,12 +98,12 @@ async fn a_stale_claim_that_mfa_is_off_opens_nothing() {
 
 #[tokio::test]
 async fn the_gate_rests_on_a_strong_read() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice");
     let before = person.login();
-    mfa.wrapper.remember();
+    mfa.fault_proxy.remember();
     before.setup().await.assert_ok(); // what an eventual read says from now on: nobody has MFA on
-    mfa.wrapper.break_calls("Query", mfa_tests::Fault::Stale);
+    mfa.fault_proxy.break_calls("Query", mfa_tests::InjectedFault::Stale);
     let owner = person.login();
     owner.enrol().await;
     owner.toggle(true).await.assert_ok();

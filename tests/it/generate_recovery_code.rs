@@ -1,10 +1,10 @@
 use std::collections::HashSet;
 
-use mfa_tests::TestBundle;
+use mfa_tests::TestApp;
 
 #[tokio::test]
 async fn ten_codes_are_given_and_the_first_of_them_alone_too() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     assert_eq!(alice.status().await["hasRecoveryCode"], false);
     let answer = alice.post("/auth/mfa/generate-recovery-code", serde_json::json!({})).await;
@@ -21,7 +21,7 @@ async fn ten_codes_are_given_and_the_first_of_them_alone_too() {
 
 #[tokio::test]
 async fn a_new_set_voids_the_old_one_and_leaves_no_garbage() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let old = alice.generate_recovery_codes().await;
     let new = alice.generate_recovery_codes().await;
@@ -32,7 +32,7 @@ async fn a_new_set_voids_the_old_one_and_leaves_no_garbage() {
 
 #[tokio::test]
 async fn while_mfa_is_on_a_proof_is_needed() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let owner = person.login();
     let code = owner.receive_code("email").await;
@@ -45,7 +45,7 @@ async fn while_mfa_is_on_a_proof_is_needed() {
 
 #[tokio::test]
 async fn a_set_older_than_an_hour_is_void_when_mfa_is_switched_on() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let planted = person.login().generate_recovery_codes().await;
     mfa.advance(3601);

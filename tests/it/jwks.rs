@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use lambda_http::http::{HeaderMap, Method};
-use mfa_tests::{Answer, Login, TestBundle};
+use mfa_tests::{Login, Response, TestApp};
 use serde_json::{Value, json};
 
 const EC_PRIVATE: &str = include_str!("keys/ec.pem");
 const ED_PRIVATE: &str = include_str!("keys/ed.pem");
 
-async fn jwks(mfa: &Arc<TestBundle>) -> Answer {
+async fn jwks(mfa: &Arc<TestApp>) -> Response {
     mfa.request(Method::GET, "/.well-known/jwks.json", HeaderMap::new(), Vec::new()).await
 }
 
@@ -25,17 +25,17 @@ fn check_by(set: &Value, token: &str) -> Option<Value> {
 
 #[tokio::test]
 async fn with_a_shared_secret_there_is_no_public_key() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let answer = jwks(&mfa).await;
     assert_eq!(answer.header("cache-control"), Some("public, max-age=900"));
     assert_eq!(answer.assert_ok(), json!({ "keys": [] }));
-    assert!(mfa.wrapper.take_calls().is_empty(), "the table is not asked");
+    assert!(mfa.fault_proxy.take_calls().is_empty(), "the table is not asked");
 }
 
 #[tokio::test]
 async fn an_application_checks_our_tokens_by_the_published_keys_alone() {
     for (private, algorithm) in [(EC_PRIVATE, Algorithm::ES256), (ED_PRIVATE, Algorithm::EdDSA)] {
-        let mfa = TestBundle::start_with(&[("MFA_SIGNING_KEY", private)]).await;
+        let mfa = TestApp::start_with(&[("MFA_SIGNING_KEY", private)]).await;
         let set = jwks(&mfa).await.assert_ok();
         let keys = set["keys"].as_array().expect("keys");
         assert_eq!(keys.len(), 1);
@@ -56,7 +56,7 @@ async fn an_application_checks_our_tokens_by_the_published_keys_alone() {
 #[tokio::test]
 async fn a_key_is_published_before_it_signs_and_taken_after() {
     let old = ("MFA_SIGNING_KEY", EC_PRIVATE);
-    let mfa = TestBundle::start_with(&[old, ("MFA_NEXT_SIGNING_KEY", ED_PRIVATE)]).await;
+    let mfa = TestApp::start_with(&[old, ("MFA_NEXT_SIGNING_KEY", ED_PRIVATE)]).await;
     let announced = jwks(&mfa).await.assert_ok();
     assert_eq!(announced["keys"].as_array().map(Vec::len), Some(2));
     let alice = mfa.user("alice").with_email("alice@example.com").login();
@@ -79,7 +79,7 @@ async fn a_key_is_published_before_it_signs_and_taken_after() {
 
 #[tokio::test]
 async fn the_keys_are_there_where_mfa_is_off_and_an_error_is_not_cached() {
-    let mfa = TestBundle::start_with(&[("MFA_ENABLED", "false"), ("MFA_SIGNING_KEY", EC_PRIVATE)]).await;
+    let mfa = TestApp::start_with(&[("MFA_ENABLED", "false"), ("MFA_SIGNING_KEY", EC_PRIVATE)]).await;
     assert_eq!(jwks(&mfa).await.assert_ok()["keys"].as_array().map(Vec::len), Some(1));
     let answer = mfa.request(Method::POST, "/.well-known/jwks.json", HeaderMap::new(), Vec::new()).await;
     assert_eq!(answer.header("cache-control"), Some("no-store"));

@@ -8,7 +8,7 @@ use std::sync::{
 use axum::{Router, http::StatusCode, routing::get};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use lambda_http::http::Method;
-use mfa_tests::{Answer, Login, TestBundle};
+use mfa_tests::{Login, Response, TestApp};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -33,13 +33,13 @@ fn set(ids: &[&str]) -> Value {
     json!({ "keys": ids.iter().map(|id| jwk(&ec(), Algorithm::ES256, id)).collect::<Vec<_>>() })
 }
 
-fn token(mfa: &TestBundle, id: Option<&str>) -> String {
+fn token(mfa: &TestApp, id: Option<&str>) -> String {
     let header = Header { kid: id.map(ToOwned::to_owned), ..Header::new(Algorithm::ES256) };
     let claims = json!({ "sub": "alice", "type": "access", "exp": mfa.clock.now().as_secs() + 86_400 });
     jsonwebtoken::encode(&header, &claims, &ec()).expect("a token")
 }
 
-async fn status(mfa: &Arc<TestBundle>, id: Option<&str>) -> Answer {
+async fn status(mfa: &Arc<TestApp>, id: Option<&str>) -> Response {
     Login::with_token(mfa, token(mfa, id)).call(Method::GET, "/auth/mfa/status", Vec::new()).await
 }
 
@@ -74,14 +74,14 @@ impl KeyServer {
         self.asked.load(Ordering::SeqCst)
     }
 
-    async fn bundle(&self) -> Arc<TestBundle> {
+    async fn app(&self) -> Arc<TestApp> {
         configured(&[("MFA_JWT_KEY_SET_URL", &self.url)]).await
     }
 }
 
-async fn configured(settings: &[(&str, &str)]) -> Arc<TestBundle> {
+async fn configured(settings: &[(&str, &str)]) -> Arc<TestApp> {
     let asymmetric = [("MFA_JWT_ALGORITHM", "ES256"), ("MFA_SIGNING_KEY", ED_PRIVATE)];
-    TestBundle::start_with(&[asymmetric.as_slice(), settings].concat()).await
+    TestApp::start_with(&[asymmetric.as_slice(), settings].concat()).await
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_configured_set_checks_tokens_by_the_key_that_they_name() {
 async fn a_set_that_cannot_be_fetched_is_a_503_on_every_route_that_checks_a_login() {
     let server = KeyServer::start(&set(&["a"])).await;
     server.answers(StatusCode::BAD_GATEWAY, "");
-    let mfa = server.bundle().await;
+    let mfa = server.app().await;
     let alice = Login::with_token(&mfa, token(&mfa, Some("a")));
     let mut answers = one_of_each(&mfa, &alice, "mfa_x.0.x").await;
     answers.pop().expect("of refresh-token").assert_problem(401, "REFRESH_TOKEN_INVALID");
@@ -122,7 +122,7 @@ async fn a_set_that_cannot_be_fetched_is_a_503_on_every_route_that_checks_a_logi
 #[tokio::test]
 async fn a_set_is_fetched_once_and_believed_for_an_hour() {
     let server = KeyServer::start(&set(&["a"])).await;
-    let mfa = server.bundle().await;
+    let mfa = server.app().await;
     assert_eq!(server.asked(), 0, "not before it is needed");
     for _ in 0..3 {
         status(&mfa, Some("a")).await.assert_ok();
@@ -144,7 +144,7 @@ async fn a_set_is_fetched_once_and_believed_for_an_hour() {
 #[tokio::test]
 async fn a_new_key_is_found_and_made_up_ones_are_asked_for_once_a_minute() {
     let server = KeyServer::start(&set(&["a"])).await;
-    let mfa = server.bundle().await;
+    let mfa = server.app().await;
     status(&mfa, Some("a")).await.assert_ok();
     server.answers(StatusCode::OK, &set(&["a", "b"]).to_string());
     mfa.advance(60);
@@ -162,7 +162,7 @@ async fn a_new_key_is_found_and_made_up_ones_are_asked_for_once_a_minute() {
 #[tokio::test]
 async fn a_set_that_cannot_be_fetched_is_a_503_and_no_fault_of_the_token() {
     let server = KeyServer::start(&set(&["a"])).await;
-    let mfa = server.bundle().await;
+    let mfa = server.app().await;
     let too_long = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(70_000));
     let answers = [
         (StatusCode::INTERNAL_SERVER_ERROR, "{}"),
@@ -215,10 +215,10 @@ async fn a_token_cannot_say_where_its_key_is() {
 #[tokio::test]
 async fn our_own_tokens_need_no_key_set() {
     let server = KeyServer::start(&set(&["a"])).await;
-    let mfa = server.bundle().await;
+    let mfa = server.app().await;
     let login = Login::with_token(&mfa, token(&mfa, Some("a")));
     let device = login.enrol().await;
-    let proven = login.prove("totp", &device.next_code(&mfa)).await;
+    let proven = login.prove("totp", &device.advance_to_next_code(&mfa)).await;
     server.answers(StatusCode::INTERNAL_SERVER_ERROR, "");
     mfa.advance(600);
     proven.status().await;

@@ -1,9 +1,9 @@
-use mfa_tests::TestBundle;
+use mfa_tests::TestApp;
 use serde_json::json;
 
 #[tokio::test]
 async fn devices_are_listed_last_used_first_then_newest_and_never_used_last() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let mut authenticators = Vec::new();
     for name in ["first", "second", "third"] {
@@ -29,7 +29,7 @@ async fn devices_are_listed_last_used_first_then_newest_and_never_used_last() {
 
 #[tokio::test]
 async fn a_device_is_shown_as_the_contract_says() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     assert_eq!(alice.devices().await, json!([]));
     let authenticator = alice.enrol().await;
@@ -47,7 +47,7 @@ async fn a_device_is_shown_as_the_contract_says() {
 
 #[tokio::test]
 async fn an_open_setup_is_listed_until_it_expires() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     alice.open_authenticator().await;
     mfa.advance(599);
@@ -59,7 +59,7 @@ async fn an_open_setup_is_listed_until_it_expires() {
 
 #[tokio::test]
 async fn nobody_sees_the_devices_of_another() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     mfa.user("alice").login().enrol().await;
     assert_eq!(mfa.user("bob").login().devices().await, json!([]));
 }

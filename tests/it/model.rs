@@ -12,7 +12,7 @@ use std::{
 };
 
 use lambda_http::http::Method;
-use mfa_tests::{Answer, Fault, Login, Person, TestBundle, claims_of, totp_code, wrong_code};
+use mfa_tests::{InjectedFault, Login, Person, Response, TestApp, claims_of, totp_code, wrong_code};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
@@ -211,7 +211,7 @@ struct User {
 }
 
 struct World {
-    mfa: Arc<TestBundle>,
+    mfa: Arc<TestApp>,
     users: Vec<User>,
     serial: u32,
     /// Whether the next request is sent twice.
@@ -228,7 +228,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let mfa = TestBundle::start().await;
+        let mfa = TestApp::start().await;
         let people = [mfa.user(USERS[0]).with_email(EMAIL).with_phone(PHONE), mfa.user(USERS[1])];
         let users = people.into_iter().map(User::new).collect();
         let (table, seen) = (Vec::new(), BTreeMap::new());
@@ -253,17 +253,17 @@ impl World {
         let others = self.items_of(1 - user);
         match trouble {
             Trouble::None => {}
-            Trouble::LostRace => self.mfa.wrapper.break_calls("PutItem MFA#LEDGER", Fault::LoseRace),
-            Trouble::LostAnswer => self.mfa.wrapper.break_calls("PutItem MFA#LEDGER", Fault::LoseOneAnswer),
+            Trouble::LostRace => self.mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseRace),
+            Trouble::LostAnswer => self.mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseOneAnswer),
             Trouble::Twice => self.twice = true,
             Trouble::Death { call, after } => {
-                let fault = if *after { Fault::HangAfter } else { Fault::Hang };
-                self.mfa.wrapper.break_call("", *call, fault);
+                let fault = if *after { InjectedFault::HangAfter } else { InjectedFault::Hang };
+                self.mfa.fault_proxy.break_call("", *call, fault);
             }
         }
         self.status = Some(0);
         self.act(*user, *login, act).await;
-        self.mfa.wrapper.mend();
+        self.mfa.fault_proxy.heal();
         self.twice = false;
         self.table = self.mfa.dump().await;
         assert_eq!(self.items_of(1 - user), others, "{act:?} changed what is another's");
@@ -272,16 +272,16 @@ impl World {
 
     /// All that the table holds of a user.
     fn items_of(&self, user: usize) -> Vec<String> {
-        let id = self.mfa.bundle.keys.user_id(USERS[user]);
-        let (pk, bytes) = (format!("USER#{id}"), data_encoding::BASE64.encode(&id.0));
-        let own = self.table.iter().filter(|item| item["pk"]["S"] == *pk || item["user"]["B"] == *bytes);
+        let id = self.mfa.app.keys.user_id(USERS[user]);
+        let (pk, name) = (format!("USER#{id}"), id.to_string());
+        let own = self.table.iter().filter(|item| item["pk"]["S"] == *pk || item["user"]["S"] == *name);
         let mut own: Vec<_> = own.map(Value::to_string).collect();
         own.sort();
         own
     }
 
     /// Makes a request, unless the process dies over it.
-    async fn send(&mut self, user: usize, login: usize, method: Method, path: &str, body: Value) -> Option<Answer> {
+    async fn send(&mut self, user: usize, login: usize, method: Method, path: &str, body: Value) -> Option<Response> {
         let login = self.bearer(user, login).clone();
         let body = if method == Method::POST { body.to_string().into_bytes() } else { Vec::new() };
         let stem = path.split('/').nth(3).unwrap_or_default();
@@ -308,10 +308,10 @@ impl World {
         proven.map_or(&of.logins[login], |(token, _)| token)
     }
 
-    async fn alive(&mut self, what: &str, request: impl Future<Output = Answer>) -> Option<Answer> {
+    async fn alive(&mut self, what: &str, request: impl Future<Output = Response>) -> Option<Response> {
         let answer = tokio::select! {
             answer = request => Some(answer),
-            () = self.mfa.wrapper.hung() => None,
+            () = self.mfa.fault_proxy.hung() => None,
         };
         self.status = answer.as_ref().map(|answer| answer.status);
         let shown = answer.as_ref().map_or("died".to_owned(), |answer| answer.code().unwrap_or("200").to_owned());
@@ -360,7 +360,7 @@ impl World {
     }
 
     /// What holds of every answer of a gate route.
-    fn assert_gate(&self, user: usize, login: usize, answer: Option<&Answer>) {
+    fn assert_gate(&self, user: usize, login: usize, answer: Option<&Response>) {
         let allowed = self.may_change_factors(user, login);
         if let Some(answer) = answer {
             assert!(allowed || answer.code() == Some("MFA_REQUIRED"), "without a proof: {}", answer.body);
@@ -612,7 +612,7 @@ impl World {
     async fn foreign(&mut self, user: usize, login: usize, what: usize) {
         let now = self.now();
         let other = &self.users[1 - user];
-        let keys = &self.mfa.bundle.keys;
+        let keys = &self.mfa.app.keys;
         let post = |path: &str, body: Value| Some((Method::POST, format!("/auth/mfa/{path}"), body));
         let request = match what {
             0 => other.devices.first().map(|of| (Method::DELETE, format!("/auth/mfa/devices/{}", of.id), Value::Null)),
@@ -708,7 +708,7 @@ impl World {
         let Some(id) = list.and_then(|list| list.body[0]["id"].as_str().map(ToOwned::to_owned)) else { return };
         let answer =
             self.send(user, login, Method::DELETE, &format!("/auth/mfa/trusted-devices/{id}"), Value::Null).await;
-        let keys = Arc::clone(&self.mfa.bundle.keys);
+        let keys = Arc::clone(&self.mfa.app.keys);
         let user_id = keys.user_id(USERS[user]);
         let of = &mut self.users[user];
         let is_it = |trust: &&mut Trust| {
@@ -832,7 +832,7 @@ impl User {
     }
 
     /// A second factor passed: what the answer hands over.
-    fn passed(&mut self, login: usize, answer: &Answer, auth_time: u64, now: u64) {
+    fn passed(&mut self, login: usize, answer: &Response, auth_time: u64, now: u64) {
         self.proofs[login] = Some(Proof { epoch: self.epoch, auth_time });
         let token = self.logins[login].with(answer.text("accessToken"));
         // No later than the token that was sent, which may be one of ours.
@@ -881,7 +881,7 @@ impl User {
         self.row.1 < 5 && self.wrong < 5
     }
 
-    fn assert_lock(&self, answer: &Answer, now: u64) {
+    fn assert_lock(&self, answer: &Response, now: u64) {
         let locked = answer.code() == Some("ACCOUNT_LOCKED");
         let before = ["MFA_REQUIRED", "MFA_DEVICE_LIMIT_REACHED", "MFA_METHOD_NOT_AVAILABLE"];
         let gate = answer.code().is_some_and(|code| before.contains(&code));
@@ -914,7 +914,7 @@ impl User {
     }
 
     /// A right recovery code passes, also while codes are locked, and after ten wrong ones within the hour.
-    fn assert_may_refuse(&self, set: usize, code: &str, answer: &Answer) {
+    fn assert_may_refuse(&self, set: usize, code: &str, answer: &Response) {
         let good = set == 0 && self.certain && !self.spent.contains(code);
         assert!(!good, "a right recovery code is refused: {}", answer.body);
     }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mfa_tests::{Answer, Login, TestBundle, wrong_code};
+use mfa_tests::{Login, Response, TestApp, wrong_code};
 use tokio::sync::{Barrier, Semaphore};
 
 const MANY: usize = 1000;
@@ -17,7 +17,7 @@ static RACES: Semaphore = Semaphore::const_new(2);
 /// Runs `count` requests that start together. How often each status and code was answered.
 async fn together<F>(count: usize, request: impl Fn(usize) -> F) -> BTreeMap<String, usize>
 where
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
 {
     let _race = RACES.acquire().await.expect("never closed");
     let start = Arc::new(Barrier::new(count));
@@ -38,7 +38,7 @@ where
     answers
 }
 
-fn verify(login: &Login, method: &'static str, otp: String) -> impl Future<Output = Answer> + Send + 'static + use<> {
+fn verify(login: &Login, method: &'static str, otp: String) -> impl Future<Output = Response> + Send + 'static + use<> {
     let login = login.clone();
     async move { login.verify(method, &otp).await }
 }
@@ -52,7 +52,7 @@ fn assert_only(answers: &BTreeMap<String, usize>, allowed: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_right_emailed_codes_one_passes() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     let answers = together(MANY, |_| verify(&alice, "email", code.clone())).await;
@@ -62,7 +62,7 @@ async fn of_a_thousand_right_emailed_codes_one_passes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_right_texted_codes_one_passes() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_phone("+442079460018").login();
     let code = alice.receive_code("sms").await;
     let answers = together(MANY, |_| verify(&alice, "sms", code.clone())).await;
@@ -72,9 +72,9 @@ async fn of_a_thousand_right_texted_codes_one_passes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_right_totp_codes_one_passes() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice");
-    let code = person.login().enrol().await.next_code(&mfa);
+    let code = person.login().enrol().await.advance_to_next_code(&mfa);
     let answers = together(MANY, |_| verify(&person.login(), "totp", code.clone())).await;
     assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
     assert_only(&answers, &["200 OK", "400 MFA_CODE_INVALID", "429 RATE_LIMITED"]);
@@ -82,7 +82,7 @@ async fn of_a_thousand_right_totp_codes_one_passes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_right_setup_codes_make_one_device() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let open = alice.open_authenticator().await;
     let code = open.code(&mfa);
@@ -99,7 +99,7 @@ async fn a_thousand_right_setup_codes_make_one_device() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_uses_of_one_recovery_code_one_passes() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice");
     let codes = person.login().generate_recovery_codes().await;
     let answers = together(MANY, |_| {
@@ -114,7 +114,7 @@ async fn of_a_thousand_uses_of_one_recovery_code_one_passes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_uses_of_ten_recovery_codes_use_up_each_once() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice");
     let codes = person.login().generate_recovery_codes().await;
     let answers = together(MANY, |n| {
@@ -140,7 +140,7 @@ async fn a_thousand_uses_of_ten_recovery_codes_use_up_each_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_removals_of_both_devices_leave_one() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let devices = [alice.enrol().await.device_id, alice.enrol().await.device_id];
     alice.toggle(true).await.assert_ok();
@@ -156,11 +156,11 @@ async fn a_thousand_removals_of_both_devices_leave_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_wrong_codes_exactly_five_are_judged() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let alice = person.login();
     let authenticator = alice.enrol().await;
-    let right = authenticator.next_code(&mfa);
+    let right = authenticator.advance_to_next_code(&mfa);
     let emailed = alice.receive_code("email").await;
     // By two factors and from many logins at once.
     let answers = together(MANY, |n| {
@@ -187,7 +187,7 @@ async fn of_a_thousand_wrong_codes_exactly_five_are_judged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_wrong_setup_codes_exactly_five_are_judged() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let open = alice.open_authenticator().await;
     let right = open.code(&mfa);
@@ -204,7 +204,7 @@ async fn of_a_thousand_wrong_setup_codes_exactly_five_are_judged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_challenges_one_is_sent() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let answers = together(MANY, |_| {
         let login = person.login();
@@ -218,7 +218,7 @@ async fn of_a_thousand_challenges_one_is_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_hundred_strangers_the_owners_right_code_passes_before_any_lock() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let owner = person.login();
     let device = owner.enrol().await;
@@ -249,7 +249,7 @@ async fn under_a_hundred_strangers_the_owners_right_code_passes_before_any_lock(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_set_ups_delays_the_owner_until_it_ends_and_leaves_no_garbage() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let owner = person.login();
     let code = owner.receive_code("email").await;
@@ -277,7 +277,7 @@ async fn a_storm_of_set_ups_delays_the_owner_until_it_ends_and_leaves_no_garbage
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_uses_of_one_refresh_token_give_one_successor() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     let token = alice.verify("email", &code).await.text("refreshToken");
@@ -301,7 +301,7 @@ async fn a_thousand_uses_of_one_refresh_token_give_one_successor() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_uses_of_one_refresh_token_too_late_end_the_session() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     let token = alice.verify("email", &code).await.text("refreshToken");

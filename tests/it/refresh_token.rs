@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use mfa_tests::{Answer, Authenticator, Fault, Login, Person, TestBundle, claims_of};
+use mfa_tests::{Authenticator, InjectedFault, Login, Person, Response, TestApp, claims_of};
 use serde_json::json;
 
 /// A user with MFA on, an authenticator, and the answer to a right code of it.
-async fn signed_in(mfa: &Arc<TestBundle>) -> (Person, Authenticator, Answer) {
+async fn signed_in(mfa: &Arc<TestApp>) -> (Person, Authenticator, Response) {
     let person = mfa.user("alice").with("role", "admin").with_email("alice@example.com");
     let alice = person.login();
     let device = alice.enrol().await;
     alice.toggle(true).await.assert_ok();
-    let answer = alice.verify("totp", &device.next_code(mfa)).await;
+    let answer = alice.verify("totp", &device.advance_to_next_code(mfa)).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     (person, device, answer)
 }
 
 #[tokio::test]
 async fn a_session_gives_new_tokens_whose_proof_is_as_old_as_its_code() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, first) = signed_in(&mfa).await;
     let judged_at = mfa.clock.now().as_secs();
     mfa.advance(600);
@@ -48,7 +48,7 @@ async fn a_session_gives_new_tokens_whose_proof_is_as_old_as_its_code() {
 
 #[tokio::test]
 async fn a_refreshed_token_may_outlive_the_login_token_but_not_the_session() {
-    let mfa = TestBundle::start_with(&[("MFA_SESSION_LIFETIME", "1000")]).await;
+    let mfa = TestApp::start_with(&[("MFA_SESSION_LIFETIME", "1000")]).await;
     let now = mfa.clock.now().as_secs();
     let alice = mfa.user("alice").with_email("alice@example.com").with("exp", now + 300).login();
     let code = alice.receive_code("email").await;
@@ -66,7 +66,7 @@ async fn a_refreshed_token_may_outlive_the_login_token_but_not_the_session() {
 
 #[tokio::test]
 async fn a_used_token_gives_the_same_successor_for_ten_seconds_and_then_ends_the_session() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, first) = signed_in(&mfa).await;
     let first = first.text("refreshToken");
     let second = mfa.refresh(&first).await.text("refreshToken");
@@ -79,7 +79,7 @@ async fn a_used_token_gives_the_same_successor_for_ten_seconds_and_then_ends_the
 
 #[tokio::test]
 async fn once_the_successor_was_used_its_predecessor_ends_the_session_at_once() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, first) = signed_in(&mfa).await;
     let first = first.text("refreshToken");
     let second = mfa.refresh(&first).await.text("refreshToken");
@@ -90,31 +90,31 @@ async fn once_the_successor_was_used_its_predecessor_ends_the_session_at_once() 
 
 #[tokio::test]
 async fn a_rotation_that_comes_late_turns_no_session_back() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, first) = signed_in(&mfa).await;
     let first = first.text("refreshToken");
     // It has read the session, and is overtaken before it writes.
-    mfa.wrapper.break_call("UpdateItem SESSION", 0, Fault::Hold);
+    mfa.fault_proxy.break_call("UpdateItem SESSION", 0, InjectedFault::Hold);
     let late = tokio::spawn({
         let (mfa, first) = (Arc::clone(&mfa), first.clone());
         async move { mfa.refresh(&first).await }
     });
-    mfa.wrapper.hung().await;
+    mfa.fault_proxy.hung().await;
     let second = mfa.refresh(&first).await.text("refreshToken");
     let third = mfa.refresh(&second).await.text("refreshToken");
-    mfa.wrapper.release();
+    mfa.fault_proxy.release();
     late.await.expect("an answer").assert_problem(401, "REFRESH_TOKEN_INVALID");
     mfa.refresh(&third).await.assert_problem(401, "REFRESH_TOKEN_INVALID"); // two parties held its tokens
 }
 
 #[tokio::test]
 async fn a_token_that_was_not_made_here_is_refused_before_the_table_is_read() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, first) = signed_in(&mfa).await;
     let token = first.text("refreshToken");
     let (head, mac) = token.rsplit_once('.').expect("three parts");
     let (id, _) = head.split_once('.').expect("three parts");
-    mfa.wrapper.take_calls();
+    mfa.fault_proxy.take_calls();
     let forged = [
         format!("{id}.1.{mac}"),
         format!("{id}.00.{mac}"),
@@ -129,13 +129,13 @@ async fn a_token_that_was_not_made_here_is_refused_before_the_table_is_read() {
     for forged in forged {
         mfa.refresh(&forged).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
     }
-    assert!(mfa.wrapper.take_calls().is_empty());
+    assert!(mfa.fault_proxy.take_calls().is_empty());
     mfa.refresh(&token).await.assert_ok();
 }
 
 #[tokio::test]
 async fn a_refresh_token_is_no_bearer_token_and_an_access_token_no_refresh_token() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, first) = signed_in(&mfa).await;
     let status = |token: String| {
         let login = Login::with_token(&mfa, token);
@@ -150,7 +150,7 @@ async fn a_refresh_token_is_no_bearer_token_and_an_access_token_no_refresh_token
 #[tokio::test]
 async fn every_event_that_raises_the_epoch_ends_the_sessions_before_it() {
     for event in ["toggle", "recovery", "reset"] {
-        let mfa = TestBundle::start().await;
+        let mfa = TestApp::start().await;
         let (person, _, answer) = signed_in(&mfa).await;
         let proven = Login::with_token(&mfa, answer.text("accessToken"));
         let codes = proven.generate_recovery_codes().await;
@@ -165,7 +165,7 @@ async fn every_event_that_raises_the_epoch_ends_the_sessions_before_it() {
 
 #[tokio::test]
 async fn a_planted_session_ends_when_the_owner_switches_mfa_on() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let intruder = person.login();
     let code = intruder.receive_code("email").await;
@@ -179,7 +179,7 @@ async fn a_planted_session_ends_when_the_owner_switches_mfa_on() {
 
 #[tokio::test]
 async fn a_session_that_a_recovery_code_opened_goes_on() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, _, answer) = signed_in(&mfa).await;
     let codes = Login::with_token(&mfa, answer.text("accessToken")).generate_recovery_codes().await;
     let recovered = person.login().recover(&codes[0]).await;
@@ -190,19 +190,19 @@ async fn a_session_that_a_recovery_code_opened_goes_on() {
 
 #[tokio::test]
 async fn a_session_passes_a_lock_and_does_not_end_it() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, device, answer) = signed_in(&mfa).await;
     let stranger = person.login();
     for wrong in ["111111", "222222", "333333", "444444", "555555"] {
         stranger.verify("totp", wrong).await;
     }
     mfa.refresh(&answer.text("refreshToken")).await.assert_ok();
-    stranger.verify("totp", &device.next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
+    stranger.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
 }
 
 #[tokio::test]
 async fn where_sessions_are_off_the_refresh_token_is_there_and_always_refused() {
-    let mfa = TestBundle::start_with(&[("MFA_SESSIONS", "false")]).await;
+    let mfa = TestApp::start_with(&[("MFA_SESSIONS", "false")]).await;
     let (_, _, answer) = signed_in(&mfa).await;
     assert!(!answer.text("refreshToken").is_empty());
     mfa.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
@@ -211,7 +211,7 @@ async fn where_sessions_are_off_the_refresh_token_is_there_and_always_refused() 
 
 #[tokio::test]
 async fn sessions_of_before_are_refused_once_they_are_switched_off() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, answer) = signed_in(&mfa).await;
     let off = mfa.redeployed_with(&[("MFA_SESSIONS", "false")]);
     off.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
@@ -219,19 +219,19 @@ async fn sessions_of_before_are_refused_once_they_are_switched_off() {
 
 #[tokio::test]
 async fn where_only_the_session_cannot_be_written_the_answer_is_200_with_a_token_that_is_refused() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
-    mfa.wrapper.break_calls("PutItem SESSION", Fault::Error);
+    mfa.fault_proxy.break_calls("PutItem SESSION", InjectedFault::Error);
     let answer = alice.verify("email", &code).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    mfa.wrapper.mend();
+    mfa.fault_proxy.heal();
     mfa.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
 }
 
 #[tokio::test]
 async fn a_wrong_code_opens_no_session_and_trusts_no_device() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     alice.receive_code("email").await;
     let body = json!({ "method": "email", "otp": "000000", "trustDevice": true });
@@ -241,13 +241,13 @@ async fn a_wrong_code_opens_no_session_and_trusts_no_device() {
 
 #[tokio::test]
 async fn a_rotation_whose_answer_was_lost_is_answered_with_the_one_successor() {
-    for fault in [Fault::LoseAnswer, Fault::LoseOneAnswer] {
-        let mfa = TestBundle::start().await;
+    for fault in [InjectedFault::LoseAnswer, InjectedFault::LoseOneAnswer] {
+        let mfa = TestApp::start().await;
         let (_, _, answer) = signed_in(&mfa).await;
         let token = answer.text("refreshToken");
-        mfa.wrapper.break_calls("UpdateItem SESSION", fault);
+        mfa.fault_proxy.break_calls("UpdateItem SESSION", fault);
         let during = mfa.refresh(&token).await;
-        mfa.wrapper.mend();
+        mfa.fault_proxy.heal();
         let successor = if during.status == 200 {
             during.text("refreshToken")
         } else {
@@ -261,28 +261,28 @@ async fn a_rotation_whose_answer_was_lost_is_answered_with_the_one_successor() {
 
 #[tokio::test]
 async fn a_table_that_is_down_is_a_503_that_spends_nothing() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, answer) = signed_in(&mfa).await;
     let token = answer.text("refreshToken");
     for call in ["GetItem SESSION", "Query", "UpdateItem SESSION"] {
-        for fault in [Fault::Error, Fault::Throttle] {
-            mfa.wrapper.break_calls(call, fault);
+        for fault in [InjectedFault::Error, InjectedFault::Throttle] {
+            mfa.fault_proxy.break_calls(call, fault);
             mfa.refresh(&token).await.assert_problem(503, "SERVICE_UNAVAILABLE");
-            mfa.wrapper.mend();
+            mfa.fault_proxy.heal();
         }
     }
     let second = mfa.refresh(&token).await.text("refreshToken");
     mfa.advance(11);
-    mfa.wrapper.break_calls("DeleteItem SESSION", Fault::Error);
+    mfa.fault_proxy.break_calls("DeleteItem SESSION", InjectedFault::Error);
     mfa.refresh(&token).await.assert_problem(503, "SERVICE_UNAVAILABLE");
-    mfa.wrapper.mend();
+    mfa.fault_proxy.heal();
     mfa.refresh(&token).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
     mfa.refresh(&second).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
 }
 
 #[tokio::test]
 async fn a_session_whose_sealing_key_is_gone_asks_for_a_new_sign_in() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     let token = alice.verify("email", &code).await.text("refreshToken");

@@ -1,10 +1,10 @@
 use lambda_http::http::Method;
-use mfa_tests::TestBundle;
+use mfa_tests::TestApp;
 use serde_json::json;
 
 #[tokio::test]
 async fn a_removed_device_is_gone_and_judges_nothing_any_more() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let (kept, removed) = (alice.enrol().await, alice.enrol().await);
     assert_eq!(
@@ -13,14 +13,14 @@ async fn a_removed_device_is_gone_and_judges_nothing_any_more() {
     );
     let list = alice.devices().await.to_string();
     assert!(list.contains(&kept.device_id) && !list.contains(&removed.device_id));
-    alice.verify("totp", &removed.next_code(&mfa)).await.assert_problem(400, "MFA_CODE_INVALID");
+    alice.verify("totp", &removed.advance_to_next_code(&mfa)).await.assert_problem(400, "MFA_CODE_INVALID");
     alice.verify("totp", &kept.code(&mfa)).await.assert_ok();
     assert_eq!(mfa.items("MFA#").await.len(), 2, "its item is gone too");
 }
 
 #[tokio::test]
 async fn an_open_setup_can_be_given_up() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let open = alice.open_authenticator().await;
     alice.remove(&open.device_id).await.assert_ok();
@@ -30,7 +30,7 @@ async fn an_open_setup_can_be_given_up() {
 
 #[tokio::test]
 async fn unknown_foreign_expired_and_malformed_ids_are_not_found_alike() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let bob = mfa.user("bob").login();
     let bobs = bob.enrol().await;
@@ -46,7 +46,7 @@ async fn unknown_foreign_expired_and_malformed_ids_are_not_found_alike() {
 
 #[tokio::test]
 async fn while_mfa_is_on_the_last_usable_method_stays() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let (first, second) = (alice.enrol().await, alice.enrol().await);
     alice.toggle(true).await.assert_ok();
@@ -64,12 +64,12 @@ async fn while_mfa_is_on_the_last_usable_method_stays() {
 
 #[tokio::test]
 async fn an_address_that_is_new_since_mfa_was_switched_on_is_no_method_that_is_left() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let before = mfa.user("alice").with_email("old@example.com").login();
     let only = before.enrol().await;
     before.toggle(true).await.assert_ok();
     let moved = mfa.user("alice").with_email("new@example.com");
-    let proven = moved.login().prove("totp", &only.next_code(&mfa)).await;
+    let proven = moved.login().prove("totp", &only.advance_to_next_code(&mfa)).await;
     assert_eq!(proven.status().await["verifiedMethods"], json!(["totp", "email"]));
     proven.remove(&only.device_id).await.assert_problem(409, "MFA_LAST_METHOD");
     // A code that was sent there makes it one.
@@ -84,7 +84,7 @@ async fn an_address_that_is_new_since_mfa_was_switched_on_is_no_method_that_is_l
 
 #[tokio::test]
 async fn while_mfa_is_required_the_last_usable_method_stays() {
-    let mfa = TestBundle::start_with(&[("MFA_REQUIRED", "true")]).await;
+    let mfa = TestApp::start_with(&[("MFA_REQUIRED", "true")]).await;
     let alice = mfa.user("alice").login();
     let only = alice.enrol().await;
     alice.remove(&only.device_id).await.assert_problem(409, "MFA_LAST_METHOD");
@@ -92,7 +92,7 @@ async fn while_mfa_is_required_the_last_usable_method_stays() {
 
 #[tokio::test]
 async fn a_removal_without_a_proof_is_refused_before_it_says_whether_the_device_is_there() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice");
     let owner = person.login();
     let device = owner.enrol().await;
@@ -104,7 +104,7 @@ async fn a_removal_without_a_proof_is_refused_before_it_says_whether_the_device_
 
 #[tokio::test]
 async fn a_body_that_is_sent_along_is_not_read() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let device = alice.enrol().await;
     let path = format!("/auth/mfa/devices/{}", device.device_id);

@@ -1,9 +1,9 @@
-use mfa_tests::TestBundle;
+use mfa_tests::TestApp;
 use serde_json::json;
 
 #[tokio::test]
 async fn a_reset_ends_everything_and_leaves_mfa_off() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let alice = person.login();
     let device = alice.enrol().await;
@@ -19,7 +19,7 @@ async fn a_reset_ends_everything_and_leaves_mfa_off() {
     assert_eq!((&status["isEnabled"], &status["totpDevices"]), (&json!(false), &json!([])));
     assert_eq!(status["hasRecoveryCode"], false);
     late.recover(&codes[1]).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
-    late.verify("totp", &device.next_code(&mfa)).await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+    late.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
     assert_eq!(mfa.items("MFA#").await.len(), 1, "the ledger alone");
 
     // What proved a factor before is no proof in the new epoch.
@@ -29,7 +29,7 @@ async fn a_reset_ends_everything_and_leaves_mfa_off() {
 
 #[tokio::test]
 async fn a_reset_needs_a_right_code_and_wrong_ones_are_limited() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     alice.enrol().await;
     alice.toggle(true).await.assert_ok();
@@ -45,7 +45,7 @@ async fn a_reset_needs_a_right_code_and_wrong_ones_are_limited() {
 
 #[tokio::test]
 async fn a_reset_passes_a_lock() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     alice.enrol().await;
     alice.toggle(true).await.assert_ok();

@@ -1,16 +1,16 @@
-use mfa_tests::{Fault, TestBundle};
+use mfa_tests::{InjectedFault, TestApp};
 use serde_json::json;
 
 #[tokio::test]
 async fn a_revoked_device_is_trusted_no_more_and_the_others_are() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice");
     let alice = person.login();
     let device = alice.enrol().await;
     alice.toggle(true).await.assert_ok();
-    let kept = alice.trust("totp", &device.next_code(&mfa)).await;
-    let gone = alice.trust("totp", &device.next_code(&mfa)).await;
-    let proven = alice.prove("totp", &device.next_code(&mfa)).await;
+    let kept = alice.trust("totp", &device.advance_to_next_code(&mfa)).await;
+    let gone = alice.trust("totp", &device.advance_to_next_code(&mfa)).await;
+    let proven = alice.prove("totp", &device.advance_to_next_code(&mfa)).await;
     let list = proven.trusted_devices().await.assert_ok();
     let id = list[0]["id"].as_str().expect("an id").to_owned(); // the newest
 
@@ -24,7 +24,7 @@ async fn a_revoked_device_is_trusted_no_more_and_the_others_are() {
 
 #[tokio::test]
 async fn unknown_foreign_and_malformed_ids_are_not_found_alike() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     let token = alice.trust("email", &code).await;
@@ -41,13 +41,13 @@ async fn unknown_foreign_and_malformed_ids_are_not_found_alike() {
 
 #[tokio::test]
 async fn a_stale_read_lets_no_revoked_device_pass() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     let token = alice.trust("email", &code).await;
-    mfa.wrapper.remember();
+    mfa.fault_proxy.remember();
     alice.verify_trusted(&token).await.assert_ok();
-    mfa.wrapper.break_calls("Query", Fault::Stale);
+    mfa.fault_proxy.break_calls("Query", InjectedFault::Stale);
     let list = alice.trusted_devices().await.assert_ok();
     alice.revoke(list[0]["id"].as_str().expect("an id")).await.assert_ok();
     alice.verify_trusted(&token).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");

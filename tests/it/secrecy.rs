@@ -1,11 +1,11 @@
 //! Row 18 of the threat model.
 
-use mfa_tests::TestBundle;
+use mfa_tests::TestApp;
 use serde_json::json;
 
 #[tokio::test]
 async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice@login.example").with_email("alice@example.com").with_phone("+442079460018");
     let alice = person.login();
     let mut secrets = vec![alice.token.clone()];
@@ -23,13 +23,13 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
     secrets.push(alice.recover(&codes[0]).await.text("accessToken"));
     secrets.extend(codes.iter().map(|code| code.replace('-', "")));
     secrets.extend(codes);
-    let code = device.next_code(&mfa);
+    let code = device.advance_to_next_code(&mfa);
     secrets.push(alice.prove("totp", &code).await.token);
     secrets.push(code);
     let trusted = alice.post(
         "/auth/mfa/verify",
         json!({
-            "method": "totp", "otp": device.next_code(&mfa), "trustDevice": true
+            "method": "totp", "otp": device.advance_to_next_code(&mfa), "trustDevice": true
         }),
     );
     let trusted = trusted.await;

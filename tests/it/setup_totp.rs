@@ -1,13 +1,13 @@
-use mfa_tests::TestBundle;
+use mfa_tests::TestApp;
 use serde_json::{Value, json};
 
-async fn setup(mfa: &std::sync::Arc<TestBundle>, sub: &str, body: Value) -> Value {
+async fn setup(mfa: &std::sync::Arc<TestApp>, sub: &str, body: Value) -> Value {
     mfa.user(sub).with_email("alice@example.com").login().post("/auth/mfa/setup-totp", body).await.assert_ok()
 }
 
 #[tokio::test]
 async fn a_setup_gives_a_160_bit_secret_its_address_and_a_qr_code() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let reply = setup(&mfa, "alice", json!({})).await;
     let secret = reply["secret"].as_str().expect("a secret");
     assert_eq!(data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).expect("base 32").len(), 20);
@@ -25,7 +25,7 @@ async fn a_setup_gives_a_160_bit_secret_its_address_and_a_qr_code() {
 
 #[tokio::test]
 async fn label_and_device_name_are_taken_and_colons_replaced() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let reply = setup(&mfa, "alice", json!({ "label": "a:b", "deviceName": "Work: phone" })).await;
     assert_eq!(reply["account"], "a b");
     let list = mfa.user("alice").login().devices().await;
@@ -34,7 +34,7 @@ async fn label_and_device_name_are_taken_and_colons_replaced() {
 
 #[tokio::test]
 async fn the_account_is_email_then_phone_then_user_id() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let account = |person: mfa_tests::Person| async move { person.login().setup().await.text("account") };
     let alice = mfa.user("user:1");
     assert_eq!(account(alice.clone()).await, "user 1");
@@ -44,7 +44,7 @@ async fn the_account_is_email_then_phone_then_user_id() {
 
 #[tokio::test]
 async fn where_nothing_is_left_of_a_name_the_next_one_is_taken() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("\u{1}").login();
     assert!(!alice.setup().await.text("account").is_empty());
     let answer = alice.post("/auth/mfa/setup-totp", json!({ "label": " : ", "deviceName": ":" })).await;
@@ -54,7 +54,7 @@ async fn where_nothing_is_left_of_a_name_the_next_one_is_taken() {
 
 #[tokio::test]
 async fn any_text_that_people_use_for_names_gives_a_qr_code() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     for label in ["日本語".repeat(42), "👩‍👩‍👧‍👦".repeat(18), "%&?=#+/\\\"'<>".repeat(10), " x ".to_owned()]
     {
         let reply = setup(&mfa, "alice", json!({ "label": label })).await;
@@ -64,7 +64,7 @@ async fn any_text_that_people_use_for_names_gives_a_qr_code() {
 
 #[tokio::test]
 async fn names_that_are_too_long_or_no_strings_are_refused() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     for body in [
         json!({ "label": "x".repeat(129) }),
@@ -80,7 +80,7 @@ async fn names_that_are_too_long_or_no_strings_are_refused() {
 
 #[tokio::test]
 async fn a_fourth_open_setup_replaces_the_oldest_and_leaves_no_garbage() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let oldest = alice.open_authenticator().await;
     for _ in 0..3 {
@@ -97,7 +97,7 @@ async fn a_fourth_open_setup_replaces_the_oldest_and_leaves_no_garbage() {
 
 #[tokio::test]
 async fn a_sixth_device_is_refused() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     for _ in 0..5 {
         alice.enrol().await;
@@ -107,7 +107,7 @@ async fn a_sixth_device_is_refused() {
 
 #[tokio::test]
 async fn a_setup_from_before_the_fifth_device_is_not_confirmed_either() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     for _ in 0..4 {
         alice.enrol().await;
@@ -121,7 +121,7 @@ async fn a_setup_from_before_the_fifth_device_is_not_confirmed_either() {
 
 #[tokio::test]
 async fn where_totp_is_not_offered_there_is_no_setup() {
-    let mfa = TestBundle::start_with(&[("MFA_METHODS", "email")]).await;
+    let mfa = TestApp::start_with(&[("MFA_METHODS", "email")]).await;
     let alice = mfa.user("alice").login();
     alice.setup().await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
     alice.confirm("123456", "JBSWY3DPEHPK3PXP").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");

@@ -1,9 +1,9 @@
-use mfa_tests::TestBundle;
+use mfa_tests::TestApp;
 use serde_json::json;
 
 #[tokio::test]
 async fn a_new_user_has_nothing_on_and_can_use_the_addresses_of_the_token() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login();
     assert_eq!(
         alice.status().await,
@@ -23,7 +23,7 @@ async fn a_new_user_has_nothing_on_and_can_use_the_addresses_of_the_token() {
 
 #[tokio::test]
 async fn totp_is_usable_from_the_moment_a_device_is_verified() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let authenticator = alice.open_authenticator().await;
     assert_eq!(alice.status().await["verifiedMethods"], json!([]));
@@ -37,7 +37,7 @@ async fn totp_is_usable_from_the_moment_a_device_is_verified() {
 
 #[tokio::test]
 async fn an_address_that_the_token_marks_as_unverified_is_not_used() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018");
     for (name, value, left) in [
         ("email_verified", json!(false), json!(["sms"])),
@@ -60,7 +60,7 @@ async fn an_address_that_the_token_marks_as_unverified_is_not_used() {
 
 #[tokio::test]
 async fn where_mfa_is_off_for_the_application_status_says_nothing_of_the_user() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     alice.enrol().await;
     let off = mfa.redeployed_with(&[("MFA_ENABLED", "false"), ("MFA_REQUIRED", "true")]);
@@ -82,7 +82,7 @@ async fn where_mfa_is_off_for_the_application_status_says_nothing_of_the_user() 
 
 #[tokio::test]
 async fn where_mfa_is_required_everybody_has_it_on_and_nobody_can_toggle() {
-    let mfa = TestBundle::start_with(&[("MFA_REQUIRED", "true")]).await;
+    let mfa = TestApp::start_with(&[("MFA_REQUIRED", "true")]).await;
     let status = mfa.user("alice").login().status().await;
     assert_eq!(status["isEnabled"], true);
     assert_eq!(status["required"], true);
@@ -92,11 +92,11 @@ async fn where_mfa_is_required_everybody_has_it_on_and_nobody_can_toggle() {
 
 #[tokio::test]
 async fn status_reads_what_was_just_committed() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     alice.status().await;
-    mfa.wrapper.remember();
-    mfa.wrapper.break_calls("Query", mfa_tests::Fault::Stale);
+    mfa.fault_proxy.remember();
+    mfa.fault_proxy.break_calls("Query", mfa_tests::InjectedFault::Stale);
     alice.enrol().await;
     alice.toggle(true).await.assert_ok();
     assert_eq!(alice.status().await["isEnabled"], true);

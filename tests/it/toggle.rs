@@ -1,22 +1,22 @@
-use mfa_tests::TestBundle;
+use mfa_tests::TestApp;
 use serde_json::json;
 
 #[tokio::test]
 async fn mfa_is_switched_on_and_off_again() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let authenticator = alice.enrol().await;
     assert_eq!(alice.toggle(true).await.assert_ok(), json!({ "message": "MFA enabled successfully" }));
     assert_eq!(alice.status().await["isEnabled"], true);
 
-    let proven = alice.prove("totp", &authenticator.next_code(&mfa)).await;
+    let proven = alice.prove("totp", &authenticator.advance_to_next_code(&mfa)).await;
     assert_eq!(proven.toggle(false).await.assert_ok(), json!({ "message": "MFA disabled successfully" }));
     assert_eq!(proven.status().await["isEnabled"], false);
 }
 
 #[tokio::test]
 async fn what_is_so_already_stays_so_and_raises_no_epoch() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     alice.toggle(false).await.assert_ok();
     assert_eq!(mfa.dump().await.len(), 0, "nothing was written");
@@ -33,7 +33,7 @@ async fn what_is_so_already_stays_so_and_raises_no_epoch() {
 
 #[tokio::test]
 async fn without_a_usable_method_mfa_cannot_be_switched_on() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     alice.open_authenticator().await; // not confirmed: not usable
     alice.toggle(true).await.assert_problem(403, "MFA_CANNOT_ENABLE_WITHOUT_METHOD");
@@ -41,13 +41,13 @@ async fn without_a_usable_method_mfa_cannot_be_switched_on() {
 
 #[tokio::test]
 async fn toggling_can_be_off_and_a_required_mfa_cannot_be_switched_off() {
-    let mfa = TestBundle::start_with(&[("MFA_ALLOW_USER_TOGGLE", "false")]).await;
+    let mfa = TestApp::start_with(&[("MFA_ALLOW_USER_TOGGLE", "false")]).await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     for enabled in [true, false] {
         alice.toggle(enabled).await.assert_problem(403, "MFA_TOGGLING_NOT_ALLOWED");
     }
 
-    let mfa = TestBundle::start_with(&[("MFA_REQUIRED", "true")]).await;
+    let mfa = TestApp::start_with(&[("MFA_REQUIRED", "true")]).await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     let proven = alice.prove("email", &code).await;
@@ -57,7 +57,7 @@ async fn toggling_can_be_off_and_a_required_mfa_cannot_be_switched_off() {
 
 #[tokio::test]
 async fn the_login_that_switches_on_after_its_own_setup_is_proven_for_a_quarter_of_an_hour() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     alice.enrol().await;
     mfa.advance(600);
@@ -71,7 +71,7 @@ async fn the_login_that_switches_on_after_its_own_setup_is_proven_for_a_quarter_
 
 #[tokio::test]
 async fn the_grace_is_for_that_login_alone_and_only_for_a_recent_code() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice");
     let alice = person.login();
     alice.enrol().await;
@@ -91,7 +91,7 @@ async fn the_grace_is_for_that_login_alone_and_only_for_a_recent_code() {
 
 #[tokio::test]
 async fn a_proof_ends_with_its_epoch() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     let before = alice.prove("email", &code).await;
@@ -103,7 +103,7 @@ async fn a_proof_ends_with_its_epoch() {
 
 #[tokio::test]
 async fn a_planted_device_ends_when_the_owner_switches_mfa_on() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let planted = person.login().enrol().await;
     mfa.advance(30);
@@ -124,7 +124,7 @@ async fn a_planted_device_ends_when_the_owner_switches_mfa_on() {
 
 #[tokio::test]
 async fn a_device_of_this_login_or_once_guarded_survives_switching_on() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let device = mfa.user("alice").login().enrol().await;
     mfa.advance(86_400);
     // Confirmed by another login: it may be planted, and there is nothing else to use.
@@ -134,7 +134,7 @@ async fn a_device_of_this_login_or_once_guarded_survives_switching_on() {
     alice.toggle(true).await.assert_ok();
 
     // Off for a month, then on again: it was guarded by MFA, so it is the owner's.
-    let proven = alice.prove("totp", &device.next_code(&mfa)).await;
+    let proven = alice.prove("totp", &device.advance_to_next_code(&mfa)).await;
     proven.toggle(false).await.assert_ok();
     mfa.advance(30 * 86_400);
     let later = mfa.user("alice").login();
@@ -144,7 +144,7 @@ async fn a_device_of_this_login_or_once_guarded_survives_switching_on() {
 
 #[tokio::test]
 async fn codes_sent_before_mfa_was_on_are_void_after() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let intruder = person.clone().with_email("intruder@example.net").login();
     let code = intruder.receive_code("email").await;

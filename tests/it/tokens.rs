@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use lambda_http::http::{HeaderMap, HeaderValue, Method};
-use mfa_tests::{Login, Person, TestBundle, claims_of};
+use mfa_tests::{Login, Person, TestApp, claims_of};
 use serde_json::{Map, Value, json};
 
 const RSA_PRIVATE: &str = include_str!("keys/rsa.pem");
@@ -14,12 +14,12 @@ const EC_PUBLIC: &str = include_str!("keys/ec.pub.pem");
 const ED_PRIVATE: &str = include_str!("keys/ed.pem");
 const ED_PUBLIC: &str = include_str!("keys/ed.pub.pem");
 
-async fn assert_invalid(mfa: &Arc<TestBundle>, token: &str, why: &str) {
-    mfa.wrapper.take_calls();
+async fn assert_invalid(mfa: &Arc<TestApp>, token: &str, why: &str) {
+    mfa.fault_proxy.take_calls();
     let answer = Login::with_token(mfa, token).call(Method::GET, "/auth/mfa/status", Vec::new()).await;
     assert_eq!((answer.status, answer.code()), (401, Some("INVALID_TOKEN")), "{why}: {}", answer.body);
     assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer error="invalid_token""#));
-    assert!(mfa.wrapper.take_calls().is_empty(), "{why}: the table was read");
+    assert!(mfa.fault_proxy.take_calls().is_empty(), "{why}: the table was read");
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -30,7 +30,7 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 /// A good set of claims; `change` spoils it.
-fn claims(mfa: &TestBundle, change: Value) -> Map<String, Value> {
+fn claims(mfa: &TestApp, change: Value) -> Map<String, Value> {
     let mut claims =
         object(json!({ "sub": "alice", "type": "access", "sessionId": "s", "exp": mfa.clock.now().as_secs() + 60 }));
     for (name, value) in object(change) {
@@ -45,7 +45,7 @@ fn claims(mfa: &TestBundle, change: Value) -> Map<String, Value> {
 
 #[tokio::test]
 async fn a_token_with_any_fault_is_refused_before_the_table_is_read() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let now = mfa.clock.now().as_secs();
     let signer = mfa.user("signer");
     let faults = [
@@ -78,7 +78,7 @@ async fn a_token_with_any_fault_is_refused_before_the_table_is_read() {
 
 #[tokio::test]
 async fn tokens_at_the_edges_of_what_is_allowed_are_taken() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let now = mfa.clock.now().as_secs();
     let signer = mfa.user("signer");
     for change in [
@@ -99,7 +99,7 @@ async fn tokens_at_the_edges_of_what_is_allowed_are_taken() {
 
 #[tokio::test]
 async fn issuer_and_audience_must_be_there_and_match_where_configured() {
-    let mfa = TestBundle::start_with(&[("MFA_JWT_ISSUER", "https://login"), ("MFA_JWT_AUDIENCE", "api")]).await;
+    let mfa = TestApp::start_with(&[("MFA_JWT_ISSUER", "https://login"), ("MFA_JWT_AUDIENCE", "api")]).await;
     let signer = mfa.user("signer");
     let good = json!({ "iss": "https://login", "aud": ["web", "api"], "type": "(none)" });
     let token = signer.sign(&claims(&mfa, good));
@@ -120,7 +120,7 @@ async fn issuer_and_audience_must_be_there_and_match_where_configured() {
 
 #[tokio::test]
 async fn a_claim_that_occurs_twice_spoils_the_token() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let exp = mfa.clock.now().as_secs() + 60;
     for payload in [
         format!(r#"{{"sub":"alice","sub":"bob","type":"access","exp":{exp}}}"#),
@@ -143,7 +143,7 @@ fn sign_raw(header: &str, payload: &str) -> String {
 
 #[tokio::test]
 async fn no_other_algorithm_key_or_form_passes() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let good = claims(&mfa, json!({}));
     let payload = Value::Object(good.clone()).to_string();
     let encode = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
@@ -171,7 +171,7 @@ async fn no_other_algorithm_key_or_form_passes() {
 
 #[tokio::test]
 async fn the_scheme_is_bearer_in_any_case_and_nothing_else() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let token = mfa.user("alice").login().token;
     let status = |value: Option<String>| {
         let mfa = Arc::clone(&mfa);
@@ -211,7 +211,7 @@ async fn rs256_es256_and_eddsa_login_tokens_are_checked_by_their_own_key_alone()
             ("MFA_JWT_SECRET", ""),
             ("MFA_SIGNING_KEY", EC_PRIVATE),
         ];
-        let mfa = TestBundle::start_with(&settings).await;
+        let mfa = TestApp::start_with(&settings).await;
         let good = claims(&mfa, json!({ "email": "alice@example.com" }));
         let sign =
             |algorithm, key: &EncodingKey| jsonwebtoken::encode(&Header::new(algorithm), &good, key).expect("a token");
@@ -242,7 +242,7 @@ async fn rs256_es256_and_eddsa_login_tokens_are_checked_by_their_own_key_alone()
 }
 
 /// A user whom MFA is on for, a login without a proof, and a token of the same login with one.
-async fn on_with_proof(mfa: &Arc<TestBundle>) -> (Person, Login, Login) {
+async fn on_with_proof(mfa: &Arc<TestApp>) -> (Person, Login, Login) {
     let person = mfa.user("alice").with_email("alice@example.com");
     person.login().toggle(true).await.assert_ok();
     let plain = person.login();
@@ -253,7 +253,7 @@ async fn on_with_proof(mfa: &Arc<TestBundle>) -> (Person, Login, Login) {
 
 #[tokio::test]
 async fn no_claim_of_the_application_is_a_proof() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, _, proven) = on_with_proof(&mfa).await;
     let ours = claims_of(&proven.token);
     let now = mfa.clock.now().as_secs();
@@ -276,7 +276,7 @@ async fn no_claim_of_the_application_is_a_proof() {
 
 #[tokio::test]
 async fn a_proof_is_of_its_user_token_epoch_method_and_moment() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, proven) = on_with_proof(&mfa).await;
     let signer = mfa.user("signer");
     let ours = claims_of(&proven.token);
@@ -301,7 +301,7 @@ async fn a_proof_is_of_its_user_token_epoch_method_and_moment() {
 
 #[tokio::test]
 async fn a_proof_is_fresh_for_a_quarter_of_an_hour() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (_, _, proven) = on_with_proof(&mfa).await;
     // The application may sign a longer life into it: the proof's own moment counts.
     let mut longer = claims_of(&proven.token);

@@ -1,15 +1,15 @@
 use std::sync::Arc;
 
-use mfa_tests::{Answer, Login, TestBundle, claims_of, wrong_code};
+use mfa_tests::{Login, Response, TestApp, claims_of, wrong_code};
 use serde_json::json;
 
-fn alice(mfa: &Arc<TestBundle>) -> Login {
+fn alice(mfa: &Arc<TestApp>) -> Login {
     mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").with("role", "admin").login()
 }
 
 #[tokio::test]
 async fn a_right_code_gives_a_token_that_proves_it_to_the_application() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let code = alice.receive_code("sms").await;
     let answer = alice.verify("sms", &code).await;
@@ -37,19 +37,19 @@ async fn a_right_code_gives_a_token_that_proves_it_to_the_application() {
 
 #[tokio::test]
 async fn amr_says_which_factor_it_was() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let code = alice.receive_code("email").await;
     let by_email = alice.verify("email", &code).await.text("accessToken");
     assert_eq!(claims_of(&by_email)["amr"], json!(["mfa"]));
     let authenticator = alice.enrol().await;
-    let by_totp = alice.verify("totp", &authenticator.next_code(&mfa)).await.text("accessToken");
+    let by_totp = alice.verify("totp", &authenticator.advance_to_next_code(&mfa)).await.text("accessToken");
     assert_eq!(claims_of(&by_totp)["amr"], json!(["otp", "mfa"]));
 }
 
 #[tokio::test]
 async fn the_first_token_expires_no_later_than_the_login_token() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let exp = mfa.clock.now().as_secs() + 60;
     let alice = mfa.user("alice").with_email("alice@example.com").with("exp", exp).login();
     let code = alice.receive_code("email").await;
@@ -58,12 +58,12 @@ async fn the_first_token_expires_no_later_than_the_login_token() {
 
 #[tokio::test]
 async fn a_login_that_names_no_session_stays_the_same_login() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     // By `jti`, and by nothing at all: the new token has a new `jti` and another hash.
     for person in [mfa.user("by-jti").with("jti", "t-1"), mfa.user("by-hash")] {
         let login = person.with("sessionId", "(none)").login();
         let authenticator = login.enrol().await;
-        let proven = login.prove("totp", &authenticator.next_code(&mfa)).await;
+        let proven = login.prove("totp", &authenticator.advance_to_next_code(&mfa)).await;
         proven.toggle(true).await.assert_ok();
         proven.setup().await.assert_ok(); // by the grace of that login
         login.setup().await.assert_ok(); // it is the same one
@@ -72,7 +72,7 @@ async fn a_login_that_names_no_session_stays_the_same_login() {
 
 #[tokio::test]
 async fn a_code_works_once_for_each_method() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     for method in ["email", "sms"] {
         let code = alice.receive_code(method).await;
@@ -81,14 +81,14 @@ async fn a_code_works_once_for_each_method() {
         mfa.advance(120);
     }
     let authenticator = alice.enrol().await;
-    let code = authenticator.next_code(&mfa);
+    let code = authenticator.advance_to_next_code(&mfa);
     alice.verify("totp", &code).await.assert_ok();
     alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
 }
 
 #[tokio::test]
 async fn a_code_is_refused_from_the_second_it_expires() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let code = alice.receive_code("email").await;
     mfa.advance(300);
@@ -102,7 +102,7 @@ async fn a_code_is_refused_from_the_second_it_expires() {
 
 #[tokio::test]
 async fn a_new_code_supersedes_the_old_one_of_its_login() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let old = alice.receive_code("email").await;
     mfa.advance(30);
@@ -115,11 +115,11 @@ async fn a_new_code_supersedes_the_old_one_of_its_login() {
 
 #[tokio::test]
 async fn a_code_is_bound_to_user_login_method_and_destination() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").with("sessionId", "s");
     let alice = person.login();
     let code = alice.receive_code("sms").await;
-    let invalid = |answer: Answer| answer.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    let invalid = |answer: Response| answer.assert_problem(400, "VERIFICATION_CODE_INVALID");
     invalid(alice.verify("email", &code).await);
     invalid(person.clone().with("sessionId", "another").login().verify("sms", &code).await);
     invalid(person.clone().with_phone("+442079460019").login().verify("sms", &code).await);
@@ -129,7 +129,7 @@ async fn a_code_is_bound_to_user_login_method_and_destination() {
 
 #[tokio::test]
 async fn the_fifth_wrong_code_locks_and_a_resend_changes_nothing() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let mut judged = Vec::new();
     for turn in 1..=100 {
@@ -150,7 +150,7 @@ async fn the_fifth_wrong_code_locks_and_a_resend_changes_nothing() {
 
 #[tokio::test]
 async fn the_budget_is_one_for_all_factors_logins_and_routes() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let authenticator = alice(&mfa).enrol().await;
     let by_mail = alice(&mfa);
     let by_mail_code = by_mail.receive_code("email").await;
@@ -161,7 +161,7 @@ async fn the_budget_is_one_for_all_factors_logins_and_routes() {
         alice(&mfa).verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
     }
     by_mail.verify("email", &by_mail_code).await.assert_problem(429, "ACCOUNT_LOCKED");
-    let next = authenticator.next_code(&mfa);
+    let next = authenticator.advance_to_next_code(&mfa);
     alice(&mfa).verify("totp", &next).await.assert_problem(429, "ACCOUNT_LOCKED");
     mfa.advance(870);
     alice(&mfa).verify("totp", &authenticator.code(&mfa)).await.assert_ok();
@@ -169,7 +169,7 @@ async fn the_budget_is_one_for_all_factors_logins_and_routes() {
 
 #[tokio::test]
 async fn after_a_lock_one_wrong_code_locks_twice_as_long_even_after_a_right_one() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let authenticator = alice.enrol().await;
     for n in 0..5 {
@@ -184,23 +184,23 @@ async fn after_a_lock_one_wrong_code_locks_twice_as_long_even_after_a_right_one(
 
 #[tokio::test]
 async fn a_wrong_code_sent_again_at_once_is_counted_once() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let authenticator = alice.enrol().await;
     for _ in 0..20 {
         alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
     }
-    alice.verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+    alice.verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_ok();
     let used = authenticator.code(&mfa);
     for _ in 0..20 {
         alice.verify("totp", &used).await.assert_problem(400, "MFA_CODE_INVALID");
     }
-    alice.verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+    alice.verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_ok();
 }
 
 #[tokio::test]
 async fn where_no_code_is_outstanding_a_guess_is_neither_judged_nor_counted_nor_written() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     for n in 0..20 {
         alice.verify("email", &format!("{n:06}")).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
@@ -210,7 +210,7 @@ async fn where_no_code_is_outstanding_a_guess_is_neither_judged_nor_counted_nor_
 
 #[tokio::test]
 async fn what_is_no_code_is_no_guess() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let authenticator = alice.enrol().await;
     for otp in ["12345", "1234567", "abcdef", "12345a"] {
@@ -219,12 +219,12 @@ async fn what_is_no_code_is_no_guess() {
     for _ in 0..9 {
         alice.verify("totp", "12 34").await.assert_problem(400, "INVALID_INPUT");
     }
-    alice.verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+    alice.verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_ok();
 }
 
 #[tokio::test]
 async fn an_earlier_step_never_passes_after_a_later_one() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let authenticator = alice.enrol().await;
     mfa.advance(300);
@@ -237,7 +237,7 @@ async fn an_earlier_step_never_passes_after_a_later_one() {
 
 #[tokio::test]
 async fn a_code_may_name_its_device_and_one_that_is_not_there_is_not_found() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let (first, second) = (alice.enrol().await, alice.enrol().await);
     let bobs = mfa.user("bob").login().enrol().await;
@@ -260,7 +260,7 @@ fn uuid(n: u8) -> String {
 
 #[tokio::test]
 async fn a_method_without_device_or_address_is_not_available() {
-    let mfa = TestBundle::start_with(&[("MFA_METHODS", "totp,email")]).await;
+    let mfa = TestApp::start_with(&[("MFA_METHODS", "totp,email")]).await;
     let bob = mfa.user("bob").login();
     bob.verify("totp", "123456").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
     bob.verify("email", "123456").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
@@ -269,7 +269,7 @@ async fn a_method_without_device_or_address_is_not_available() {
 
 #[tokio::test]
 async fn a_stranger_with_the_password_cannot_void_the_owners_code() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let owner = alice(&mfa);
     let code = owner.receive_code("email").await;
     for _ in 0..50 {
@@ -281,7 +281,7 @@ async fn a_stranger_with_the_password_cannot_void_the_owners_code() {
 
 #[tokio::test]
 async fn required_mfa_is_on_from_the_first_success() {
-    let mfa = TestBundle::start_with(&[("MFA_REQUIRED", "true")]).await;
+    let mfa = TestApp::start_with(&[("MFA_REQUIRED", "true")]).await;
     let alice = alice(&mfa);
     alice.setup().await.assert_problem(401, "MFA_REQUIRED");
     let code = alice.receive_code("email").await;
@@ -299,7 +299,7 @@ async fn required_mfa_is_on_from_the_first_success() {
 
 #[tokio::test]
 async fn longer_codes_are_sent_and_taken_where_configured() {
-    let mfa = TestBundle::start_with(&[("MFA_CODE_LENGTH", "8"), ("MFA_CODE_LIFETIME", "60")]).await;
+    let mfa = TestApp::start_with(&[("MFA_CODE_LENGTH", "8"), ("MFA_CODE_LIFETIME", "60")]).await;
     let alice = alice(&mfa);
     let code = alice.receive_code("email").await;
     assert_eq!(code.len(), 8);
@@ -309,19 +309,19 @@ async fn longer_codes_are_sent_and_taken_where_configured() {
 
 #[tokio::test]
 async fn a_secret_sealed_by_an_old_key_is_sealed_anew_when_used() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let authenticator = alice.enrol().await;
     let new_key = data_encoding::BASE64.encode(&[7; 32]);
     let old_key = mfa::config::development::SEALING_KEYS;
     let both = mfa.redeployed_with(&[("MFA_SEALING_KEYS", &format!("k2:{new_key},{old_key}"))]);
-    alice.at(&both).verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+    alice.at(&both).verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_ok();
     let new_only = mfa.redeployed_with(&[("MFA_SEALING_KEYS", &format!("k2:{new_key}"))]);
-    alice.at(&new_only).verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+    alice.at(&new_only).verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_ok();
 
     // Keys that do not fit the table are the operator's fault: a 500, and no try is lost.
     for _ in 0..9 {
-        alice.verify("totp", &authenticator.next_code(&mfa)).await.assert_problem(500, "INTERNAL_ERROR");
+        alice.verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_problem(500, "INTERNAL_ERROR");
     }
-    alice.at(&new_only).verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+    alice.at(&new_only).verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_ok();
 }

@@ -1,4 +1,4 @@
-use mfa_tests::{Login, TestBundle};
+use mfa_tests::{Login, TestApp};
 use serde_json::Value;
 
 fn claims(login: &Login) -> Value {
@@ -9,7 +9,7 @@ fn claims(login: &Login) -> Value {
 
 #[tokio::test]
 async fn a_recovery_code_is_a_second_factor_once() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     alice.enrol().await;
     let codes = alice.generate_recovery_codes().await;
@@ -28,7 +28,7 @@ async fn a_recovery_code_is_a_second_factor_once() {
 
 #[tokio::test]
 async fn a_code_is_taken_as_people_type_it() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let codes = alice.generate_recovery_codes().await;
     alice.recover(&codes[0].to_lowercase()).await.assert_ok();
@@ -38,7 +38,7 @@ async fn a_code_is_taken_as_people_type_it() {
 
 #[tokio::test]
 async fn all_ten_work_and_then_there_is_none() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let codes = alice.generate_recovery_codes().await;
     for (used, code) in (1..).zip(&codes) {
@@ -49,14 +49,14 @@ async fn all_ten_work_and_then_there_is_none() {
 
 #[tokio::test]
 async fn a_right_one_passes_a_lock_and_ends_it() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let device = alice.enrol().await;
     let codes = alice.generate_recovery_codes().await;
     for n in 0..5 {
         alice.verify("totp", &format!("{n:06}")).await;
     }
-    alice.verify("totp", &device.next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
+    alice.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
     alice.recover(&codes[0]).await.assert_ok();
     alice.verify("totp", &device.code(&mfa)).await.assert_ok();
     // The level stays: the next wrong one locks twice as long.
@@ -67,7 +67,7 @@ async fn a_right_one_passes_a_lock_and_ends_it() {
 
 #[tokio::test]
 async fn wrong_ones_neither_lock_nor_write_to_the_ledger_and_have_a_limit_of_their_own() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let device = alice.enrol().await;
     let codes = alice.generate_recovery_codes().await;
@@ -82,13 +82,13 @@ async fn wrong_ones_neither_lock_nor_write_to_the_ledger_and_have_a_limit_of_the
 
     // A stranger who fills that limit locks nobody out: a right one passes it, and so does a code.
     alice.recover(&codes[0]).await.assert_ok();
-    alice.verify("totp", &device.next_code(&mfa)).await.assert_ok();
+    alice.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_ok();
     alice.recover(&"X".repeat(65)).await.assert_problem(400, "INVALID_INPUT");
 }
 
 #[tokio::test]
 async fn a_code_of_another_user_is_wrong() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let codes = mfa.user("alice").login().generate_recovery_codes().await;
     let bob = mfa.user("bob").login();
     bob.generate_recovery_codes().await;
@@ -97,7 +97,7 @@ async fn a_code_of_another_user_is_wrong() {
 
 #[tokio::test]
 async fn a_used_code_ends_the_proofs_from_before() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let owner = person.login();
     owner.toggle(true).await.assert_ok();

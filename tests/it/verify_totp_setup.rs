@@ -1,8 +1,8 @@
-use mfa_tests::{Fault, TestBundle};
+use mfa_tests::{InjectedFault, TestApp};
 
 #[tokio::test]
 async fn the_same_secret_and_code_once_more_are_right_again() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let authenticator = alice.open_authenticator().await;
     let code = authenticator.code(&mfa);
@@ -15,26 +15,26 @@ async fn the_same_secret_and_code_once_more_are_right_again() {
 
 #[tokio::test]
 async fn on_a_verified_secret_the_code_is_still_checked() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let authenticator = alice.enrol().await;
     alice.confirm("000000", &authenticator.secret).await.assert_problem(400, "MFA_CODE_INVALID");
-    let next = authenticator.next_code(&mfa);
+    let next = authenticator.advance_to_next_code(&mfa);
     alice.confirm(&next, &authenticator.secret).await.assert_problem(400, "MFA_CODE_INVALID");
 }
 
 #[tokio::test]
 async fn the_setup_code_is_not_the_first_login_code() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let authenticator = alice.enrol().await;
     alice.verify("totp", &authenticator.code(&mfa)).await.assert_problem(400, "MFA_CODE_INVALID");
-    alice.verify("totp", &authenticator.next_code(&mfa)).await.assert_ok();
+    alice.verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_ok();
 }
 
 #[tokio::test]
 async fn unknown_foreign_and_expired_secrets_and_wrong_codes_are_answered_alike() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let bob = mfa.user("bob").login();
     let open = alice.open_authenticator().await;
@@ -54,7 +54,7 @@ async fn unknown_foreign_and_expired_secrets_and_wrong_codes_are_answered_alike(
 
 #[tokio::test]
 async fn a_wrong_setup_code_spends_from_the_same_budget() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let verified = alice.enrol().await;
     let open = alice.open_authenticator().await;
@@ -65,12 +65,12 @@ async fn a_wrong_setup_code_spends_from_the_same_budget() {
         alice.verify("totp", code).await.assert_problem(400, "MFA_CODE_INVALID");
     }
     alice.confirm(&open.code(&mfa), &open.secret).await.assert_problem(429, "ACCOUNT_LOCKED");
-    alice.verify("totp", &verified.next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
+    alice.verify("totp", &verified.advance_to_next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
 }
 
 #[tokio::test]
 async fn secrets_are_taken_as_people_copy_them() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let open = alice.open_authenticator().await;
     let grouped: Vec<String> = open
@@ -87,7 +87,7 @@ async fn secrets_are_taken_as_people_copy_them() {
 
 #[tokio::test]
 async fn a_confirmed_device_has_no_ttl_and_an_open_one_has() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     alice.enrol().await;
     alice.open_authenticator().await;
@@ -103,12 +103,12 @@ async fn a_confirmed_device_has_no_ttl_and_an_open_one_has() {
 #[tokio::test]
 async fn a_setup_that_only_an_item_speaks_of_does_not_exist() {
     // A set-up whose commit failed leaves its item behind: the ledger never named it.
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
-    mfa.wrapper.break_calls("PutItem MFA#LEDGER", Fault::Error);
-    mfa.wrapper.break_calls("DeleteItem", Fault::Error);
+    mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::Error);
+    mfa.fault_proxy.break_calls("DeleteItem", InjectedFault::Error);
     alice.setup().await.assert_problem(503, "SERVICE_UNAVAILABLE");
-    mfa.wrapper.mend();
+    mfa.fault_proxy.heal();
     assert_eq!(mfa.dump().await.len(), 1, "the item is there");
     assert_eq!(alice.devices().await, serde_json::json!([]));
 }

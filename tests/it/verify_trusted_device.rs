@@ -3,24 +3,24 @@
 use std::sync::Arc;
 
 use lambda_http::http::Method;
-use mfa_tests::{Authenticator, Fault, Login, Person, TestBundle, claims_of};
+use mfa_tests::{Authenticator, InjectedFault, Login, Person, TestApp, claims_of};
 use serde_json::{Value, json};
 
 const PATH: &str = "/auth/mfa/verify-trusted-device";
 
 /// A user with MFA on, an authenticator, and the trust token of one browser.
-async fn trusted(mfa: &Arc<TestBundle>) -> (Person, Authenticator, String) {
+async fn trusted(mfa: &Arc<TestApp>) -> (Person, Authenticator, String) {
     let person = mfa.user("alice").with_email("alice@example.com");
     let alice = person.login();
     let device = alice.enrol().await;
     alice.toggle(true).await.assert_ok();
-    let token = alice.trust("totp", &device.next_code(mfa)).await;
+    let token = alice.trust("totp", &device.advance_to_next_code(mfa)).await;
     (person, device, token)
 }
 
 #[tokio::test]
 async fn a_trusted_device_stands_in_for_a_code_in_a_later_login() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, _, token) = trusted(&mfa).await;
     let judged_at = mfa.clock.now().as_secs();
     mfa.advance(86_400);
@@ -42,11 +42,11 @@ async fn a_trusted_device_stands_in_for_a_code_in_a_later_login() {
 
 #[tokio::test]
 async fn trust_comes_from_any_verify_route_by_both_names_and_only_when_asked_for() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, device, _) = trusted(&mfa).await;
     let alice = person.login();
     let verify = |device: &Authenticator, more: Value| {
-        let mut body = json!({ "method": "totp", "otp": device.next_code(&mfa) });
+        let mut body = json!({ "method": "totp", "otp": device.advance_to_next_code(&mfa) });
         body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         let alice = alice.clone();
         async move { alice.post("/auth/mfa/verify", body).await }
@@ -58,7 +58,7 @@ async fn trust_comes_from_any_verify_route_by_both_names_and_only_when_asked_for
         let token = verify(&device, more).await.text("trustToken");
         person.login().verify_trusted(&token).await.assert_ok();
     }
-    let proven = alice.prove("totp", &device.next_code(&mfa)).await;
+    let proven = alice.prove("totp", &device.advance_to_next_code(&mfa)).await;
     let codes = proven.generate_recovery_codes().await;
     let body = json!({ "code": codes[0], "trustDevice": true });
     let token = alice.post("/auth/mfa/verify-recovery-code", body).await.text("trustToken");
@@ -67,7 +67,7 @@ async fn trust_comes_from_any_verify_route_by_both_names_and_only_when_asked_for
 
 #[tokio::test]
 async fn both_spellings_of_the_header_are_read() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, _, token) = trusted(&mfa).await;
     for name in ["nest_auth_device_trust", "nest-auth-device-trust"] {
         person.login().call_with(Method::POST, PATH, name, &token).await.assert_ok();
@@ -80,7 +80,7 @@ async fn both_spellings_of_the_header_are_read() {
 
 #[tokio::test]
 async fn a_token_that_is_unknown_foreign_or_malformed_is_answered_alike() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, _, token) = trusted(&mfa).await;
     let mallory = mfa.user("mallory").login();
     let mut bodies = vec![mallory.verify_trusted(&token).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND").body];
@@ -98,7 +98,7 @@ async fn a_token_that_is_unknown_foreign_or_malformed_is_answered_alike() {
 
 #[tokio::test]
 async fn trust_ends_after_thirty_days_to_the_second_with_its_item_still_there() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, _, token) = trusted(&mfa).await;
     mfa.advance(30 * 86_400 - 1);
     person.login().verify_trusted(&token).await.assert_ok();
@@ -110,9 +110,9 @@ async fn trust_ends_after_thirty_days_to_the_second_with_its_item_still_there() 
 #[tokio::test]
 async fn every_event_that_raises_the_epoch_ends_the_trust_before_it() {
     for event in ["off", "recovery", "reset"] {
-        let mfa = TestBundle::start().await;
+        let mfa = TestApp::start().await;
         let (person, device, token) = trusted(&mfa).await;
-        let proven = person.login().prove("totp", &device.next_code(&mfa)).await;
+        let proven = person.login().prove("totp", &device.advance_to_next_code(&mfa)).await;
         let codes = proven.generate_recovery_codes().await;
         match event {
             "off" => drop(proven.toggle(false).await.assert_ok()),
@@ -125,7 +125,7 @@ async fn every_event_that_raises_the_epoch_ends_the_trust_before_it() {
 
 #[tokio::test]
 async fn planted_trust_ends_when_the_owner_switches_mfa_on() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let intruder = person.login();
     let code = intruder.receive_code("email").await;
@@ -139,24 +139,24 @@ async fn planted_trust_ends_when_the_owner_switches_mfa_on() {
 
 #[tokio::test]
 async fn a_trusted_device_passes_a_lock_and_does_not_end_it() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, device, token) = trusted(&mfa).await;
     let stranger = person.login();
     for wrong in ["111111", "222222", "333333", "444444", "555555"] {
         stranger.verify("totp", wrong).await;
     }
     person.login().verify_trusted(&token).await.assert_ok();
-    stranger.verify("totp", &device.next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
+    stranger.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
 }
 
 #[tokio::test]
 async fn where_trusted_devices_are_off_none_is_trusted() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, device, token) = trusted(&mfa).await;
     let off = mfa.redeployed_with(&[("MFA_TRUSTED_DEVICES", "false")]);
     let login = person.login().at(&off);
     login.verify_trusted(&token).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
-    let body = json!({ "method": "totp", "otp": device.next_code(&mfa), "trustDevice": true });
+    let body = json!({ "method": "totp", "otp": device.advance_to_next_code(&mfa), "trustDevice": true });
     let answer = login.post("/auth/mfa/verify", body).await;
     assert!(answer.body.get("trustToken").is_none(), "{}", answer.body);
     let proven = Login::with_token(&off, answer.text("accessToken"));
@@ -165,17 +165,17 @@ async fn where_trusted_devices_are_off_none_is_trusted() {
 
 #[tokio::test]
 async fn a_lost_race_costs_no_trusted_device() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice");
     let alice = person.login();
     let device = alice.enrol().await;
     alice.toggle(true).await.assert_ok();
     let mut tokens = Vec::new();
     for _ in 0..9 {
-        tokens.push(alice.trust("totp", &device.next_code(&mfa)).await);
+        tokens.push(alice.trust("totp", &device.advance_to_next_code(&mfa)).await);
     }
-    mfa.wrapper.break_calls("PutItem MFA#LEDGER", Fault::LoseRace);
-    tokens.push(alice.trust("totp", &device.next_code(&mfa)).await);
+    mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseRace);
+    tokens.push(alice.trust("totp", &device.advance_to_next_code(&mfa)).await);
     assert_eq!(mfa.items("TRUST#").await.len(), 10);
     for token in &tokens {
         person.login().verify_trusted(token).await.assert_ok();
@@ -184,9 +184,9 @@ async fn a_lost_race_costs_no_trusted_device() {
 
 #[tokio::test]
 async fn trust_given_in_an_epoch_that_another_request_has_just_begun_counts() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let (person, device, _) = trusted(&mfa).await;
-    let proven = person.login().prove("totp", &device.next_code(&mfa)).await;
+    let proven = person.login().prove("totp", &device.advance_to_next_code(&mfa)).await;
     let codes = proven.generate_recovery_codes().await;
     // Both read the same ledger; whoever commits second decides again, in the epoch after the first one's.
     let recover = |code: &str| {
@@ -203,27 +203,27 @@ async fn trust_given_in_an_epoch_that_another_request_has_just_begun_counts() {
 
 #[tokio::test]
 async fn what_was_written_beside_a_lost_race_is_cleared_away() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
     // Its commit loses its race, and then the table is down.
-    mfa.wrapper.break_call("Query", 1, Fault::Error);
-    mfa.wrapper.break_calls("PutItem MFA#LEDGER", Fault::LoseRace);
+    mfa.fault_proxy.break_call("Query", 1, InjectedFault::Error);
+    mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseRace);
     let body = json!({ "method": "email", "otp": code, "trustDevice": true });
     alice.post("/auth/mfa/verify", body).await.assert_problem(503, "SERVICE_UNAVAILABLE");
-    mfa.wrapper.mend();
+    mfa.fault_proxy.heal();
     assert!(mfa.items("TRUST#").await.is_empty() && mfa.items("SESSION").await.is_empty());
 }
 
 #[tokio::test]
 async fn a_code_that_turns_out_wrong_after_a_lost_race_costs_no_trusted_device() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let alice = person.login();
     let device = alice.enrol().await;
     let mut tokens = Vec::new();
     for _ in 0..10 {
-        tokens.push(alice.trust("totp", &device.next_code(&mfa)).await);
+        tokens.push(alice.trust("totp", &device.advance_to_next_code(&mfa)).await);
     }
     let old = alice.receive_code("email").await;
     let trusting = |otp: &str| {
@@ -231,14 +231,14 @@ async fn a_code_that_turns_out_wrong_after_a_lost_race_costs_no_trusted_device()
         async move { alice.post("/auth/mfa/verify", body).await }
     };
     // What a stale read says later: the old code is the one that counts.
-    mfa.wrapper.remember();
+    mfa.fault_proxy.remember();
     trusting("000000").await.assert_problem(400, "VERIFICATION_CODE_INVALID");
     mfa.advance(30);
     alice.receive_code("email").await;
-    mfa.wrapper.break_calls("Query", Fault::Stale);
-    mfa.wrapper.break_calls("GetItem", Fault::Stale);
+    mfa.fault_proxy.break_calls("Query", InjectedFault::Stale);
+    mfa.fault_proxy.break_calls("GetItem", InjectedFault::Stale);
     trusting(&old).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
-    mfa.wrapper.mend();
+    mfa.fault_proxy.heal();
     assert_eq!(mfa.items("TRUST#").await.len(), 10);
     for token in &tokens {
         person.login().verify_trusted(token).await.assert_ok();

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use mfa_tests::{Answer, Authenticator, Login, Person, TestBundle};
+use mfa_tests::{Authenticator, Login, Person, Response, TestApp};
 use serde_json::json;
 
 const DAY: u64 = 86_400;
@@ -21,7 +21,7 @@ enum Plan {
 
 /// One year of one account.
 struct Year {
-    mfa: Arc<TestBundle>,
+    mfa: Arc<TestApp>,
     person: Person,
     device: Authenticator,
     trust_token: Option<String>,
@@ -41,13 +41,13 @@ struct Year {
 
 impl Year {
     async fn of_at_most(most: u32) -> Self {
-        let mfa = TestBundle::start().await;
+        let mfa = TestApp::start().await;
         let person = mfa.user("alice").with_email("alice@example.com");
         let owner = person.login();
         let device = owner.enrol().await;
         owner.toggle(true).await.assert_ok();
         let recovery_codes = owner.generate_recovery_codes().await;
-        let trust_token = Some(owner.trust("totp", &device.next_code(&mfa)).await);
+        let trust_token = Some(owner.trust("totp", &device.advance_to_next_code(&mfa)).await);
         Self {
             mfa,
             person,
@@ -93,7 +93,7 @@ impl Year {
     }
 
     /// Asks for a code first: a guess at none is not judged.
-    async fn guess_by_email(&self, login: &Login, wrong: &str) -> Answer {
+    async fn guess_by_email(&self, login: &Login, wrong: &str) -> Response {
         let challenge = login.challenge("email").await;
         if challenge.status != 200 {
             return challenge;

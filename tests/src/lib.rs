@@ -1,4 +1,4 @@
-//! The test kit: a whole bundle in one process, people who use it, and a thin wrapper in front of `DynamoDB` that can
+//! The test kit: a whole bundle in one process, people who use it, and a thin fault_proxy in front of `DynamoDB` that can
 //! fail, lose answers, or serve stale and torn reads. Nothing here replaces the production code.
 #![expect(
     clippy::expect_used,
@@ -9,14 +9,14 @@
 )]
 #![expect(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "an assertion is often the last word")]
 
-mod answer;
-mod bundle;
+mod app;
+mod fault_proxy;
 pub mod fuzzed;
 mod person;
+mod response;
 pub mod runtime_api;
-mod wrapper;
 
-pub use answer::Answer;
-pub use bundle::{START, TestBundle};
+pub use app::{START, TestApp};
+pub use fault_proxy::{Call, FaultProxy, InjectedFault};
 pub use person::{Authenticator, Login, Person, claims_of, totp_code, wrong_code};
-pub use wrapper::{Call, Fault, Wrapper};
+pub use response::Response;

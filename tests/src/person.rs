@@ -5,19 +5,19 @@ use lambda_http::http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
 use totp_rs::{Builder, Secret};
 
-use crate::{Answer, TestBundle};
+use crate::{Response, TestApp};
 
 /// Somebody with an account at the application.
 #[derive(Clone)]
 pub struct Person {
-    mfa: Arc<TestBundle>,
+    mfa: Arc<TestApp>,
     claims: Map<String, Value>,
 }
 
 /// One sign-in of a person: the application's login token, or one of ours.
 #[derive(Clone)]
 pub struct Login {
-    mfa: Arc<TestBundle>,
+    mfa: Arc<TestApp>,
     /// The bearer token.
     pub token: String,
 }
@@ -32,7 +32,7 @@ pub struct Authenticator {
 }
 
 impl Person {
-    pub(crate) fn new(mfa: Arc<TestBundle>, sub: &str) -> Self {
+    pub(crate) fn new(mfa: Arc<TestApp>, sub: &str) -> Self {
         Self { mfa, claims: Map::new() }.with("sub", sub).with("type", "access")
     }
 
@@ -77,7 +77,7 @@ impl Person {
 
 impl Login {
     /// A login with this token.
-    pub fn with_token(mfa: &Arc<TestBundle>, token: impl Into<String>) -> Self {
+    pub fn with_token(mfa: &Arc<TestApp>, token: impl Into<String>) -> Self {
         Self { mfa: Arc::clone(mfa), token: token.into() }
     }
 
@@ -87,12 +87,12 @@ impl Login {
     }
 
     /// The same login at another bundle.
-    pub fn at(&self, mfa: &Arc<TestBundle>) -> Self {
+    pub fn at(&self, mfa: &Arc<TestApp>) -> Self {
         Self::with_token(mfa, self.token.clone())
     }
 
     /// Calls a route with a header more.
-    pub async fn call_with(&self, method: Method, path: &str, name: &'static str, value: &str) -> Answer {
+    pub async fn call_with(&self, method: Method, path: &str, name: &'static str, value: &str) -> Response {
         let mut headers = self.headers();
         headers.insert(name, HeaderValue::from_str(value).expect("a header value"));
         self.mfa.request(method, path, headers, Vec::new()).await
@@ -108,12 +108,12 @@ impl Login {
     }
 
     /// Calls a route.
-    pub async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Answer {
+    pub async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Response {
         self.mfa.request(method, path, self.headers(), body).await
     }
 
     /// Posts JSON.
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub async fn post(&self, path: &str, body: Value) -> Response {
         self.call(Method::POST, path, body.to_string().into_bytes()).await
     }
 
@@ -128,32 +128,32 @@ impl Login {
     }
 
     /// `POST toggle`.
-    pub async fn toggle(&self, enabled: bool) -> Answer {
+    pub async fn toggle(&self, enabled: bool) -> Response {
         self.post("/auth/mfa/toggle", json!({ "enabled": enabled })).await
     }
 
     /// `POST challenge`.
-    pub async fn challenge(&self, method: &str) -> Answer {
+    pub async fn challenge(&self, method: &str) -> Response {
         self.post("/auth/mfa/challenge", json!({ "method": method })).await
     }
 
     /// `POST setup-totp` with an empty body.
-    pub async fn setup(&self) -> Answer {
+    pub async fn setup(&self) -> Response {
         self.call(Method::POST, "/auth/mfa/setup-totp", Vec::new()).await
     }
 
     /// `POST verify-totp-setup`.
-    pub async fn confirm(&self, otp: &str, secret: &str) -> Answer {
+    pub async fn confirm(&self, otp: &str, secret: &str) -> Response {
         self.post("/auth/mfa/verify-totp-setup", json!({ "otp": otp, "secret": secret })).await
     }
 
     /// `POST verify`.
-    pub async fn verify(&self, method: &str, otp: &str) -> Answer {
+    pub async fn verify(&self, method: &str, otp: &str) -> Response {
         self.post("/auth/mfa/verify", json!({ "method": method, "otp": otp })).await
     }
 
     /// `DELETE devices/{id}`.
-    pub async fn remove(&self, device_id: &str) -> Answer {
+    pub async fn remove(&self, device_id: &str) -> Response {
         self.call(Method::DELETE, &format!("/auth/mfa/devices/{device_id}"), Vec::new()).await
     }
 
@@ -165,12 +165,12 @@ impl Login {
     }
 
     /// `POST verify-recovery-code`.
-    pub async fn recover(&self, code: &str) -> Answer {
+    pub async fn recover(&self, code: &str) -> Response {
         self.post("/auth/mfa/verify-recovery-code", json!({ "code": code })).await
     }
 
     /// `POST reset-totp`.
-    pub async fn reset(&self, code: &str) -> Answer {
+    pub async fn reset(&self, code: &str) -> Response {
         self.post("/auth/mfa/reset-totp", json!({ "code": code })).await
     }
 
@@ -183,18 +183,18 @@ impl Login {
     }
 
     /// `POST verify-trusted-device`.
-    pub async fn verify_trusted(&self, trust_token: &str) -> Answer {
+    pub async fn verify_trusted(&self, trust_token: &str) -> Response {
         let path = "/auth/mfa/verify-trusted-device";
         self.call_with(Method::POST, path, "nest_auth_device_trust", trust_token).await
     }
 
     /// `GET trusted-devices`.
-    pub async fn trusted_devices(&self) -> Answer {
+    pub async fn trusted_devices(&self) -> Response {
         self.call(Method::GET, "/auth/mfa/trusted-devices", Vec::new()).await
     }
 
     /// `DELETE trusted-devices/{id}`.
-    pub async fn revoke(&self, id: &str) -> Answer {
+    pub async fn revoke(&self, id: &str) -> Response {
         self.call(Method::DELETE, &format!("/auth/mfa/trusted-devices/{id}"), Vec::new()).await
     }
 
@@ -229,12 +229,12 @@ impl Login {
 
 impl Authenticator {
     /// The code of now, by the bundle's clock.
-    pub fn code(&self, mfa: &TestBundle) -> String {
+    pub fn code(&self, mfa: &TestApp) -> String {
         totp_code(&self.secret, mfa.clock.now().as_secs())
     }
 
     /// Waits for the next step and gives its code.
-    pub fn next_code(&self, mfa: &TestBundle) -> String {
+    pub fn advance_to_next_code(&self, mfa: &TestApp) -> String {
         mfa.advance(30);
         self.code(mfa)
     }

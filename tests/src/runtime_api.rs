@@ -17,7 +17,7 @@ use tokio::{
     sync::{Mutex, mpsc},
 };
 
-use crate::TestBundle;
+use crate::TestApp;
 
 struct Runtime {
     event: Mutex<Option<String>>,
@@ -32,7 +32,7 @@ pub const INVOCATION: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 /// # Panics
 /// Where the answer is another one.
 pub async fn assert_binary_answers_its_event(binary: &str, name: &str) {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let answer = invoke(&mfa, binary, &read_event(name)).await;
     assert_expected(name, &answer);
     assert_eq!(answer["headers"]["x-request-id"], INVOCATION);
@@ -59,7 +59,7 @@ pub fn assert_expected(name: &str, answer: &Value) {
 }
 
 /// Starts `binary` as Lambda does, hands it one event, and gives its answer.
-pub async fn invoke(mfa: &Arc<TestBundle>, binary: &str, event: &str) -> Value {
+pub async fn invoke(mfa: &Arc<TestApp>, binary: &str, event: &str) -> Value {
     let (answers, mut answered) = mpsc::unbounded_channel();
     let runtime = Arc::new(Runtime { event: Mutex::new(Some(event.to_owned())), answers });
     let router = Router::new()

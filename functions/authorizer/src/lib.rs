@@ -9,10 +9,10 @@ use lambda_http::{
     lambda_runtime::{self, LambdaEvent, service_fn},
 };
 use mfa::{
-    Bundle,
+    App,
     clock::Clock,
     config::Config,
-    http::{Bearer, LogLine, Problem, Who},
+    http::{Authenticate, BearerToken, LogLine, Problem},
 };
 use serde::Serialize;
 
@@ -44,13 +44,13 @@ pub struct Context {
 /// # Errors
 /// As [`mfa::http::run`].
 pub async fn run() -> Result<(), Error> {
-    let bundle = Bundle::new(Config::from_env()?, Clock::wall());
-    let bundle = &bundle;
+    let app = App::new(Config::from_env()?, Clock::wall());
+    let app = &app;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Request>| async move {
-        let began = bundle.clock.now();
+        let began = app.clock.now();
         let mut log = LogLine::new("authorizer", &event.context.request_id);
-        let verdict = authorize(bundle, &event.payload, &mut log).await;
-        log.took(bundle.clock.now().since(began));
+        let verdict = authorize(app, &event.payload, &mut log).await;
+        log.took(app.clock.now().since(began));
         log.write();
         verdict
     }))
@@ -61,9 +61,9 @@ pub async fn run() -> Result<(), Error> {
 ///
 /// # Errors
 /// Where nobody can tell, as when a key set cannot be fetched: API Gateway then answers 500 and lets nothing pass.
-pub async fn authorize(bundle: &Bundle, request: &Request, log: &mut LogLine) -> Result<Verdict, Error> {
-    let now = bundle.clock.now();
-    let Bearer { caller, claims } = match Bearer::calls(bundle, &request.headers, now).await {
+pub async fn authorize(app: &App, request: &Request, log: &mut LogLine) -> Result<Verdict, Error> {
+    let now = app.clock.now();
+    let BearerToken { caller, claims } = match BearerToken::from_request(app, &request.headers, now).await {
         Ok(bearer) => bearer,
         Err(problem @ (Problem::NoAuth | Problem::InvalidToken(_))) => return Ok(refuse(log, problem.cause())),
         Err(problem) => {
@@ -77,7 +77,7 @@ pub async fn authorize(bundle: &Bundle, request: &Request, log: &mut LogLine) ->
         return Err("the event names no route: is this an HTTP API, payload 2.0?".into());
     };
     let proof = caller.proof;
-    if !bundle.config.route_demands.of(route).is_met(proof.as_ref(), now) {
+    if !app.config.route_requirements.of(route).is_met(proof.as_ref(), now) {
         return Ok(refuse(log, Some(format!("{route} demands another second factor, or a fresher one"))));
     }
     let context = Context {

@@ -1,10 +1,10 @@
 //! The real binary, as Lambda runs it.
 
-use mfa_tests::{TestBundle, runtime_api};
+use mfa_tests::{TestApp, runtime_api};
 
 #[tokio::test]
 async fn the_binary_lets_its_sample_event_pass() {
-    let mfa = TestBundle::start().await;
+    let mfa = TestApp::start().await;
     let verdict =
         runtime_api::invoke(&mfa, env!("CARGO_BIN_EXE_authorizer"), &runtime_api::read_event("authorizer")).await;
     assert_eq!(verdict["isAuthorized"], true, "{verdict}");

@@ -2,17 +2,18 @@
 
 use lambda_http::http::Method as HttpMethod;
 use mfa::{
-    Bundle,
-    delivery::{EmailSender, NotSent, SmsSender, messages::MessageTexts},
+    App,
+    delivery::{EmailSender, NotSent, SmsSender},
     domain::{
-        Address, Caller, CodeId, CodeRecord, Context, Method, Policy, Refusal,
-        challenge::{self, Announced, Order, Unsent},
+        Address, Caller, Channel, CodeId, CodeRecord, Context, Method, Policy, Refusal,
+        challenge::{self, CodeRequest, Failure, Reserved},
         code::Otp,
         ledger::SentCode,
     },
-    http::{Bearer, Call, Endpoint, Fields, Problem, ReadBody},
+    http::{BearerToken, Call, Endpoint, Fields, Problem, ReadBody},
+    messages::MessageTexts,
     random,
-    storage::{Fault, Subject, Table},
+    storage::{StoreError, Table, UserQuery},
 };
 use serde::Serialize;
 
@@ -56,8 +57,8 @@ impl ReadBody for ChallengeBody {
 impl Challenge {
     /// Built from the bundle. Opens no connection to SES or SNS.
     #[must_use]
-    pub fn new(bundle: &Bundle) -> Self {
-        let config = &bundle.config;
+    pub fn new(app: &App) -> Self {
+        let config = &app.config;
         Self {
             texts: config.message_texts(),
             email: config.email.as_ref().map(|email| EmailSender::new(&config.aws, email)),
@@ -65,56 +66,72 @@ impl Challenge {
         }
     }
 
-    /// Announces the code in the ledger, counts it, writes it, sends it: in this order, so that no code arrives that does not count.
+    /// Reserves the code in the ledger, charges it, stores it, delivers it: in this order, so that no code arrives that
+    /// does not count. Everything random is drawn before the first write.
     async fn send_code(
         &self,
-        bundle: &Bundle,
+        app: &App,
         call: &Call<ChallengeBody>,
+        method: Method,
         address: Address,
     ) -> Result<ChallengeReply, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
+        let App { policy, keys, table, .. } = app;
         let cx = call.context(policy, keys);
         let source = keys.limit_key(call.source.as_bytes());
-        let order = Order { id: CodeId(random::bytes()?), address, source };
+        let request = CodeRequest { id: CodeId(random::bytes()?), method, address, source };
+        let otp = new_code(policy.digits_of(method))?;
 
-        let subject = Subject::user(call.who.caller.user);
-        let announced = table.decide(subject, call.now, |snapshot| challenge::announce(snapshot, &order, &cx)).await;
-        let announced = match announced {
-            Ok(announced) => announced,
-            Err(Fault::Refused(refusal)) => return Err(refusal.into()),
-            // It may have been announced all the same; it surely is not sent.
-            Err(fault) => {
-                void(table, &order, None, Unsent::GiveBack, &cx).await;
-                return Err(fault.into());
+        let query = UserQuery::user(call.auth.caller.user);
+        let reserved = table.decide(query, call.now, |snapshot| challenge::reserve(snapshot, &request, &cx)).await;
+        let reserved = match reserved {
+            Ok(reserved) => reserved,
+            Err(StoreError::Refused(refusal)) => return Err(refusal.into()),
+            Err(error) => {
+                undo(table, &request, None, Failure::ReservationUnknown, &cx).await;
+                return Err(error.into());
             }
         };
-        let otp = new_code(policy.code_length)?;
-        if let Err(failure) = count(table, &order, &announced, &cx).await {
-            let unsent = if matches!(failure, Fault::Refused(_)) { Unsent::Keep } else { Unsent::GiveBack };
-            // The code from before still lies there.
-            void(table, &order, announced.previous.as_ref(), unsent, &cx).await;
-            return Err(failure.into());
-        }
-        if let Err(failure) = write(table, &order, &otp, &announced, &cx).await {
-            void(table, &order, None, Unsent::GiveBack, &cx).await;
-            return Err(failure.into());
-        }
-        if let Err(not_sent) = self.deliver(&order.address, &otp).await {
-            return Err(failed_delivery(table, not_sent, &order, &announced, &cx).await);
+        if let Err(unsent) = self.charge_store_deliver(table, &request, &otp, &reserved, &cx).await {
+            let refunded = undo(table, &request, reserved.previous.as_ref(), unsent.failure(), &cx).await;
+            return Err(unsent.problem(refunded, &reserved));
         }
         let sent = Sent {
-            expires_in: announced.until.since(call.now).as_secs(),
-            resend_after: announced.resend_after.as_secs(),
-            destination: order.address.masked(),
+            expires_in: reserved.until.since(cx.now).as_secs(),
+            resend_after: reserved.resend_after.as_secs(),
+            destination: request.address.masked(),
         };
         Ok(ChallengeReply { message: SENT, sent: Some(sent) })
     }
 
-    async fn deliver(&self, address: &Address, otp: &Otp) -> Result<(), NotSent> {
-        match (address, &self.email, &self.sms) {
-            (Address::Email(to), Some(email), _) => email.send(to, self.texts.email(otp.as_str())).await,
-            (Address::Phone(to), _, Some(sms)) => sms.send(to, self.texts.sms(otp.as_str(), sms.domain())).await,
-            _ => Err(NotSent::Refused("the method is not configured".to_owned())),
+    async fn charge_store_deliver(
+        &self,
+        table: &Table,
+        request: &CodeRequest,
+        otp: &Otp,
+        reserved: &Reserved,
+        cx: &Context<'_>,
+    ) -> Result<(), Unsent> {
+        charge(table, request, reserved, cx).await?;
+        store(table, request, otp, reserved, cx).await?;
+        self.deliver(request, otp).await.map_err(Unsent::NotDelivered)
+    }
+
+    async fn deliver(&self, request: &CodeRequest, otp: &Otp) -> Result<(), NotSent> {
+        let not_configured = || NotSent::Refused("the method is not configured".to_owned());
+        match request.method {
+            Method::Email => {
+                let (Address::Email(to), Some(sender)) = (&request.address, &self.email) else {
+                    return Err(not_configured());
+                };
+                sender.send(to, self.texts.email(otp.as_str())).await
+            }
+            Method::Sms => {
+                let (Address::Phone(to), Some(sender)) = (&request.address, &self.sms) else {
+                    return Err(not_configured());
+                };
+                sender.send(to, self.texts.sms(otp.as_str(), sender.domain())).await
+            }
+            Method::Totp => Err(not_configured()),
         }
     }
 }
@@ -123,79 +140,119 @@ impl Endpoint for Challenge {
     const NAME: &'static str = "challenge";
     const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/challenge";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = ChallengeBody;
     type Reply = ChallengeReply;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
-        let policy = &bundle.policy;
+    async fn handle(&self, app: &App, call: Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
+        let policy = &app.policy;
         let method = call.body.method;
         if !policy.offers(method) {
             return Err(Refusal::MethodNotAvailable.into());
         }
-        if method == Method::Totp {
-            return challenge_totp(bundle, &call).await;
+        match method.channel() {
+            Channel::Device => challenge_totp(app, &call).await,
+            Channel::Free | Channel::Paid => {
+                let contact = &call.auth.caller.contact;
+                let address = contact.allowed_address(method, policy).ok_or(Refusal::MethodNotAvailable)?;
+                self.send_code(app, &call, method, address).await
+            }
         }
-        let address = call.who.caller.contact.address(method, policy).ok_or(Refusal::MethodNotAvailable)?;
-        self.send_code(bundle, &call, address).await
     }
 }
 
 const SENT: &str = "MFA code sent successfully";
 
-/// When to try again where the provider took nothing and nothing was counted, in seconds.
+/// When to try again if the provider took nothing and nothing was charged, in seconds.
 const RETRY_SOON: u64 = 5;
 
-async fn challenge_totp(bundle: &Bundle, call: &Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
-    let subject = Subject::user(call.who.caller.user);
-    bundle.table.decide(subject, call.now, challenge::totp_is_ready).await?;
+async fn challenge_totp(app: &App, call: &Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
+    let query = UserQuery::user(call.auth.caller.user);
+    app.table.decide(query, call.now, challenge::totp_is_ready).await?;
     Ok(ChallengeReply { message: SENT, sent: None })
 }
 
+/// Why a reserved code is not on its way.
+enum Unsent {
+    /// A limit outside the ledger refused it, or could not be asked.
+    NotCharged(StoreError),
+    /// A newer code of this login was stored first.
+    Superseded,
+    /// Its item could not be stored.
+    NotStored(StoreError),
+    /// The provider did not take it, or did not say so.
+    NotDelivered(NotSent),
+}
+
+impl Unsent {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::NotCharged(StoreError::Refused(_)) => Failure::LimitReached,
+            Self::NotCharged(StoreError::Unavailable(_) | StoreError::Broken(_)) => Failure::LimitUnknown,
+            Self::Superseded => Failure::Superseded,
+            Self::NotStored(_) => Failure::StoreUnknown,
+            Self::NotDelivered(NotSent::Rejected(_) | NotSent::Refused(_)) => Failure::NotSent,
+            Self::NotDelivered(NotSent::Unknown(_)) => Failure::MayArrive,
+        }
+    }
+
+    fn problem(self, refunded: bool, reserved: &Reserved) -> Problem {
+        match self {
+            Self::NotCharged(error) | Self::NotStored(error) => error.into(),
+            Self::Superseded => Refusal::Contended.into(),
+            Self::NotDelivered(not_sent @ NotSent::Rejected(_)) => Problem::DeliveryRejected(not_sent.to_string()),
+            Self::NotDelivered(not_sent @ (NotSent::Refused(_) | NotSent::Unknown(_))) => Problem::DeliveryFailed {
+                cause: not_sent.to_string(),
+                retry_after: if refunded { RETRY_SOON } else { reserved.resend_after.as_secs() },
+            },
+        }
+    }
+}
+
 /// Raises the counters.
-async fn count(table: &Table, order: &Order, announced: &Announced, cx: &Context<'_>) -> Result<(), Fault> {
-    match table.raise_all(&announced.counters, cx.now).await {
-        // A text message costs money: where nobody can count it, it is not sent. An e-mail is.
-        Err(Fault::Unavailable(_)) if order.address.method() == Method::Email => Ok(()),
-        raised => raised,
+async fn charge(table: &Table, request: &CodeRequest, reserved: &Reserved, cx: &Context<'_>) -> Result<(), Unsent> {
+    let charged = table.raise_all(&reserved.counters, cx.now).await;
+    match (charged, request.method.channel()) {
+        // A paid code that nobody can count is not sent. A free one is.
+        (Err(StoreError::Unavailable(_)), Channel::Free) => Ok(()),
+        (charged, Channel::Device | Channel::Free | Channel::Paid) => charged.map_err(Unsent::NotCharged),
     }
 }
 
-/// Writes the code's item, over that of the login's code from before.
-async fn write(table: &Table, order: &Order, otp: &Otp, announced: &Announced, cx: &Context<'_>) -> Result<(), Fault> {
-    let Caller { user, login, .. } = *cx.caller;
-    let record = CodeRecord {
-        id: order.id,
-        tag: cx.keys.code_tag(user, order.id, &order.address, otp),
-        announced: cx.now,
-        until: announced.until,
-    };
-    // A newer code of this login was announced meanwhile: that one counts.
-    if table.put_code(user, login, &record).await? { Ok(()) } else { Err(Refusal::Contended.into()) }
-}
-
-/// What a failed delivery means for the user: what surely was not sent is void and given back; what may arrive
-/// stays valid, and counted.
-async fn failed_delivery(
+/// Stores the code's item, over that of the login's earlier code.
+async fn store(
     table: &Table,
-    not_sent: NotSent,
-    order: &Order,
-    announced: &Announced,
+    request: &CodeRequest,
+    otp: &Otp,
+    reserved: &Reserved,
     cx: &Context<'_>,
-) -> Problem {
-    let given_back = not_sent.is_certain() && void(table, order, None, Unsent::GiveBack, cx).await;
-    let cause = not_sent.to_string();
-    let retry_after = if given_back { RETRY_SOON } else { announced.resend_after.as_secs() };
-    match not_sent {
-        NotSent::Rejected(_) => Problem::DeliveryRejected(cause),
-        NotSent::Refused(_) | NotSent::Unknown(_) => Problem::DeliveryFailed { cause, retry_after },
+) -> Result<(), Unsent> {
+    let Caller { user, login, .. } = *cx.caller;
+    let CodeRequest { id, method, address, .. } = request;
+    let record = CodeRecord {
+        id: *id,
+        tag: cx.keys.code_tag(user, *id, *method, address, otp),
+        reserved_at: cx.now,
+        until: reserved.until,
+    };
+    match table.put_code(user, login, &record).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Unsent::Superseded),
+        Err(error) => Err(Unsent::NotStored(error)),
     }
 }
 
-/// Voids a code that surely was not sent; if this fails, it expires by itself. Says whether the send was given back.
-async fn void(table: &Table, order: &Order, previous: Option<&SentCode>, unsent: Unsent, cx: &Context<'_>) -> bool {
-    let void = |snapshot: &_| challenge::void(snapshot, order.id, previous, cx.now, unsent, cx.now);
-    table.decide(Subject::user(cx.caller.user), cx.now, void).await.unwrap_or(false)
+/// Undoes what the failure calls for. Says whether the send was refunded. If the undoing fails, the code expires.
+async fn undo(
+    table: &Table,
+    request: &CodeRequest,
+    previous: Option<&SentCode>,
+    failure: Failure,
+    cx: &Context<'_>,
+) -> bool {
+    let Some(undo) = failure.undo() else { return false };
+    let cancel = |snapshot: &_| challenge::cancel(snapshot, request.id, previous, undo, cx.now, cx.now);
+    table.decide(UserQuery::user(cx.caller.user), cx.now, cancel).await.unwrap_or(false)
 }
 
 fn new_code(length: u8) -> Result<Otp, Problem> {

@@ -2,14 +2,14 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
+    App,
     domain::{
         Policy, RecoveryId,
         recovery::{self, RecoveryCode, RecoveryRecord},
     },
-    http::{Bearer, Call, Endpoint, NoBody, Problem},
+    http::{BearerToken, Call, Endpoint, NoBody, Problem},
     random,
-    storage::Subject,
+    storage::UserQuery,
 };
 use serde::Serialize;
 
@@ -27,13 +27,13 @@ impl Endpoint for GenerateRecoveryCode {
     const NAME: &'static str = "generate-recovery-code";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/generate-recovery-code";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = NoBody;
     type Reply = RecoveryCodes;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<RecoveryCodes, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
-        let user = call.who.caller.user;
+    async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<RecoveryCodes, Problem> {
+        let App { policy, keys, table, .. } = app;
+        let user = call.auth.caller.user;
         let id = RecoveryId(random::bytes()?);
         let codes = (0..Policy::RECOVERY_CODES)
             .map(|_| random::bytes().map(RecoveryCode::from_random))
@@ -43,7 +43,7 @@ impl Endpoint for GenerateRecoveryCode {
 
         let cx = call.context(policy, keys);
         let rule = |snapshot: &_| recovery::replace(snapshot, &record, &cx);
-        table.decide(Subject::user(user), call.now, rule).await?;
+        table.decide(UserQuery::user(user), call.now, rule).await?;
 
         let codes: Vec<String> = codes.iter().map(RecoveryCode::to_text).collect();
         Ok(RecoveryCodes { code: codes.first().cloned().unwrap_or_default(), codes })

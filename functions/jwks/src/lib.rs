@@ -2,8 +2,8 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
-    http::{Anyone, Call, Endpoint, NoBody, Problem},
+    App,
+    http::{Call, Endpoint, NoBody, Problem, Public},
     tokens,
 };
 use serde_json::{Value, json};
@@ -19,11 +19,11 @@ impl Endpoint for Jwks {
     const USES_TABLE: bool = false;
     // As long as an access token lives at most. A new key is published for longer before it signs (docs/operations.md).
     const CACHE_CONTROL: &'static str = "public, max-age=900";
-    type Who = Anyone;
+    type Auth = Public;
     type Body = NoBody;
     type Reply = Value;
 
-    async fn handle(&self, bundle: &Bundle, _: Call<NoBody, Anyone>) -> Result<Value, Problem> {
-        Ok(json!({ "keys": tokens::public_keys(&bundle.config.jwt) }))
+    async fn handle(&self, app: &App, _: Call<NoBody, Public>) -> Result<Value, Problem> {
+        Ok(json!({ "keys": tokens::public_keys(&app.config.jwt) }))
     }
 }

@@ -2,8 +2,8 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
-    http::{self, Bearer, Call, Endpoint, MfaDevice, NoBody, Problem},
+    App,
+    http::{self, BearerToken, Call, Endpoint, MfaDevice, NoBody, Problem},
 };
 
 /// The endpoint.
@@ -13,12 +13,12 @@ impl Endpoint for ListDevices {
     const NAME: &'static str = "list-devices";
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/auth/mfa/devices";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Vec<MfaDevice>;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<Vec<MfaDevice>, Problem> {
-        let snapshot = bundle.table.snapshot(call.who.caller.user, call.now).await?;
+    async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<Vec<MfaDevice>, Problem> {
+        let snapshot = app.table.snapshot(call.auth.caller.user, call.now).await?;
         Ok(http::devices(&snapshot, call.now))
     }
 }

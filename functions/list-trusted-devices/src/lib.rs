@@ -2,13 +2,13 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
+    App,
     domain::{
         Timestamp, gate,
         trust::{self, TrustRecord},
     },
-    http::{Bearer, Call, Endpoint, NoBody, Problem},
-    storage::Subject,
+    http::{BearerToken, Call, Endpoint, NoBody, Problem},
+    storage::UserQuery,
 };
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ impl TrustedDevice {
             id: record.id.to_string(),
             label: record.label.clone(),
             created_at: record.created.to_rfc3339(),
-            last_used_at: record.used.map(Timestamp::to_rfc3339),
+            last_used_at: record.last_used_at.map(Timestamp::to_rfc3339),
             expires_at: record.until.to_rfc3339(),
         }
     }
@@ -43,15 +43,15 @@ impl Endpoint for ListTrustedDevices {
     const NAME: &'static str = "list-trusted-devices";
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/auth/mfa/trusted-devices";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Vec<TrustedDevice>;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<Vec<TrustedDevice>, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
-        let subject = Subject::user(call.who.caller.user).and_trusted();
-        let snapshot = table.snapshot_of(subject, call.now).await?;
-        gate::pass(&snapshot, &call.context(policy, keys))?;
+    async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<Vec<TrustedDevice>, Problem> {
+        let App { policy, keys, table, .. } = app;
+        let query = UserQuery::user(call.auth.caller.user).and_trusted();
+        let snapshot = table.snapshot_of(query, call.now).await?;
+        gate::require_fresh_factor(&snapshot, &call.context(policy, keys))?;
         Ok(trust::list(&snapshot, policy, call.now).into_iter().map(TrustedDevice::of).collect())
     }
 }

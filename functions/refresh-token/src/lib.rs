@@ -2,9 +2,9 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
+    App,
     domain::{Policy, Refusal, session},
-    http::{Anyone, Call, Endpoint, Fields, Problem, ReadBody},
+    http::{Call, Endpoint, Fields, Problem, Public, ReadBody},
 };
 use serde::Serialize;
 
@@ -34,18 +34,18 @@ impl Endpoint for RefreshToken {
     const NAME: &'static str = "refresh-token";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/refresh-token";
-    type Who = Anyone;
+    type Auth = Public;
     type Body = RefreshBody;
     type Reply = RefreshReply;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<RefreshBody, Anyone>) -> Result<RefreshReply, Problem> {
-        let Bundle { policy, keys, table, minter, .. } = bundle;
+    async fn handle(&self, app: &App, call: Call<RefreshBody, Public>) -> Result<RefreshReply, Problem> {
+        let App { policy, keys, table, minter, .. } = app;
         let token = session::RefreshToken::parse(&call.body.refresh_token, keys).filter(|_| policy.sessions);
         let token = token.ok_or(Refusal::SessionInvalid)?;
 
         let (session, ledger) = table.use_refresh_token(token, call.now).await?;
 
-        // Sealed by a key that is not configured any more: the user signs in again.
+        // If the key that sealed them is no longer configured, the user signs in again.
         let claims = keys.claims(session.user, session.id, &session.claims).ok_or(Refusal::SessionInvalid)?;
         let claims = serde_json::from_slice(&claims).map_err(|error| Problem::internal(error.to_string()))?;
         let verified = session.verified(&ledger);

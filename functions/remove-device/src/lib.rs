@@ -2,10 +2,10 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
-    domain::{DeviceId, removal},
-    http::{Bearer, Call, Endpoint, Message, NoBody, Problem},
-    storage::Subject,
+    App,
+    domain::{DeviceId, remove_device},
+    http::{BearerToken, Call, Endpoint, Message, NoBody, Problem},
+    storage::UserQuery,
 };
 
 /// The endpoint.
@@ -15,19 +15,19 @@ impl Endpoint for RemoveDevice {
     const NAME: &'static str = "remove-device";
     const METHOD: Method = Method::DELETE;
     const PATH: &'static str = "/auth/mfa/devices/{deviceId}";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Message;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<Message, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
+    async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<Message, Problem> {
+        let App { policy, keys, table, .. } = app;
         let cx = call.context(policy, keys);
-        let subject = Subject::user(call.who.caller.user);
+        let query = UserQuery::user(call.auth.caller.user);
 
-        // What is no id is nobody's device. The gate answers first, as for any other.
+        // A malformed id gets the same answers as an unknown one: first the gate's, then the 404.
         let id = DeviceId::parse(&call.path_parameter);
-        let rule = |snapshot: &_| removal::remove(snapshot, id, &cx);
-        table.decide(subject, call.now, rule).await?;
+        let rule = |snapshot: &_| remove_device::remove(snapshot, id, &cx);
+        table.decide(query, call.now, rule).await?;
         Ok(Message::new("MFA device removed successfully"))
     }
 }

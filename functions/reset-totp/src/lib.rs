@@ -2,13 +2,13 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
+    App,
     domain::{
         Policy,
         recovery::{self, RecoveryCode},
     },
-    http::{Bearer, Call, Endpoint, Fields, Message, Problem, ReadBody},
-    storage::Subject,
+    http::{BearerToken, Call, Endpoint, Fields, Message, Problem, ReadBody},
+    storage::UserQuery,
 };
 
 /// The endpoint.
@@ -16,7 +16,7 @@ pub struct ResetTotp;
 
 /// `{code}`.
 pub struct ResetBody {
-    /// `None` where what came has not the form of one: it is answered like a wrong one.
+    /// `None` if the text does not have the form of a recovery code. It gets the answer of a wrong one.
     code: Option<RecoveryCode>,
 }
 
@@ -30,17 +30,17 @@ impl Endpoint for ResetTotp {
     const NAME: &'static str = "reset-totp";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/reset-totp";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = ResetBody;
     type Reply = Message;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<ResetBody>) -> Result<Message, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
+    async fn handle(&self, app: &App, call: Call<ResetBody>) -> Result<Message, Problem> {
+        let App { policy, keys, table, .. } = app;
         let cx = call.context(policy, keys);
-        let subject = Subject::user(call.who.caller.user);
+        let query = UserQuery::user(call.auth.caller.user);
 
         let rule = |snapshot: &_| recovery::reset(snapshot, call.body.code.as_ref(), &cx);
-        table.decide_recovery(subject, keys, call.now, rule).await?;
+        table.decide_recovery(query, keys, call.now, rule).await?;
         Ok(Message::new("MFA reset successfully"))
     }
 }

@@ -2,10 +2,10 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
+    App,
     domain::{Refusal, gate, trust},
-    http::{Bearer, Call, Endpoint, Message, NoBody, Problem},
-    storage::Subject,
+    http::{BearerToken, Call, Endpoint, Message, NoBody, Problem},
+    storage::UserQuery,
 };
 
 /// The endpoint.
@@ -15,15 +15,15 @@ impl Endpoint for RevokeTrustedDevice {
     const NAME: &'static str = "revoke-trusted-device";
     const METHOD: Method = Method::DELETE;
     const PATH: &'static str = "/auth/mfa/trusted-devices/{id}";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Message;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<Message, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
-        let user = call.who.caller.user;
-        let snapshot = table.snapshot_of(Subject::user(user).and_trusted(), call.now).await?;
-        gate::pass(&snapshot, &call.context(policy, keys))?;
+    async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<Message, Problem> {
+        let App { policy, keys, table, .. } = app;
+        let user = call.auth.caller.user;
+        let snapshot = table.snapshot_of(UserQuery::user(user).and_trusted(), call.now).await?;
+        gate::require_fresh_factor(&snapshot, &call.context(policy, keys))?;
 
         let list = trust::list(&snapshot, policy, call.now);
         let record = list.into_iter().find(|record| record.id.to_string() == call.path_parameter);

@@ -2,11 +2,11 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
-    domain::{Caller, DeviceId, DeviceRecord, Email, Phone, Policy, keys::CannotSeal, setup},
-    http::{Bearer, Call, Endpoint, Fields, Problem, ReadBody},
+    App,
+    domain::{Caller, DeviceId, DeviceRecord, Email, Phone, Policy, keys::CannotSeal, setup_totp},
+    http::{BearerToken, Call, Endpoint, Fields, Problem, ReadBody},
     random,
-    storage::Subject,
+    storage::UserQuery,
 };
 use serde::Serialize;
 use totp_rs::{Builder, Totp, TotpError};
@@ -48,13 +48,13 @@ impl Endpoint for SetupTotp {
     const NAME: &'static str = "setup-totp";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/setup-totp";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = SetupBody;
     type Reply = SetupReply;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<SetupBody>) -> Result<SetupReply, Problem> {
-        let Bundle { policy, keys, table, config, .. } = bundle;
-        let user = call.who.caller.user;
+    async fn handle(&self, app: &App, call: Call<SetupBody>) -> Result<SetupReply, Problem> {
+        let App { policy, keys, table, config, .. } = app;
+        let user = call.auth.caller.user;
         let secret = random::bytes::<{ Policy::TOTP_SECRET_BYTES }>()?;
         let id = DeviceId(random::uuid()?);
         let sealed = keys.seal_totp(user, id, &secret, random::bytes()?);
@@ -65,13 +65,13 @@ impl Endpoint for SetupTotp {
             created: call.now,
         };
         let account =
-            call.body.label.clone().unwrap_or_else(|| default_account(&call.who.caller, call.who.claims.user_name()));
+            call.body.label.clone().unwrap_or_else(|| default_account(&call.auth.caller, call.auth.claims.user_name()));
         let reply = SetupReply::new(&secret, &config.app_name, account, id)
             .map_err(|error| Problem::internal(format!("no otpauth address: {error}")))?;
 
         let cx = call.context(policy, keys);
-        let subject = Subject::user(user);
-        table.decide(subject, call.now, |snapshot| setup::open(snapshot, &record, &cx)).await?;
+        let query = UserQuery::user(user);
+        table.decide(query, call.now, |snapshot| setup_totp::open(snapshot, &record, &cx)).await?;
         Ok(reply)
     }
 }

@@ -2,9 +2,9 @@
 
 use lambda_http::http::Method as HttpMethod;
 use mfa::{
-    Bundle,
+    App,
     domain::{Method, Policy, Snapshot, gate},
-    http::{self, Bearer, Call, Endpoint, MfaDevice, NoBody, Problem},
+    http::{self, BearerToken, Call, Endpoint, MfaDevice, NoBody, Problem},
 };
 use serde::Serialize;
 
@@ -32,16 +32,16 @@ impl Endpoint for Status {
     const METHOD: HttpMethod = HttpMethod::GET;
     const PATH: &'static str = "/auth/mfa/status";
     const ANSWERS_WHEN_OFF: bool = true;
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = NoBody;
     type Reply = MfaStatus;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<NoBody>) -> Result<MfaStatus, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
+    async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<MfaStatus, Problem> {
+        let App { policy, keys, table, .. } = app;
         if !policy.enabled {
             return Ok(MfaStatus::off(policy));
         }
-        let snapshot = table.snapshot(call.who.caller.user, call.now).await?;
+        let snapshot = table.snapshot(call.auth.caller.user, call.now).await?;
         let verified_methods = gate::usable_methods(&snapshot, &call.context(policy, keys));
         Ok(MfaStatus::of(&snapshot, verified_methods, policy, &call))
     }

@@ -2,10 +2,10 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
+    App,
     domain::{self, Policy, Switch},
-    http::{Bearer, Call, Endpoint, Fields, Message, Problem, ReadBody},
-    storage::Subject,
+    http::{BearerToken, Call, Endpoint, Fields, Message, Problem, ReadBody},
+    storage::UserQuery,
 };
 
 /// The endpoint.
@@ -28,17 +28,16 @@ impl Endpoint for Toggle {
     const NAME: &'static str = "toggle";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/toggle";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = ToggleBody;
     type Reply = Message;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<ToggleBody>) -> Result<Message, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
+    async fn handle(&self, app: &App, call: Call<ToggleBody>) -> Result<Message, Problem> {
+        let App { policy, keys, table, .. } = app;
         let cx = call.context(policy, keys);
-        let subject = Subject::user(call.who.caller.user);
+        let query = UserQuery::user(call.auth.caller.user);
 
-        let switch =
-            table.decide(subject, call.now, |snapshot| domain::toggle(snapshot, call.body.wanted, &cx)).await?;
+        let switch = table.decide(query, call.now, |snapshot| domain::toggle(snapshot, call.body.wanted, &cx)).await?;
 
         Ok(Message::new(match switch {
             Switch::On => "MFA enabled successfully",

@@ -2,12 +2,13 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
+    App,
     domain::{
         Policy, Snapshot,
         recovery::{self, RecoveryCode},
     },
-    http::{Bearer, Call, Endpoint, Fields, Grant, Problem, ReadBody, VerifiedReply},
+    http::{BearerToken, Call, Endpoint, Fields, Problem, ReadBody, VerifiedReply},
+    step_up::StepUp,
 };
 
 /// The endpoint.
@@ -15,7 +16,7 @@ pub struct VerifyRecoveryCode;
 
 /// `{code, trustDevice?, rememberDevice?}`.
 pub struct RecoveryBody {
-    /// `None` where what came has not the form of one: it is answered like a wrong one.
+    /// `None` if the text does not have the form of a recovery code. It gets the answer of a wrong one.
     code: Option<RecoveryCode>,
     trust_device: bool,
 }
@@ -30,22 +31,24 @@ impl Endpoint for VerifyRecoveryCode {
     const NAME: &'static str = "verify-recovery-code";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-recovery-code";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = RecoveryBody;
     type Reply = VerifiedReply;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<RecoveryBody>) -> Result<VerifiedReply, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
+    async fn handle(&self, app: &App, call: Call<RecoveryBody>) -> Result<VerifiedReply, Problem> {
+        let App { policy, keys, table, .. } = app;
         let cx = call.context(policy, keys);
-        let grant = Grant::prepare(bundle, &call, call.body.trust_device)?;
+        let BearerToken { caller, claims } = &call.auth;
+        let trust_device = call.body.trust_device.then(|| call.user_agent());
+        let step_up = StepUp::prepare(app, caller, claims, trust_device, call.now)?;
 
         let rule = |snapshot: &Snapshot| {
             let redeemed = recovery::redeem(snapshot, call.body.code.as_ref(), &cx);
-            redeemed.beside(|redeemed| grant.items(snapshot, &redeemed.verified))
+            redeemed.on_success(|redeemed| step_up.items(snapshot, &redeemed.verified))
         };
-        let redeemed = table.decide_recovery(grant.subject(), keys, call.now, rule).await?;
+        let redeemed = table.decide_recovery(step_up.query(), keys, call.now, rule).await?;
 
-        let reply = grant.reply("Recovery code verification successful", &redeemed.verified)?;
-        Ok(reply.with_codes_left(redeemed.left))
+        let tokens = step_up.tokens(&redeemed.verified)?;
+        Ok(VerifiedReply::new("Recovery code verification successful", tokens).with_codes_left(redeemed.left))
     }
 }

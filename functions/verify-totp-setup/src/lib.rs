@@ -2,10 +2,10 @@
 
 use lambda_http::http::Method;
 use mfa::{
-    Bundle,
-    domain::{Policy, code::Otp, setup},
-    http::{Bearer, Call, Endpoint, Fields, Message, Problem, ReadBody},
-    storage::Subject,
+    App,
+    domain::{Policy, code::Otp, verify_totp_setup},
+    http::{BearerToken, Call, Endpoint, Fields, Message, Problem, ReadBody},
+    storage::UserQuery,
 };
 
 /// The endpoint.
@@ -14,7 +14,7 @@ pub struct VerifyTotpSetup;
 /// `{otp, secret}`.
 pub struct ConfirmBody {
     otp: Otp,
-    /// The secret; empty where what came is no base 32 and so no secret of ours.
+    /// The secret. Empty if the text is not base 32: then it is no secret of ours.
     secret: Vec<u8>,
 }
 
@@ -36,18 +36,18 @@ impl Endpoint for VerifyTotpSetup {
     const NAME: &'static str = "verify-totp-setup";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-totp-setup";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = ConfirmBody;
     type Reply = Message;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<ConfirmBody>) -> Result<Message, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
+    async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<Message, Problem> {
+        let App { policy, keys, table, .. } = app;
         let cx = call.context(policy, keys);
-        let subject = Subject::user(call.who.caller.user);
+        let query = UserQuery::user(call.auth.caller.user);
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
         let ConfirmBody { otp, secret } = &call.body;
-        table.decide(subject, call.now, |snapshot| setup::confirm(snapshot, secret, otp, &cx)).await?;
+        table.decide(query, call.now, |snapshot| verify_totp_setup::confirm(snapshot, secret, otp, &cx)).await?;
         Ok(Message::new("Device setup successfully"))
     }
 }

@@ -1,11 +1,14 @@
-//! `POST /auth/mfa/verify`: judges a code and, where it is right, proves it to the application by a token.
+//! `POST /auth/mfa/verify`: judges a code. If it is right, a token proves that to the application.
 
 use lambda_http::http::Method as HttpMethod;
 use mfa::{
-    Bundle,
-    domain::{Caller, DeviceId, Method, Policy, Refusal, Snapshot, Timestamp, code::Otp, verify, verify::Guess},
-    http::{Bearer, Call, Endpoint, Fields, Grant, Problem, ReadBody, VerifiedReply},
+    App,
+    domain::{
+        Caller, Channel, DeviceId, Method, Policy, Refusal, Snapshot, Timestamp, code::Otp, verify, verify::Guess,
+    },
+    http::{BearerToken, Call, Endpoint, Fields, Problem, ReadBody, VerifiedReply},
     random,
+    step_up::StepUp,
 };
 
 /// The endpoint.
@@ -22,7 +25,7 @@ pub struct VerifyBody {
 impl ReadBody for VerifyBody {
     fn read(fields: &Fields, policy: &Policy) -> Result<Self, Problem> {
         let method = fields.method()?;
-        let otp = fields.otp(if method == Method::Totp { Policy::TOTP_DIGITS } else { policy.code_length })?;
+        let otp = fields.otp(policy.digits_of(method))?;
         let trust_device = fields.trust_device()?;
         let device = fields
             .optional_text("deviceId", 64)?
@@ -33,17 +36,19 @@ impl ReadBody for VerifyBody {
 }
 
 impl VerifyBody {
-    /// The guess that was made, where the method is one that this caller may use.
+    /// The guess, if this caller may use the method.
     fn guess(&self, caller: &Caller, policy: &Policy) -> Result<Guess, Problem> {
         if !policy.offers(self.method) {
             return Err(Refusal::MethodNotAvailable.into());
         }
-        let otp = self.otp.clone();
-        if self.method == Method::Totp {
-            return Ok(Guess::Totp { otp, device: self.device });
+        let (otp, method) = (self.otp.clone(), self.method);
+        match method.channel() {
+            Channel::Device => Ok(Guess::Totp { otp, device: self.device }),
+            Channel::Free | Channel::Paid => {
+                let address = caller.contact.allowed_address(method, policy).ok_or(Refusal::MethodNotAvailable)?;
+                Ok(Guess::Sent { otp, method, address })
+            }
         }
-        let address = caller.contact.address(self.method, policy).ok_or(Refusal::MethodNotAvailable)?;
-        Ok(Guess::Sent { otp, address })
     }
 }
 
@@ -51,37 +56,39 @@ impl Endpoint for Verify {
     const NAME: &'static str = "verify";
     const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/verify";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = VerifyBody;
     type Reply = VerifiedReply;
 
-    async fn handle(&self, bundle: &Bundle, call: Call<VerifyBody>) -> Result<VerifiedReply, Problem> {
-        let Bundle { policy, keys, table, .. } = bundle;
-        let guess = call.body.guess(&call.who.caller, policy)?;
+    async fn handle(&self, app: &App, call: Call<VerifyBody>) -> Result<VerifiedReply, Problem> {
+        let App { policy, keys, table, .. } = app;
+        let guess = call.body.guess(&call.auth.caller, policy)?;
         let cx = call.context(policy, keys);
-        let grant = Grant::prepare(bundle, &call, call.body.trust_device)?;
-        let subject = match guess {
-            Guess::Totp { .. } => grant.subject(),
-            Guess::Sent { .. } => grant.subject().and_code_of(call.who.caller.login),
+        let BearerToken { caller, claims } = &call.auth;
+        let trust_device = call.body.trust_device.then(|| call.user_agent());
+        let step_up = StepUp::prepare(app, caller, claims, trust_device, call.now)?;
+        let query = match guess {
+            Guess::Totp { .. } => step_up.query(),
+            Guess::Sent { .. } => step_up.query().and_code_of(caller.login),
         };
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
         let rule = |snapshot: &Snapshot| {
-            verify::judge(snapshot, &guess, &cx).beside(|verified| grant.items(snapshot, verified))
+            verify::judge(snapshot, &guess, &cx).on_success(|verified| step_up.items(snapshot, verified))
         };
-        let verified = table.decide(subject, call.now, rule).await?;
+        let verified = table.decide(query, call.now, rule).await?;
 
         if let Some(device) = verified.sealed_by_old_key {
-            reseal(bundle, &call.who.caller, device, call.now).await;
+            reseal(app, caller, device, call.now).await;
         }
-        grant.reply("2FA verification successful", &verified)
+        Ok(VerifiedReply::new("2FA verification successful", step_up.tokens(&verified)?))
     }
 }
 
-/// Seals the secret of `device` anew where an old key had sealed it. Only housekeeping: the answer does not wait
-/// on its success.
-async fn reseal(bundle: &Bundle, caller: &Caller, device: DeviceId, now: Timestamp) -> Option<()> {
-    let Bundle { keys, table, .. } = bundle;
+/// Seals the secret of `device` anew if an old key had sealed it. Only housekeeping: the answer does not depend on its
+/// success.
+async fn reseal(app: &App, caller: &Caller, device: DeviceId, now: Timestamp) -> Option<()> {
+    let App { keys, table, .. } = app;
     let snapshot = table.snapshot(caller.user, now).await.ok()?;
     let record = snapshot.device(device).filter(|record| keys.is_sealed_by_an_old_key(record))?;
     let secret = keys.totp_secret(caller.user, record)?;

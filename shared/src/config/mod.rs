@@ -1,5 +1,6 @@
 //! The configuration: read once at start, typed, all faults reported together.
 
+mod key_set;
 mod reader;
 
 use std::{collections::HashSet, hash::Hash, time::Duration};
@@ -7,16 +8,16 @@ use std::{collections::HashSet, hash::Hash, time::Duration};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, jwk::Jwk};
 use zeroize::Zeroizing;
 
-pub use reader::Faults;
+pub use key_set::KeySet;
+pub use reader::ConfigErrors;
 
 use crate::{
-    delivery::messages::{self, MessageTexts},
     domain::{
         Countries, Email, Method, Phone, Policy,
-        access::RouteDemands,
+        access::RouteRequirements,
         keys::{Keys, SealingKey},
     },
-    tokens::KeySet,
+    messages::{self, MessageTexts},
 };
 use reader::Reader;
 
@@ -48,7 +49,7 @@ pub struct Config {
     /// How bearer tokens are checked and made.
     pub jwt: JwtConfig,
     /// What the application's own routes demand, for the authorizer.
-    pub route_demands: RouteDemands,
+    pub route_requirements: RouteRequirements,
     hash_key: Zeroizing<Vec<u8>>,
     sealing_keys: Vec<(String, Zeroizing<Vec<u8>>)>,
 }
@@ -141,7 +142,7 @@ impl Config {
     /// # Errors
     /// All faults at once.
     #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
-    pub fn from_env() -> Result<Self, Faults> {
+    pub fn from_env() -> Result<Self, ConfigErrors> {
         Self::from_vars(|name| std::env::var(name).ok())
     }
 
@@ -149,7 +150,7 @@ impl Config {
     ///
     /// # Errors
     /// All faults at once, by variable name, never by value.
-    pub fn from_vars(vars: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+    pub fn from_vars(vars: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut read = Reader::new(&vars);
         let policy = policy(&mut read);
         let app_name = app_name(&mut read);
@@ -160,7 +161,8 @@ impl Config {
         let aws = aws(&mut read);
         let jwt = jwt(&mut read);
         let routes = "must be a list such as `POST /transfers = mfa max_age=300 methods=totp,sms; $default = token`";
-        let route_demands = read.parsed("MFA_AUTHORIZER_ROUTES", routes, RouteDemands::parse).unwrap_or_default();
+        let route_requirements =
+            read.parsed("MFA_AUTHORIZER_ROUTES", routes, RouteRequirements::parse).unwrap_or_default();
         let hash_key = read.parsed("MFA_HASH_KEY", "must be base64 of at least 32 bytes", |text| {
             base64_bytes(text).filter(|key| key.len() >= 32)
         });
@@ -180,7 +182,7 @@ impl Config {
         else {
             return Err(read.into_faults());
         };
-        read.finish(Self { policy, app_name, table, aws, email, sms, jwt, route_demands, hash_key, sealing_keys })
+        read.finish(Self { policy, app_name, table, aws, email, sms, jwt, route_requirements, hash_key, sealing_keys })
     }
 
     /// The keys that it configures.
@@ -215,9 +217,10 @@ fn policy(read: &mut Reader<'_>) -> Policy {
     });
     let mut methods = methods.unwrap_or(default.methods);
     let sms_countries = countries.unwrap_or_default();
-    if sms_countries.is_empty() {
-        methods.retain(|method| *method != Method::Sms);
-    }
+    methods.retain(|method| match method {
+        Method::Email | Method::Totp => true,
+        Method::Sms => !sms_countries.is_empty(),
+    });
     Policy {
         enabled: read.switch("MFA_ENABLED", default.enabled),
         required: read.switch("MFA_REQUIRED", default.required),
@@ -279,11 +282,14 @@ fn check_methods(
     sms: Option<&SmsConfig>,
     app_name: Option<&String>,
 ) {
-    if policy.offers(Method::Email) && email.is_none() {
-        read.fault("MFA_EMAIL_FROM", "is required where MFA_METHODS holds email");
-    }
-    if policy.offers(Method::Sms) && sms.is_none() {
-        read.fault("MFA_SMS_DOMAIN", "is required where MFA_METHODS holds sms");
+    for method in &policy.methods {
+        match method {
+            Method::Email if email.is_none() => {
+                read.fault("MFA_EMAIL_FROM", "is required if MFA_METHODS holds email");
+            }
+            Method::Sms if sms.is_none() => read.fault("MFA_SMS_DOMAIN", "is required if MFA_METHODS holds sms"),
+            Method::Email | Method::Sms | Method::Totp => {}
+        }
     }
     if let (Some(sms), Some(app_name)) = (sms, app_name) {
         let texts = MessageTexts { app_name: app_name.clone(), lifetime: policy.code_lifetime };

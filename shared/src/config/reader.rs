@@ -3,27 +3,27 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 /// Reads variables and collects what is wrong with them.
 pub(super) struct Reader<'a> {
     vars: &'a dyn Fn(&str) -> Option<String>,
-    faults: Vec<Fault>,
+    faults: Vec<ConfigError>,
 }
 
 /// All that is wrong with a configuration, by variable name, never by value.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Faults(Vec<Fault>);
+pub struct ConfigErrors(Vec<ConfigError>);
 
 #[derive(Debug, PartialEq, Eq)]
-struct Fault {
+struct ConfigError {
     name: &'static str,
     wrong: &'static str,
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the configuration has faults:")?;
         self.0.iter().try_for_each(|fault| write!(f, "\n  {} {}", fault.name, fault.wrong))
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for ConfigErrors {}
 
 impl<'a> Reader<'a> {
     pub(super) fn new(vars: &'a dyn Fn(&str) -> Option<String>) -> Self {
@@ -31,7 +31,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn fault(&mut self, name: &'static str, wrong: &'static str) {
-        self.faults.push(Fault { name, wrong });
+        self.faults.push(ConfigError { name, wrong });
     }
 
     /// The trimmed value; empty counts as not set.
@@ -88,11 +88,11 @@ impl<'a> Reader<'a> {
         Duration::from_secs(self.number(name, default.as_secs(), allowed))
     }
 
-    pub(super) fn into_faults(self) -> Faults {
-        Faults(self.faults)
+    pub(super) fn into_faults(self) -> ConfigErrors {
+        ConfigErrors(self.faults)
     }
 
-    pub(super) fn finish<T>(self, value: T) -> Result<T, Faults> {
-        if self.faults.is_empty() { Ok(value) } else { Err(Faults(self.faults)) }
+    pub(super) fn finish<T>(self, value: T) -> Result<T, ConfigErrors> {
+        if self.faults.is_empty() { Ok(value) } else { Err(ConfigErrors(self.faults)) }
     }
 }

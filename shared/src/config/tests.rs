@@ -18,7 +18,7 @@ fn least() -> BTreeMap<&'static str, String> {
     ])
 }
 
-fn with(changes: &[(&'static str, &str)]) -> Result<Config, Faults> {
+fn with(changes: &[(&'static str, &str)]) -> Result<Config, ConfigErrors> {
     let mut vars = least();
     vars.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
     Config::from_vars(|name| vars.get(name).cloned())

@@ -3,11 +3,12 @@ use aws_sdk_sesv2::{
     types::{Body, Content, Destination, EmailContent, Message},
 };
 
-use super::{NotSent, messages::EmailText, not_sent};
+use super::{NotSent, not_sent};
 use crate::{
     aws,
     config::{AwsConfig, EmailConfig},
     domain::Email,
+    messages::EmailText,
 };
 
 /// Sends e-mail through SES v2.

@@ -1,7 +1,6 @@
 //! Sending codes: e-mail through SES, text messages through SNS.
 
 mod email;
-pub mod messages;
 mod sms;
 
 use std::error::Error;

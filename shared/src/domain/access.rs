@@ -6,7 +6,7 @@ use super::{Factor, Proof, Timestamp};
 
 /// What one route demands beside a valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Demand {
+pub enum RouteRequirement {
     /// Nothing.
     Token,
     /// A second factor that was passed.
@@ -18,7 +18,7 @@ pub enum Demand {
     },
 }
 
-impl Demand {
+impl RouteRequirement {
     /// Whether a token that carries `proof` meets it at `now`.
     #[must_use]
     pub fn is_met(&self, proof: Option<&Proof>, now: Timestamp) -> bool {
@@ -56,15 +56,15 @@ impl Demand {
 
 /// What each route demands, by its route key as API Gateway has it: `POST /transfers`, or `$default` for all others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RouteDemands(Vec<(String, Demand)>);
+pub struct RouteRequirements(Vec<(String, RouteRequirement)>);
 
-impl RouteDemands {
+impl RouteRequirements {
     /// Reads `POST /transfers = mfa max_age=300 methods=totp,sms; GET /reports = mfa; $default = token`. `None` where an
     /// entry cannot be read, a route occurs twice, or `$default` is missing: what a mistyped route falls back to must be
     /// somebody's decision.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut all: Vec<(String, Demand)> = Vec::new();
+        let mut all: Vec<(String, RouteRequirement)> = Vec::new();
         for entry in text.split(';').map(str::trim).filter(|entry| !entry.is_empty()) {
             let (route, demand) = entry.split_once('=')?;
             let (method, path) = route.trim().split_once(' ').unwrap_or(("", route.trim()));
@@ -73,41 +73,47 @@ impl RouteDemands {
             if !known || all.iter().any(|(of, _)| of == route.trim()) {
                 return None;
             }
-            all.push((route.trim().to_owned(), Demand::parse(demand)?));
+            all.push((route.trim().to_owned(), RouteRequirement::parse(demand)?));
         }
         (all.is_empty() || all.iter().any(|(of, _)| of == "$default")).then_some(Self(all))
     }
 
     /// What the route demands; one that is not listed what `$default` does, and where nothing is listed a valid token.
     #[must_use]
-    pub fn of(&self, route_key: &str) -> &Demand {
+    pub fn of(&self, route_key: &str) -> &RouteRequirement {
         let listed = |key: &str| self.0.iter().find(|(of, _)| of == key).map(|(_, demand)| demand);
-        listed(route_key).or_else(|| listed("$default")).unwrap_or(&Demand::Token)
+        listed(route_key).or_else(|| listed("$default")).unwrap_or(&RouteRequirement::Token)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Method;
 
     const NOW: Timestamp = Timestamp::from_secs(10_000);
 
     fn proof(method: Factor, age: u64) -> Proof {
-        Proof { epoch: 1, method, auth_time: Timestamp::from_secs(10_000 - age) }
+        Proof { security_epoch: 1, method, auth_time: Timestamp::from_secs(10_000 - age) }
     }
 
     #[test]
     fn each_route_has_its_demand_and_the_others_the_default() {
         let routes = "POST /transfers = mfa max_age=300 methods=totp,sms; GET /reports/{id}=mfa ;$default= token;";
-        let routes = RouteDemands::parse(routes).expect("routes");
-        let strict =
-            Demand::SecondFactor { max_age: Some(Duration::from_mins(5)), factors: vec![Factor::Totp, Factor::Sms] };
+        let routes = RouteRequirements::parse(routes).expect("routes");
+        let strict = RouteRequirement::SecondFactor {
+            max_age: Some(Duration::from_mins(5)),
+            factors: vec![Factor::Code(Method::Totp), Factor::Code(Method::Sms)],
+        };
         assert_eq!(routes.of("POST /transfers"), &strict);
-        assert_eq!(routes.of("GET /reports/{id}"), &Demand::SecondFactor { max_age: None, factors: Vec::new() });
-        assert_eq!(routes.of("GET /transfers"), &Demand::Token);
-        let all = RouteDemands::parse("$default = mfa").expect("routes");
-        assert_eq!(all.of("GET /x"), &Demand::SecondFactor { max_age: None, factors: Vec::new() });
-        assert_eq!(RouteDemands::default().of("GET /x"), &Demand::Token);
+        assert_eq!(
+            routes.of("GET /reports/{id}"),
+            &RouteRequirement::SecondFactor { max_age: None, factors: Vec::new() }
+        );
+        assert_eq!(routes.of("GET /transfers"), &RouteRequirement::Token);
+        let all = RouteRequirements::parse("$default = mfa").expect("routes");
+        assert_eq!(all.of("GET /x"), &RouteRequirement::SecondFactor { max_age: None, factors: Vec::new() });
+        assert_eq!(RouteRequirements::default().of("GET /x"), &RouteRequirement::Token);
     }
 
     #[test]
@@ -129,20 +135,23 @@ mod tests {
             "= mfa",
             "POST /x = mfa",
         ] {
-            assert_eq!(RouteDemands::parse(bad), None, "{bad}");
+            assert_eq!(RouteRequirements::parse(bad), None, "{bad}");
         }
-        assert_eq!(RouteDemands::parse(" ; "), Some(RouteDemands::default()));
+        assert_eq!(RouteRequirements::parse(" ; "), Some(RouteRequirements::default()));
     }
 
     #[test]
     fn a_second_factor_must_be_there_fresh_and_of_a_method_that_will_do() {
-        let demand = Demand::parse("mfa max_age=300 methods=totp,sms").expect("a demand");
-        assert!(demand.is_met(Some(&proof(Factor::Totp, 300)), NOW));
-        assert!(!demand.is_met(Some(&proof(Factor::Totp, 301)), NOW));
-        assert!(!demand.is_met(Some(&proof(Factor::Email, 0)), NOW));
+        let demand = RouteRequirement::parse("mfa max_age=300 methods=totp,sms").expect("a demand");
+        assert!(demand.is_met(Some(&proof(Factor::Code(Method::Totp), 300)), NOW));
+        assert!(!demand.is_met(Some(&proof(Factor::Code(Method::Totp), 301)), NOW));
+        assert!(!demand.is_met(Some(&proof(Factor::Code(Method::Email), 0)), NOW));
         assert!(!demand.is_met(Some(&proof(Factor::TrustedDevice, 0)), NOW));
         assert!(!demand.is_met(None, NOW));
-        assert!(Demand::parse("mfa").is_some_and(|any| any.is_met(Some(&proof(Factor::Email, 9_000)), NOW)));
-        assert!(Demand::Token.is_met(None, NOW));
+        assert!(
+            RouteRequirement::parse("mfa")
+                .is_some_and(|any| any.is_met(Some(&proof(Factor::Code(Method::Email), 9_000)), NOW))
+        );
+        assert!(RouteRequirement::Token.is_met(None, NOW));
     }
 }

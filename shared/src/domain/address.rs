@@ -93,25 +93,16 @@ impl fmt::Debug for Phone {
     }
 }
 
-/// One place that a code goes to.
+/// One place that a code goes to. It does not say by which method: two methods may use one number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// By e-mail.
+    /// A mailbox.
     Email(Email),
-    /// By text message.
+    /// A phone.
     Phone(Phone),
 }
 
 impl Address {
-    /// How a code gets there.
-    #[must_use]
-    pub const fn method(&self) -> Method {
-        match self {
-            Self::Email(_) => Method::Email,
-            Self::Phone(_) => Method::Sms,
-        }
-    }
-
     /// The form that limits and proofs go by.
     #[must_use]
     pub fn normalised(&self) -> String {
@@ -131,7 +122,7 @@ impl Address {
     }
 }
 
-/// The addresses of a caller that may be used: those the token carries, without the unverified ones.
+/// The addresses of a caller that may be used: those that the token carries, without the unverified ones.
 #[derive(Clone, Debug, Default)]
 pub struct Contact {
     /// Where e-mail goes.
@@ -141,14 +132,25 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// Where codes of `method` go, if anywhere: SMS only into the countries of the policy.
+    /// The address that `method` sends its codes to, if the caller has one.
     #[must_use]
-    pub fn address(&self, method: Method, policy: &Policy) -> Option<Address> {
+    pub fn address_for(&self, method: Method) -> Option<Address> {
         match method {
             Method::Email => self.email.clone().map(Address::Email),
-            Method::Sms => self.phone.clone().filter(|phone| policy.sms_countries.allow(phone)).map(Address::Phone),
+            Method::Sms => self.phone.clone().map(Address::Phone),
             Method::Totp => None,
         }
+    }
+
+    /// The address that codes of `method` may go to: text messages only go into the countries of the policy.
+    #[must_use]
+    pub fn allowed_address(&self, method: Method, policy: &Policy) -> Option<Address> {
+        let address = self.address_for(method)?;
+        let is_allowed = match method {
+            Method::Email | Method::Totp => true,
+            Method::Sms => self.phone.as_ref().is_some_and(|phone| policy.sms_countries.allow(phone)),
+        };
+        is_allowed.then_some(address)
     }
 }
 

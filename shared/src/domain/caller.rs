@@ -1,5 +1,4 @@
-use super::{AddressTag, Contact, Factor, LoginId, Method, Policy, Timestamp, UserId};
-use crate::domain::keys::Keys;
+use super::{AddressTag, Contact, Factor, LoginId, Method, Policy, Timestamp, UserId, keys::Keys};
 
 /// Who is calling, as the bearer token proves it.
 #[derive(Clone, Debug)]
@@ -10,9 +9,9 @@ pub struct Caller {
     pub login: LoginId,
     /// The addresses that may be used.
     pub contact: Contact,
-    /// The keyed hashes of those addresses.
-    pub address_tags: Vec<(Method, AddressTag)>,
-    /// The passed second factor that the token proves, if it was minted here.
+    /// The keyed hashes of those addresses, one for each method that sends codes to them.
+    pub address_tags: Vec<AddressTag>,
+    /// The second factor that the token proves, if the token was minted here.
     pub proof: Option<Proof>,
 }
 
@@ -20,22 +19,22 @@ impl Caller {
     /// The keyed hash of the caller's address for `method`.
     #[must_use]
     pub fn address_tag(&self, method: Method) -> Option<AddressTag> {
-        self.address_tags.iter().find(|(of, _)| *of == method).map(|(_, tag)| *tag)
+        self.address_tags.iter().copied().find(|tag| tag.method == method)
     }
 }
 
 /// A second factor that was passed: what the claim `mfa` of our own tokens says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof {
-    /// The user's epoch when it was passed; a later epoch ends it.
-    pub epoch: u64,
+    /// The user's security epoch when it was passed. A later epoch ends it.
+    pub security_epoch: u64,
     /// The factor.
     pub method: Factor,
     /// When a code was last judged right.
     pub auth_time: Timestamp,
 }
 
-/// What every rule is given beside the snapshot and the attempt.
+/// What every rule is given in addition to the snapshot and the attempt.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Who asks.
@@ -44,6 +43,6 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     /// For keyed hashes and sealed secrets.
     pub keys: &'a Keys,
-    /// When.
+    /// When, in whole seconds: the ledger keeps no more, and what is compared with it must not either.
     pub now: Timestamp,
 }

@@ -4,43 +4,44 @@ use std::time::Duration;
 
 use super::{
     Address, CodeId, Context, Counter, CounterKind, Decision, Method, Policy, Refusal, Snapshot, Timestamp, gate,
-    ledger::SentCode,
+    ledger::SentCode, method::Channel,
 };
 
-/// A code that is about to be sent.
+/// A request for a code that is to be sent.
 #[derive(Clone, Debug)]
-pub struct Order {
-    /// Its id.
+pub struct CodeRequest {
+    /// The id of the code.
     pub id: CodeId,
+    /// How it is sent.
+    pub method: Method,
     /// Where it goes.
     pub address: Address,
-    /// The keyed hash of the network that it is asked for from.
+    /// The keyed hash of the network that the request comes from.
     pub source: String,
 }
 
-/// A code that the ledger names: it may be written and sent, once its counters are raised.
+/// A code that the ledger names: it may be stored and sent, once its counters are raised.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announced {
+pub struct Reserved {
     /// From this moment on the code is refused.
     pub until: Timestamp,
-    /// How long until the next may be asked for.
+    /// How long until the next code may be requested.
     pub resend_after: Duration,
-    /// The limits that lie outside the ledger. They are raised after the commit: a refused one costs the user a send,
-    /// and so nobody can fill the application's counters faster than their own limit allows.
+    /// The limits outside the ledger. They are raised after the commit: a request that a limit refuses costs the user a
+    /// send, so nobody can fill the application's counters faster than their own limit allows.
     pub counters: Vec<Counter>,
-    /// The login's code from before, which this one supersedes.
+    /// The login's earlier code, which this one supersedes.
     pub previous: Option<SentCode>,
 }
 
-/// Announces a code, where one may be sent.
+/// Reserves a code in the ledger, if one may be sent.
 #[must_use]
-pub fn announce(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Decision<Announced> {
-    let method = order.address.method();
+pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> Decision<Reserved> {
     let mut ledger = snapshot.ledger.clone();
-    if let Some(until) = ledger.failures.locked_until(cx.now) {
+    if let Some(until) = ledger.failures.lock_end(cx.now) {
         return Decision::refuse(Refusal::Locked { until });
     }
-    if !gate::may_receive(snapshot, method, cx) {
+    if !gate::may_receive(snapshot, request.method, cx) {
         return Decision::refuse(Refusal::AddressNotProven);
     }
     if let Some(retry_at) = ledger.sends.wait_until(cx.now) {
@@ -48,79 +49,138 @@ pub fn announce(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Decisio
     }
     let until = cx.now.plus(cx.policy.code_lifetime);
     let previous = ledger.code_of(cx.caller.login).cloned();
-    if let Err(retry_at) = ledger.announce(SentCode { id: order.id, login: cx.caller.login, until }, cx.now) {
+    if let Err(retry_at) = ledger.reserve(SentCode { id: request.id, login: cx.caller.login, until }, cx.now) {
         return Decision::refuse(Refusal::RateLimited { retry_at });
     }
     ledger.sends.record(cx.now);
     let next = ledger.sends.wait_until(cx.now).unwrap_or(cx.now);
-    let counters = counters(snapshot, order, cx);
-    let announced = Announced { until, resend_after: next.since(cx.now), counters, previous };
-    Decision::commit(ledger, Ok(announced))
+    let counters = counters(snapshot, request, cx);
+    let reserved = Reserved { until, resend_after: next.since(cx.now), counters, previous };
+    Decision::commit(ledger, Ok(reserved))
 }
 
-/// The limits that lie outside the ledger, because they are not one user's.
-fn counters(snapshot: &Snapshot, order: &Order, cx: &Context<'_>) -> Vec<Counter> {
-    let method = order.address.method();
-    let proven = cx.caller.address_tag(method).is_some_and(|tag| snapshot.ledger.proven.contains(&tag));
-    let destination = (!proven).then(|| Counter {
+/// The limits outside the ledger, which belong to more than one user.
+fn counters(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> Vec<Counter> {
+    let is_proven = cx.caller.address_tag(request.method).is_some_and(|tag| snapshot.ledger.proven.contains(&tag));
+    let destination = (!is_proven).then(|| Counter {
         kind: CounterKind::Destination,
-        key: cx.keys.limit_key(order.address.normalised().as_bytes()),
+        key: cx.keys.limit_key(request.address.normalised().as_bytes()),
         window: Policy::SEND_WINDOW,
         max: Policy::SENDS_PER_DESTINATION,
     });
-    let sms = (method == Method::Sms).then(|| {
-        [
+    let paid = match request.method.channel() {
+        Channel::Device | Channel::Free => Vec::new(),
+        Channel::Paid => vec![
             Counter {
                 kind: CounterKind::Source,
-                key: order.source.clone(),
+                key: request.source.clone(),
                 window: Policy::SEND_WINDOW,
                 max: Policy::SMS_PER_SOURCE,
             },
             Counter {
-                kind: CounterKind::SmsDay,
+                kind: CounterKind::PaidDay,
                 key: "all".to_owned(),
                 window: Policy::SMS_DAY,
                 max: cx.policy.sms_per_day,
             },
-        ]
-    });
-    destination.into_iter().chain(sms.into_iter().flatten()).collect()
+        ],
+    };
+    destination.into_iter().chain(paid).collect()
 }
 
-/// What becomes of the send of a code that surely was not sent.
+/// The step at which a code request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsent {
-    /// It was nobody's fault here: the send is given back, where that happened less than twice within the hour.
-    GiveBack,
-    /// A limit refused it: it stays counted.
-    Keep,
+pub enum Failure {
+    /// The commit that reserves the code has no known outcome.
+    ReservationUnknown,
+    /// A limit outside the ledger is reached.
+    LimitReached,
+    /// A limit outside the ledger could not be asked, and the channel must not send without it.
+    LimitUnknown,
+    /// A newer code of the same login was stored first.
+    Superseded,
+    /// Nobody knows whether the code's item was stored.
+    StoreUnknown,
+    /// The provider definitely did not take the message.
+    NotSent,
+    /// Nobody knows whether the provider took the message.
+    MayArrive,
 }
 
-/// Voids a code that surely was not sent, and takes back the one that it superseded, which may be on its way. Says whether
-/// its send was given back.
+/// What to undo after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undo {
+    /// Whether the login's earlier code counts again. It may be on its way.
+    pub restore_previous: bool,
+    /// Whether the user gets the send back.
+    pub refund: bool,
+}
+
+impl Failure {
+    /// What to undo, or `None` if the code stays valid and charged.
+    ///
+    /// The earlier code can only come back while its item is surely not overwritten. A send that a limit refused stays
+    /// charged: otherwise asking would be free.
+    #[must_use]
+    pub const fn undo(self) -> Option<Undo> {
+        match self {
+            Self::LimitReached => Some(Undo { restore_previous: true, refund: false }),
+            Self::LimitUnknown => Some(Undo { restore_previous: true, refund: true }),
+            Self::ReservationUnknown | Self::Superseded | Self::StoreUnknown | Self::NotSent => {
+                Some(Undo { restore_previous: false, refund: true })
+            }
+            Self::MayArrive => None,
+        }
+    }
+}
+
+/// Cancels a code that was not sent. Says whether its send was refunded.
 #[must_use]
-pub fn void(
+pub fn cancel(
     snapshot: &Snapshot,
     id: CodeId,
     previous: Option<&SentCode>,
-    announced_at: Timestamp,
-    unsent: Unsent,
+    undo: Undo,
+    reserved_at: Timestamp,
     now: Timestamp,
 ) -> Decision<bool> {
     let mut ledger = snapshot.ledger.clone();
     let Some(place) = ledger.codes.iter().position(|code| code.id == id) else {
-        // Not announced, or superseded: the last send may be another's.
-        return Decision::Answer(Ok(false));
+        // It was not reserved, or it is superseded: then the last send may belong to another request.
+        return Decision::NoChange(Ok(false));
     };
     ledger.codes.remove(place);
-    ledger.codes.extend(previous.filter(|code| code.until > now).cloned());
-    let given_back = unsent == Unsent::GiveBack && ledger.sends.give_back(announced_at, now);
-    Decision::commit(ledger, Ok(given_back))
+    let restored = previous.filter(|code| undo.restore_previous && code.until > now);
+    ledger.codes.extend(restored.cloned());
+    let refunded = undo.refund && ledger.sends.refund(reserved_at, now);
+    Decision::commit(ledger, Ok(refunded))
 }
 
-/// `challenge` with `totp`: there is nothing to send, only something to have.
+/// `challenge` with `totp`: nothing is sent, but the user must have an authenticator.
 #[must_use]
 pub fn totp_is_ready(snapshot: &Snapshot) -> Decision<()> {
-    let ready = snapshot.verified_devices().next().is_some();
-    Decision::Answer(if ready { Ok(()) } else { Err(Refusal::MethodNotAvailable) })
+    let is_ready = snapshot.verified_devices().next().is_some();
+    Decision::NoChange(if is_ready { Ok(()) } else { Err(Refusal::MethodNotAvailable) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_undoes_what_is_certain_and_nothing_else() {
+        let undo = |restore_previous, refund| Some(Undo { restore_previous, refund });
+        let table = [
+            (Failure::ReservationUnknown, undo(false, true)),
+            (Failure::LimitReached, undo(true, false)),
+            (Failure::LimitUnknown, undo(true, true)),
+            (Failure::Superseded, undo(false, true)),
+            (Failure::StoreUnknown, undo(false, true)),
+            (Failure::NotSent, undo(false, true)),
+            (Failure::MayArrive, None),
+        ];
+        for (failure, wanted) in table {
+            assert_eq!(failure.undo(), wanted, "{failure:?}");
+        }
+    }
 }

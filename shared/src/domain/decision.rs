@@ -1,48 +1,65 @@
 use std::time::Duration;
 
-use super::{
-    DeviceId, DeviceRecord, Ledger, Timestamp, TrustId, recovery::RecoveryRecord, session::SessionRecord,
-    trust::TrustRecord,
-};
+use super::{ItemKey, Ledger, Timestamp, Write};
 
 /// What a rule decided.
 ///
-/// Built by a pure function from a snapshot; `storage` commits it and only then tells the outcome.
+/// A pure function builds it from a snapshot. `storage` commits it, and only then tells the outcome.
 #[derive(Clone, Debug)]
 pub enum Decision<T> {
-    /// `ledger` must be committed before anybody learns `outcome`.
-    Commit {
-        /// What the ledger says from then on.
-        ledger: Box<Ledger>,
-        /// What must be in place before the commit.
-        groundwork: Groundwork,
-        /// What is written beside it.
-        beside: Vec<Beside>,
-        /// What to tell after it.
-        outcome: Result<T, Refusal>,
-    },
+    /// The change must be committed before anybody learns its outcome.
+    Commit(Box<Change<T>>),
     /// Nothing changes. The answer must rest on a strong read.
-    Answer(Result<T, Refusal>),
+    NoChange(Result<T, Refusal>),
+}
+
+/// One commit: the ledger as it will be, and the items that go with it.
+#[derive(Clone, Debug)]
+pub struct Change<T> {
+    /// What the ledger says from then on.
+    pub ledger: Ledger,
+    /// What must be in place before the commit, because the ledger names it.
+    pub before: Vec<Write>,
+    /// What is written at the same time. The ledger does not name it: if it cannot be written, only the token that
+    /// belongs to it is refused later.
+    pub alongside: Vec<Write>,
+    /// What is done once the commit is known to be ours. It is never undone.
+    pub after: Vec<After>,
+    /// What to tell once the commit is known to be ours.
+    pub outcome: Result<T, Refusal>,
+}
+
+/// What is done after a commit. If it fails, only garbage stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Delete an item that counts no more.
+    Delete(ItemKey),
 }
 
 impl<T> Decision<T> {
-    /// A commit that needs nothing else in place.
+    /// A commit of the ledger alone.
     #[must_use]
     pub fn commit(ledger: Ledger, outcome: Result<T, Refusal>) -> Self {
-        Self::commit_after(Groundwork::None, ledger, outcome)
+        let change = Change { ledger, before: Vec::new(), alongside: Vec::new(), after: Vec::new(), outcome };
+        Self::Commit(Box::new(change))
     }
 
-    /// A commit that names something that must be in place before.
+    /// With an item that must be in place before the commit.
     #[must_use]
-    pub fn commit_after(groundwork: Groundwork, ledger: Ledger, outcome: Result<T, Refusal>) -> Self {
-        Self::Commit { ledger: Box::new(ledger), groundwork, beside: Vec::new(), outcome }
+    pub fn after_writing(mut self, write: Write) -> Self {
+        if let Self::Commit(change) = &mut self {
+            change.before.push(write);
+        }
+        self
     }
 
-    /// With items that are written beside the commit, where the outcome is a good one.
+    /// With what goes with the commit if its outcome is a success.
     #[must_use]
-    pub fn beside(mut self, items: impl FnOnce(&T) -> Vec<Beside>) -> Self {
-        if let Self::Commit { beside, outcome: Ok(outcome), .. } = &mut self {
-            *beside = items(outcome);
+    pub fn on_success(mut self, items: impl FnOnce(&T) -> (Vec<Write>, Vec<After>)) -> Self {
+        if let Self::Commit(change) = &mut self
+            && let Ok(outcome) = &change.outcome
+        {
+            (change.alongside, change.after) = items(outcome);
         }
         self
     }
@@ -50,33 +67,8 @@ impl<T> Decision<T> {
     /// A refusal without a commit.
     #[must_use]
     pub const fn refuse(refusal: Refusal) -> Self {
-        Self::Answer(Err(refusal))
+        Self::NoChange(Err(refusal))
     }
-}
-
-/// An item that must be in place before the commit that names it.
-#[derive(Clone, Debug)]
-pub enum Groundwork {
-    /// Nothing.
-    None,
-    /// Write the item of a new set-up.
-    PutDevice(DeviceRecord),
-    /// Take the `ttl` off a set-up's item, so that a confirmed device is never swept.
-    KeepDevice(DeviceId),
-    /// Write the item of a new recovery set.
-    PutRecovery(RecoveryRecord),
-}
-
-/// An item that the ledger does not name, written beside a commit. Nothing that was promised hangs on it: where it cannot
-/// be written, the token that goes with it is refused later.
-#[derive(Clone, Debug)]
-pub enum Beside {
-    /// A new session.
-    PutSession(SessionRecord),
-    /// A device that is trusted from now on.
-    PutTrust(TrustRecord),
-    /// A trusted device that makes room; it goes after the commit.
-    DropTrust(TrustId),
 }
 
 /// A counter over a fixed window.
@@ -97,10 +89,10 @@ pub struct Counter {
 pub enum CounterKind {
     /// Sends to one destination.
     Destination,
-    /// Text messages asked for from one source address.
+    /// Paid sends that were requested from one source address.
     Source,
-    /// Text messages of the whole application.
-    SmsDay,
+    /// Paid sends of the whole application.
+    PaidDay,
     /// Wrong recovery codes of one user.
     Recovery,
 }
@@ -112,14 +104,14 @@ impl CounterKind {
         match self {
             Self::Destination => "DESTINATION",
             Self::Source => "SOURCE",
-            Self::SmsDay => "SMSDAY",
+            Self::PaidDay => "SMSDAY",
             Self::Recovery => "RECOVERY",
         }
     }
 }
 
 /// Why a rule said no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The application does not offer the method, or the user has no address or verified device for it.
     #[error("the method is not available to this user")]
@@ -128,10 +120,10 @@ pub enum Refusal {
     #[error("the address has not been proven since MFA was switched on")]
     AddressNotProven,
     /// A TOTP code is wrong or was used, or the secret belongs to no open set-up of the user.
-    #[error("the authenticator code is not right")]
+    #[error("the authenticator code does not match")]
     WrongTotp,
     /// A code that was sent is wrong, used or superseded.
-    #[error("the code is not right")]
+    #[error("the code does not match")]
     WrongCode,
     /// A code that was sent is past its end.
     #[error("the code has expired")]
@@ -142,14 +134,14 @@ pub enum Refusal {
         /// When the lock ends.
         until: Timestamp,
     },
-    /// A refresh token is malformed, of no session, or used before.
-    #[error("the refresh token is not right, or its session has ended")]
+    /// A refresh token is malformed, belongs to no session, or was used before.
+    #[error("the refresh token is invalid, or its session has ended")]
     SessionInvalid,
-    /// A refresh token is of a session that is past its end.
+    /// A refresh token belongs to a session that is past its end.
     #[error("the session is past its end")]
     SessionExpired,
-    /// A recovery code is wrong, used or of a set that was replaced.
-    #[error("the recovery code is not right")]
+    /// A recovery code is wrong, was used, or belongs to a set that was replaced.
+    #[error("the recovery code does not match")]
     WrongRecoveryCode,
     /// A limit on sends or on wrong recovery codes.
     #[error("too many requests")]
@@ -163,22 +155,22 @@ pub enum Refusal {
     /// MFA is on and the token proves no recent second factor.
     #[error("a fresh second factor is required")]
     ProofRequired,
-    /// Toggling is off, or switching off while MFA is required.
+    /// Toggling is off, or somebody wants to switch MFA off while it is required.
     #[error("MFA may not be toggled")]
     ToggleNotAllowed,
-    /// Switching on without one usable method.
+    /// Somebody wants to switch MFA on without one usable method.
     #[error("no usable method")]
     NoUsableMethod,
-    /// A sealed secret does not open: the keys do not fit the table.
-    #[error("a sealed secret does not open with the configured keys")]
-    Unreadable,
-    /// Removing it would leave MFA on with nothing to use.
+    /// An item that is needed cannot be read, or its sealed secret does not open. The text is for the log.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The removal would leave MFA on without a usable method.
     #[error("the last usable method")]
     LastMethod,
-    /// The user has no such device, or no such trusted one.
+    /// The user has no such device, or no such trusted device.
     #[error("no such device")]
     DeviceNotFound,
-    /// The user has as many devices as allowed.
+    /// The user has the maximum number of authenticators.
     #[error("too many devices")]
     DeviceLimit,
 }

@@ -1,79 +1,76 @@
 //! The budget of wrong answers: one for all factors, sessions and addresses of a user.
 
-use serde::{Deserialize, Serialize};
-
 use super::{GuessTag, Policy, Timestamp, totp};
 
 /// What the ledger remembers of wrong answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failures {
-    /// Wrong answers since the last right one.
-    #[serde(default)]
-    row: u8,
-    /// Wrong answers that no right one excuses, at `since`.
-    #[serde(default)]
-    strikes: u8,
-    /// From when the next strike is forgiven a day later.
-    #[serde(default)]
-    since: Timestamp,
-    /// How often the locks have doubled, at the end of the last lock.
-    #[serde(default)]
-    level: u8,
+    /// Wrong answers since the last correct one.
+    pub consecutive: u8,
+    /// Wrong answers of the long-term budget that are not yet forgiven, as of `forgiven_since`. A correct answer does
+    /// not forgive any.
+    pub unforgiven: u8,
+    /// The next unforgiven answer is forgiven one day after this.
+    pub forgiven_since: Timestamp,
+    /// How often the lock has doubled, as of the end of the last lock.
+    pub lock_level: u8,
     /// When the last lock ends.
-    #[serde(default)]
-    until: Timestamp,
+    pub locked_until: Timestamp,
     /// The last wrong guess.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last: Option<LastGuess>,
+    pub last: Option<LastGuess>,
 }
 
-/// The last wrong guess, and the 30 seconds that it was made in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct LastGuess {
-    tag: GuessTag,
-    step: u64,
+/// The last wrong guess, and the 30 seconds in which it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastGuess {
+    /// The keyed hash of the guess.
+    pub tag: GuessTag,
+    /// The TOTP step of the moment.
+    pub step: u64,
 }
 
 impl Failures {
-    /// When guesses are judged again, where they are not at `now`.
+    /// When codes are judged again, if they are not judged at `now`.
     #[must_use]
-    pub fn locked_until(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.row >= Policy::FAILURES_BEFORE_OFF {
+    pub fn lock_end(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.consecutive >= Policy::FAILURES_BEFORE_OFF {
             return Some(now.plus(Policy::OFF_RETRY_AFTER));
         }
-        (self.until > now).then_some(self.until)
+        (self.locked_until > now).then_some(self.locked_until)
     }
 
-    /// Counts one wrong answer, and locks where the budget is spent.
+    /// Counts one wrong answer, and locks if the budget is spent.
     pub fn wrong(&mut self, tag: GuessTag, now: Timestamp) {
         let level = self.level_at(now);
-        (self.strikes, self.since) = self.strikes_at(now);
-        self.row = self.row.saturating_add(1);
-        self.strikes = self.strikes.saturating_add(1);
+        (self.unforgiven, self.forgiven_since) = self.unforgiven_at(now);
+        self.consecutive = self.consecutive.saturating_add(1);
+        self.unforgiven = self.unforgiven.saturating_add(1);
         self.last = Some(LastGuess { tag, step: totp::step_at(now) });
 
-        // After a first lock a single wrong answer locks again: otherwise every lock would buy five more guesses.
-        if level > 0 || self.row >= Policy::FAILURES_BEFORE_LOCK || self.strikes > Policy::STRIKES_BEFORE_LOCK {
+        // After a first lock a single wrong answer locks again. Otherwise every lock would buy five more guesses.
+        let spent =
+            self.consecutive >= Policy::FAILURES_BEFORE_LOCK || self.unforgiven > Policy::UNFORGIVEN_BEFORE_LOCK;
+        if level > 0 || spent {
             let span = Policy::FIRST_LOCK.saturating_mul(1 << level).min(Policy::LONGEST_LOCK);
-            self.until = now.plus(span);
-            self.level = (level + 1).min(Policy::HIGHEST_LOCK_LEVEL);
+            self.locked_until = now.plus(span);
+            self.lock_level = (level + 1).min(Policy::HIGHEST_LOCK_LEVEL);
         }
     }
 
-    /// A right answer ends the row. It lowers neither the level nor the strikes: the owner, who signs in every day,
+    /// Resets the consecutive count. The lock level and the long-term budget stay: the owner signs in every day, and
     /// would otherwise reopen the door for a guesser every day.
     pub fn right(&mut self) {
-        self.row = 0;
+        self.consecutive = 0;
         self.last = None;
     }
 
-    /// Ends a lock, and the row that may have switched codes off. Only a recovery code does.
+    /// Ends a lock, and the consecutive count that may have switched codes off. Only a recovery code does this.
     pub fn unlock(&mut self, now: Timestamp) {
         self.right();
-        self.until = self.until.min(now);
+        self.locked_until = self.locked_until.min(now);
     }
 
-    /// Whether this is the last wrong guess once more, within the same 30 seconds. Clients resend; that is no guess.
+    /// Whether this is the last wrong guess again, within the same 30 seconds. Clients resend, and that is no guess.
     #[must_use]
     pub fn is_repeat(&self, tag: GuessTag, now: Timestamp) -> bool {
         self.last.as_ref().is_some_and(|last| last.tag == tag && last.step == totp::step_at(now))
@@ -81,15 +78,15 @@ impl Failures {
 
     /// The lock level, which falls by one for each day since the last lock ended.
     fn level_at(&self, now: Timestamp) -> u8 {
-        self.level.min(Policy::HIGHEST_LOCK_LEVEL).saturating_sub(days(self.until, now))
+        self.lock_level.min(Policy::HIGHEST_LOCK_LEVEL).saturating_sub(days(self.locked_until, now))
     }
 
-    /// The strikes left and the moment that the next day counts from.
-    fn strikes_at(&self, now: Timestamp) -> (u8, Timestamp) {
-        let forgiven = days(self.since, now);
-        match self.strikes.saturating_sub(forgiven) {
+    /// The wrong answers that are still unforgiven, and the moment from which the next day counts.
+    fn unforgiven_at(&self, now: Timestamp) -> (u8, Timestamp) {
+        let forgiven = days(self.forgiven_since, now);
+        match self.unforgiven.saturating_sub(forgiven) {
             0 => (0, now),
-            left => (left, self.since.plus(Policy::LOCK_LEVEL_DECAY * u32::from(forgiven))),
+            left => (left, self.forgiven_since.plus(Policy::LOCK_LEVEL_DECAY * u32::from(forgiven))),
         }
     }
 }
@@ -120,7 +117,7 @@ mod tests {
     }
 
     fn lock_span(failures: &Failures, now: Timestamp) -> Option<u64> {
-        failures.locked_until(now).map(|until| until.since(now).as_secs() / 60)
+        failures.lock_end(now).map(|until| until.since(now).as_secs() / 60)
     }
 
     #[test]
@@ -130,7 +127,7 @@ mod tests {
         assert_eq!(lock_span(&failures, START), None);
         fail(&mut failures, 1, START);
         assert_eq!(lock_span(&failures, START), Some(15));
-        assert_eq!(failures.locked_until(START.plus(Policy::FIRST_LOCK)), None, "the lock ends with its last second");
+        assert_eq!(failures.lock_end(START.plus(Policy::FIRST_LOCK)), None, "the lock ends with its last second");
     }
 
     #[test]
@@ -150,7 +147,7 @@ mod tests {
         for minutes in [15, 30, 60, 120, 240, 480, 960, 1440, 1440] {
             fail(&mut failures, 1, now);
             assert_eq!(lock_span(&failures, now), Some(minutes));
-            now = failures.locked_until(now).expect("locked");
+            now = failures.lock_end(now).expect("locked");
             failures.right(); // the owner signs in after each lock, which must not reopen the budget
         }
     }
@@ -159,15 +156,15 @@ mod tests {
     fn the_lock_level_falls_by_one_for_each_day_without_a_lock() {
         let mut failures = Failures::default();
         fail(&mut failures, 5, START);
-        let free = failures.locked_until(START).expect("locked");
+        let free = failures.lock_end(START).expect("locked");
         failures.wrong(tag(9), free);
         assert_eq!(lock_span(&failures, free), Some(30));
-        let free = failures.locked_until(free).expect("locked");
+        let free = failures.lock_end(free).expect("locked");
         failures.right();
 
         let mut almost = failures.clone();
         almost.wrong(tag(10), free.plus(DAY * 2));
-        assert_eq!(almost.locked_until(free.plus(DAY * 2)), None, "two days: a single wrong answer locks no more");
+        assert_eq!(almost.lock_end(free.plus(DAY * 2)), None, "two days: a single wrong answer locks no more");
         failures.wrong(tag(10), free.plus(DAY));
         assert_eq!(lock_span(&failures, free.plus(DAY)), Some(30), "one day: level one is left");
     }
@@ -177,12 +174,12 @@ mod tests {
         let mut failures = Failures::default();
         let mut now = START;
         for n in 0..100 {
-            assert!(failures.row < Policy::FAILURES_BEFORE_OFF);
+            assert!(failures.consecutive < Policy::FAILURES_BEFORE_OFF);
             failures.wrong(tag(n), now);
             now = now.plus(DAY * 9);
         }
         let later = now.plus(DAY * 365);
-        assert_eq!(failures.locked_until(later), Some(later.plus(DAY)));
+        assert_eq!(failures.lock_end(later), Some(later.plus(DAY)));
     }
 
     #[test]
@@ -190,12 +187,12 @@ mod tests {
         let mut failures = Failures::default();
         fail(&mut failures, 5, START);
         failures.unlock(START);
-        assert_eq!(failures.locked_until(START), None);
+        assert_eq!(failures.lock_end(START), None);
         failures.wrong(tag(9), START);
         assert_eq!(lock_span(&failures, START), Some(30));
-        failures.row = 100;
+        failures.consecutive = 100;
         failures.unlock(START);
-        assert_eq!(failures.locked_until(START), None);
+        assert_eq!(failures.lock_end(START), None);
     }
 
     #[test]
@@ -217,12 +214,12 @@ mod tests {
         for quarter in 0..(365 * 24 * 4) {
             let now = START.plus(Policy::FIRST_LOCK * quarter);
             for _ in 0..plan(&failures, now) {
-                if failures.locked_until(now).is_none() {
+                if failures.lock_end(now).is_none() {
                     judged += 1;
                     failures.wrong(tag(judged), now);
                 }
             }
-            if u64::from(quarter) % (owner * 4) == 0 && failures.locked_until(now).is_none() {
+            if u64::from(quarter) % (owner * 4) == 0 && failures.lock_end(now).is_none() {
                 failures.right();
             }
         }
@@ -232,9 +229,9 @@ mod tests {
     #[test]
     fn a_greedy_and_a_patient_guesser_get_at_most_400_guesses_a_year() {
         let greedy = year(24, |_, _| 1000);
-        let patient = year(24, |failures, _| 4_u64.saturating_sub(u64::from(failures.row)));
+        let patient = year(24, |failures, _| 4_u64.saturating_sub(u64::from(failures.consecutive)));
         let careful = year(24, |failures, now| {
-            u64::from(failures.level_at(now) == 0 && failures.row < 4 && failures.strikes_at(now).0 < 15)
+            u64::from(failures.level_at(now) == 0 && failures.consecutive < 4 && failures.unforgiven_at(now).0 < 15)
         });
         let eight_hourly = year(8, |_, _| 1000);
         for judged in [greedy, patient, careful, eight_hourly] {
@@ -256,12 +253,12 @@ mod tests {
             for (pause, burst, owner) in steps {
                 now = now.plus(HOUR * u32::try_from(pause).unwrap_or(0));
                 for _ in 0..burst {
-                    if failures.locked_until(now).is_none() {
+                    if failures.lock_end(now).is_none() {
                         judged += 1;
                         failures.wrong(tag(judged), now);
                     }
                 }
-                if owner && failures.locked_until(now).is_none() {
+                if owner && failures.lock_end(now).is_none() {
                     failures.right();
                 }
             }

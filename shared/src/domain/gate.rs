@@ -8,7 +8,7 @@ use super::{Context, Method, Policy, Refusal, Snapshot};
 ///
 /// # Errors
 /// [`Refusal::ProofRequired`].
-pub fn pass(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
+pub fn require_fresh_factor(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
     let on = snapshot.ledger.enabled || (cx.policy.required && !usable_methods(snapshot, cx).is_empty());
     if !on || is_proven(snapshot, cx) { Ok(()) } else { Err(Refusal::ProofRequired) }
 }
@@ -17,10 +17,9 @@ pub fn pass(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
 #[must_use]
 pub fn is_proven(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     let ledger = &snapshot.ledger;
-    let by_token = cx
-        .caller
-        .proof
-        .is_some_and(|proof| proof.epoch == ledger.epoch && cx.now.since(proof.auth_time) <= Policy::PROOF_FRESH_FOR);
+    let by_token = cx.caller.proof.is_some_and(|proof| {
+        proof.security_epoch == ledger.security_epoch && cx.now.since(proof.auth_time) <= Policy::PROOF_FRESH_FOR
+    });
     // The login that switched MFA on keeps the token it had, and shows recovery codes next.
     let by_grace = ledger.grace.as_ref().is_some_and(|grace| grace.login == cx.caller.login && cx.now < grace.until);
     by_token || by_grace
@@ -46,7 +45,7 @@ fn methods_with(
     let is_usable = |method: &Method| match method {
         Method::Totp => snapshot.verified_devices().next().is_some(),
         Method::Email | Method::Sms => {
-            cx.caller.contact.address(*method, cx.policy).is_some() && takes_codes(snapshot, *method, cx)
+            cx.caller.contact.allowed_address(*method, cx.policy).is_some() && takes_codes(snapshot, *method, cx)
         }
     };
     cx.policy.methods.iter().copied().filter(is_usable).collect()

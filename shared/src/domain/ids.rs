@@ -3,7 +3,9 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
-/// Declares an opaque identifier of a fixed number of bytes; as an attribute it is binary.
+use super::Method;
+
+/// Declares an opaque identifier of a fixed number of bytes. It is stored as a binary attribute.
 macro_rules! bytes_id {
     ($(#[$meta:meta])* $name:ident, $len:literal) => {
         $(#[$meta])*
@@ -30,8 +32,50 @@ macro_rules! bytes_id {
     };
 }
 
+/// Declares an opaque identifier of a fixed number of bytes. It is written as base64url, in keys and in answers.
+macro_rules! text_id {
+    ($(#[$meta:meta])* $name:ident, $len:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// Reads the text that it is written as. Anything else is `None`.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&data_encoding::BASE64URL_NOPAD.encode(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::parse(&text).ok_or_else(|| de::Error::custom(concat!("not a ", stringify!($name))))
+            }
+        }
+    };
+}
+
 bytes_id!(
-    /// Names a commit; the ledger keeps the last four, so that a write whose answer was lost is recognised.
+    /// Names a commit. The ledger keeps the last ones, so that a write whose answer was lost is recognised.
     CommitId, 8
 );
 bytes_id!(
@@ -43,67 +87,46 @@ bytes_id!(
     CodeTag, 32
 );
 bytes_id!(
-    /// Keyed hash of the login (session) that a bearer token belongs to.
-    LoginId, 12
-);
-bytes_id!(
-    /// Keyed hash of an e-mail address or phone number.
-    AddressTag, 12
-);
-bytes_id!(
-    /// Keyed hash of a wrong guess, to recognise the same one sent again.
+    /// Keyed hash of a wrong guess, to recognise the same guess sent again.
     GuessTag, 8
-);
-bytes_id!(
-    /// Names a session.
-    SessionId, 16
-);
-bytes_id!(
-    /// Keyed hash of a trust token: the trusted device's name in the table and in the list.
-    TrustId, 16
-);
-bytes_id!(
-    /// Names a set of recovery codes.
-    RecoveryId, 8
 );
 bytes_id!(
     /// Keyed hash of a recovery code.
     RecoveryTag, 32
 );
+text_id!(
+    /// Keyed hash of a user's `sub`: the user's name in the table and in the log.
+    UserId, 16
+);
+text_id!(
+    /// Keyed hash of the login (session of the application) that a bearer token belongs to.
+    LoginId, 8
+);
+text_id!(
+    /// Names a session.
+    SessionId, 16
+);
+text_id!(
+    /// Keyed hash of a trust token: the trusted device's name in the table and in the list.
+    TrustId, 16
+);
+text_id!(
+    /// Names a set of recovery codes.
+    RecoveryId, 8
+);
 
-/// Keyed hash of a user's `sub`: the user's name in the table and in the log.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct UserId(pub [u8; 16]);
-
-impl fmt::Display for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::BASE64URL_NOPAD.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UserId({self})")
-    }
-}
-
-impl fmt::Display for TrustId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::BASE64URL_NOPAD.encode(&self.0))
-    }
-}
-
-impl TrustId {
-    /// Reads the text that it is written as. Anything else is `None`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
-        bytes.try_into().ok().map(Self)
-    }
+/// The name of a user's address in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddressTag {
+    /// The method that sends codes to it.
+    pub method: Method,
+    /// Keyed hash over user, method and address.
+    pub hash: [u8; 8],
 }
 
 /// Names an authenticator: a random UUID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct DeviceId(pub Uuid);
 
 impl DeviceId {
@@ -117,19 +140,6 @@ impl DeviceId {
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-// Sixteen bytes instead of thirty-six letters: the ledger must stay under 1 KB.
-impl Serialize for DeviceId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0.as_bytes())
-    }
-}
-
-impl<'de> Deserialize<'de> for DeviceId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(BytesVisitor::<16>).map(|bytes| Self(Uuid::from_bytes(bytes)))
     }
 }
 

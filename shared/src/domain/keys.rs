@@ -10,9 +10,8 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::{
-    Address, AddressTag, CodeId, CodeRecord, CodeTag, DeviceId, DeviceRecord, GuessTag, LoginId, Proof, RecoveryId,
-    RecoveryTag, SessionId, TrustId, UserId, code::Otp, recovery::RecoveryCode, session::RefreshToken,
-    trust::TrustToken,
+    Address, AddressTag, CodeId, CodeRecord, CodeTag, DeviceId, DeviceRecord, GuessTag, LoginId, Method, Proof,
+    RecoveryId, RecoveryTag, SessionId, TrustId, UserId, code::Otp, recovery::RecoveryCode, trust::TrustToken,
 };
 
 /// The keys of one bundle. Cheap to hold, never printed.
@@ -96,11 +95,12 @@ impl Keys {
         LoginId(truncated(&self.login, &[subject.as_bytes(), login.as_bytes()]))
     }
 
-    /// The name of a user's address in the ledger.
+    /// The name of a user's address in the ledger, as `method` uses it.
     #[must_use]
-    pub fn address_tag(&self, user: UserId, address: &Address) -> AddressTag {
-        let method = address.method().as_str();
-        AddressTag(truncated(&self.address, &[&user.0, method.as_bytes(), address.normalised().as_bytes()]))
+    pub fn address_tag(&self, user: UserId, method: Method, address: &Address) -> AddressTag {
+        let place = address.normalised();
+        let parts: [&[u8]; 3] = [&user.0, method.as_str().as_bytes(), place.as_bytes()];
+        AddressTag { method, hash: truncated(&self.address, &parts) }
     }
 
     /// The name of something that a counter counts.
@@ -111,16 +111,16 @@ impl Keys {
 
     /// What is stored of a code that was sent: bound to user, code, method and destination.
     #[must_use]
-    pub fn code_tag(&self, user: UserId, id: CodeId, address: &Address, otp: &Otp) -> CodeTag {
-        let (method, place) = (address.method().as_str(), address.normalised());
+    pub fn code_tag(&self, user: UserId, id: CodeId, method: Method, address: &Address, otp: &Otp) -> CodeTag {
+        let (method, place) = (method.as_str(), address.normalised());
         let parts: [&[u8]; 5] = [&user.0, &id.0, method.as_bytes(), place.as_bytes(), otp.as_str().as_bytes()];
         CodeTag(truncated(&self.code, &parts))
     }
 
     /// Whether `otp` is the code of `record`, in constant time.
     #[must_use]
-    pub fn is_code(&self, user: UserId, record: &CodeRecord, address: &Address, otp: &Otp) -> bool {
-        equal(&self.code_tag(user, record.id, address, otp).0, &record.tag.0)
+    pub fn is_code(&self, user: UserId, record: &CodeRecord, method: Method, address: &Address, otp: &Otp) -> bool {
+        equal(&self.code_tag(user, record.id, method, address, otp).0, &record.tag.0)
     }
 
     /// What is remembered of a wrong guess at `target`.
@@ -147,17 +147,16 @@ impl Keys {
         let parts: [&[u8]; 5] = [
             &user.0,
             token_id.as_bytes(),
-            &proof.epoch.to_be_bytes(),
+            &proof.security_epoch.to_be_bytes(),
             proof.method.as_str().as_bytes(),
             &proof.auth_time.as_secs().to_be_bytes(),
         ];
         truncated(&self.proof, &parts)
     }
 
-    /// The MAC of a refresh token. So a token's successor is a function of it, and nothing in the table makes one.
-    #[must_use]
-    pub fn refresh_mac(&self, token: RefreshToken) -> [u8; 32] {
-        truncated(&self.refresh, &[&token.session.0, &token.generation.to_be_bytes()])
+    /// A MAC under the key of refresh tokens.
+    pub(super) fn refresh_mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        truncated(&self.refresh, parts)
     }
 
     /// What the table knows of a trust token, bound to its user.
@@ -369,13 +368,15 @@ mod tests {
         let mail = |text| Address::Email(Email::parse(text).expect("an address"));
         let otp = Otp::parse("123456", 6).expect("six digits");
         let id = CodeId([1; 8]);
-        let tag = keys.code_tag(alice, id, &mail("a@x.example"), &otp);
-        assert_eq!(tag, keys.code_tag(alice, id, &mail("A@X.example"), &otp), "one mailbox");
-        assert_ne!(tag, keys.code_tag(bob, id, &mail("a@x.example"), &otp));
-        assert_ne!(tag, keys.code_tag(alice, CodeId([2; 8]), &mail("a@x.example"), &otp));
-        assert_ne!(tag, keys.code_tag(alice, id, &mail("b@x.example"), &otp));
+        let tag = keys.code_tag(alice, id, Method::Email, &mail("a@x.example"), &otp);
+        assert_eq!(tag, keys.code_tag(alice, id, Method::Email, &mail("A@X.example"), &otp), "one mailbox");
+        assert_ne!(tag, keys.code_tag(bob, id, Method::Email, &mail("a@x.example"), &otp));
+        assert_ne!(tag, keys.code_tag(alice, CodeId([2; 8]), Method::Email, &mail("a@x.example"), &otp));
+        assert_ne!(tag, keys.code_tag(alice, id, Method::Email, &mail("b@x.example"), &otp));
         let phone = Address::Phone(crate::domain::Phone::parse("+442079460018").expect("a number"));
-        assert_ne!(tag, keys.code_tag(alice, id, &phone, &otp));
+        assert_ne!(tag, keys.code_tag(alice, id, Method::Sms, &phone, &otp));
+        let by_sms = keys.code_tag(alice, id, Method::Sms, &mail("a@x.example"), &otp);
+        assert_ne!(tag, by_sms, "the method is no function of the address");
     }
 
     #[test]

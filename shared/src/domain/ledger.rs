@@ -1,108 +1,87 @@
-//! The one small item that every rule about a user is decided from.
-
-use serde::{Deserialize, Serialize};
+//! The ledger: the one small mutable item from which every rule about a user is decided.
 
 use super::{
-    AddressTag, CodeId, CommitId, DeviceId, LoginId, Policy, RecoveryId, Timestamp, failures::Failures, sends::Sends,
+    AddressTag, CodeId, CommitId, DeviceId, ItemKey, LoginId, Policy, RecoveryId, Timestamp, failures::Failures,
+    sends::Sends,
 };
 
-/// Everything that counts about a user. What it does not name does not exist.
+/// Everything that counts about a user, as it stands now. What it does not name does not exist.
 ///
-/// Stays under 1 KB, so that reading and writing it costs one unit each: the names within its lists are short when stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// It is stored in under 1 KB, so that reading and writing it costs one unit each. Its times are whole seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    /// Raised by every commit; each is conditional on the one that it was decided from.
+    /// Each commit raises it, and is conditional on the version from which it was decided.
     pub version: u64,
-    /// Raised when MFA is switched on or off, a recovery code is used, and by a reset. Proofs carry it.
-    pub epoch: u64,
+    /// Proofs, sessions and trusted devices carry the security epoch that they were made in, and count in no other.
+    ///
+    /// It rises when MFA is switched on or off, when a recovery code is used, and with a reset.
+    pub security_epoch: u64,
     /// Whether the user switched MFA on.
     pub enabled: bool,
     /// The verified devices.
-    #[serde(default)]
     pub devices: Vec<Device>,
     /// The open set-ups, oldest first.
-    #[serde(default)]
     pub setups: Vec<Setup>,
-    /// The codes that were sent and not used, one a login at most.
-    #[serde(default)]
+    /// The codes that were sent and not used, at most one for each login.
     pub codes: Vec<SentCode>,
     /// The recovery codes.
-    #[serde(default)]
     pub recovery: Option<RecoverySet>,
     /// The wrong answers.
-    #[serde(default)]
     pub failures: Failures,
     /// The sends.
-    #[serde(default)]
     pub sends: Sends,
-    /// The addresses that codes go to without a proof while MFA is on, oldest first.
-    #[serde(default)]
+    /// The addresses that may receive codes without a proof while MFA is on, oldest first.
     pub proven: Vec<AddressTag>,
-    /// The logins that gave a right code lately, oldest first.
-    #[serde(default)]
-    pub recent: Vec<Recent>,
-    /// The login that switched MFA on and counts as proven until then.
-    #[serde(default)]
+    /// The logins that gave a right code recently, oldest first.
+    pub recent: Vec<RecentLogin>,
+    /// The login that switched MFA on and counts as proven for a while.
     pub grace: Option<Grace>,
     /// The last four commits, oldest first.
-    #[serde(default)]
     pub commits: Vec<CommitId>,
 }
 
 /// A verified device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Which.
-    #[serde(rename = "d")]
     pub id: DeviceId,
-    /// The TOTP step of the last code that was accepted; the set-up code counts.
-    #[serde(rename = "s")]
-    pub step: u64,
-    /// When a code was last accepted, the set-up code aside.
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-    pub used: Option<Timestamp>,
-    /// The login that confirmed or last used it, until MFA is switched on: only that login's devices go on. `None`:
-    /// the device was confirmed behind the MFA gate, or was kept then.
-    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<LoginId>,
+    /// The TOTP step of the last code that was accepted. The set-up code counts.
+    pub last_step: u64,
+    /// When a code was last accepted. The set-up code does not count.
+    pub last_used_at: Option<Timestamp>,
+    /// The login that confirmed or last used it, until MFA is switched on: only that login's devices go on. `None` if
+    /// the device was confirmed behind the MFA gate, or if it was there when MFA was switched on.
+    pub confirmed_by: Option<LoginId>,
 }
 
 /// A set-up that waits for its first code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// The device that it would become.
-    #[serde(rename = "d")]
     pub id: DeviceId,
     /// Until when.
-    #[serde(rename = "t")]
     pub until: Timestamp,
 }
 
 /// A code that was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentCode {
     /// Which.
-    #[serde(rename = "c")]
     pub id: CodeId,
-    /// The login that asked for it, the only one that may use it.
-    #[serde(rename = "l")]
+    /// The login that requested it, the only one that may use it.
     pub login: LoginId,
     /// From this moment on it is refused.
-    #[serde(rename = "t")]
     pub until: Timestamp,
 }
 
 /// The set of recovery codes that counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecoverySet {
     /// Which.
-    #[serde(rename = "r")]
     pub id: RecoveryId,
-    /// The used ones: bit *n* for the *n*-th.
-    #[serde(rename = "u")]
-    pub used: u16,
+    /// The used codes: bit *n* stands for the *n*-th.
+    pub used_mask: u16,
     /// When it was made.
-    #[serde(rename = "t")]
     pub created: Timestamp,
 }
 
@@ -110,51 +89,38 @@ impl RecoverySet {
     /// How many codes were not used.
     #[must_use]
     pub fn left(&self) -> u32 {
-        u32::try_from(Policy::RECOVERY_CODES).unwrap_or(0).saturating_sub(self.used.count_ones())
+        u32::try_from(Policy::RECOVERY_CODES).unwrap_or(0).saturating_sub(self.used_mask.count_ones())
     }
 }
 
-/// An item beside the ledger that it can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ItemName {
-    /// A verified device or an open set-up.
-    Device(DeviceId),
-    /// A set of recovery codes.
-    Recovery(RecoveryId),
-}
-
 /// A login that confirmed a set-up or gave a right code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recent {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentLogin {
     /// Which.
-    #[serde(rename = "l")]
     pub login: LoginId,
     /// When.
-    #[serde(rename = "t")]
-    pub at: Timestamp,
+    pub verified_at: Timestamp,
 }
 
 /// The login that switched MFA on, while it counts as proven.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grace {
     /// Which.
-    #[serde(rename = "l")]
     pub login: LoginId,
     /// Until when.
-    #[serde(rename = "t")]
     pub until: Timestamp,
 }
 
 impl Ledger {
-    /// The ledger of a user that the table knows nothing of.
+    /// The ledger of a user who is new to the table.
     ///
     /// `seed` is random: version and epoch never match what an old writer or an old proof of an erased ledger holds.
-    /// Both leave room to be counted up, and the epoch to be a JSON number.
+    /// Both leave room to be counted up, and the epoch stays small enough to be a JSON number.
     #[must_use]
     pub fn fresh(seed: u64) -> Self {
         Self {
             version: seed >> 1,
-            epoch: seed & 0xFFFF_FFFF,
+            security_epoch: seed & 0xFFFF_FFFF,
             enabled: false,
             devices: Vec::new(),
             setups: Vec::new(),
@@ -177,10 +143,22 @@ impl Ledger {
         self
     }
 
+    /// Begins a new security epoch: every proof, session and trusted device from before ends, and so does a grace.
+    pub fn begin_epoch(&mut self) {
+        self.security_epoch = self.security_epoch.saturating_add(1);
+        self.grace = None;
+    }
+
     /// The items that it names.
-    pub fn named_items(&self) -> impl Iterator<Item = ItemName> {
+    pub fn named_items(&self) -> impl Iterator<Item = ItemKey> {
         let devices = self.devices.iter().map(|device| device.id).chain(self.setups.iter().map(|setup| setup.id));
-        devices.map(ItemName::Device).chain(self.recovery.iter().map(|set| ItemName::Recovery(set.id)))
+        devices.map(ItemKey::Device).chain(self.recovery.iter().map(|set| ItemKey::Recovery(set.id)))
+    }
+
+    /// The items that `before` named and this ledger does not.
+    pub fn dropped_since(&self, before: &Self) -> impl Iterator<Item = ItemKey> {
+        let kept: Vec<_> = self.named_items().collect();
+        before.named_items().filter(move |key| !kept.contains(key))
     }
 
     /// Whether `commit` is one of the last four.
@@ -195,12 +173,14 @@ impl Ledger {
         self.codes.iter().find(|code| code.login == login)
     }
 
-    /// Makes `code` the one outstanding of its login. Where as many other logins as allowed have one, nothing
-    /// changes: a stranger with the password must not void the owner's. `Err` is when the first of those ends.
+    /// Makes `code` the outstanding one of its login.
+    ///
+    /// If the allowed number of other logins have a code outstanding, nothing changes: a stranger with the password must
+    /// not cancel the owner's code. `Err` is the moment when the first of those codes ends.
     ///
     /// # Errors
-    /// When there is no room.
-    pub fn announce(&mut self, code: SentCode, now: Timestamp) -> Result<(), Timestamp> {
+    /// If there is no room.
+    pub fn reserve(&mut self, code: SentCode, now: Timestamp) -> Result<(), Timestamp> {
         let mut others: Vec<_> = self.codes.iter().filter(|other| other.login != code.login).cloned().collect();
         if others.len() >= Policy::MAX_OUTSTANDING_CODES {
             others.retain(|other| other.until > now);
@@ -215,8 +195,9 @@ impl Ledger {
 
     /// Remembers that `login` gave a right code.
     pub fn remember(&mut self, login: LoginId, now: Timestamp) {
-        self.recent.retain(|recent| recent.login != login && now.since(recent.at) < Policy::PROOF_FRESH_FOR);
-        push_bounded(&mut self.recent, Recent { login, at: now }, 3);
+        let is_fresh = |recent: &RecentLogin| now.since(recent.verified_at) < Policy::PROOF_FRESH_FOR;
+        self.recent.retain(|recent| recent.login != login && is_fresh(recent));
+        push_bounded(&mut self.recent, RecentLogin { login, verified_at: now }, 3);
     }
 
     /// Remembers an address as proven.
@@ -226,7 +207,7 @@ impl Ledger {
     }
 }
 
-/// Pushes, and drops the oldest where there are more than `most`.
+/// Pushes, and drops the oldest if there are more than `most`.
 fn push_bounded<T>(list: &mut Vec<T>, item: T, most: usize) {
     list.push(item);
     if list.len() > most {
@@ -237,9 +218,10 @@ fn push_bounded<T>(list: &mut Vec<T>, item: T, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Method;
 
     fn login(n: u8) -> LoginId {
-        LoginId([n; 12])
+        LoginId([n; 8])
     }
 
     fn code(login_number: u8, until: u64) -> SentCode {
@@ -251,12 +233,12 @@ mod tests {
         let mut ledger = Ledger::fresh(7);
         let now = Timestamp::from_secs(100);
         for n in 1..=3 {
-            assert_eq!(ledger.announce(code(n, 200 + u64::from(n)), now), Ok(()));
+            assert_eq!(ledger.reserve(code(n, 200 + u64::from(n)), now), Ok(()));
         }
-        assert_eq!(ledger.announce(code(4, 300), now), Err(Timestamp::from_secs(201)));
+        assert_eq!(ledger.reserve(code(4, 300), now), Err(Timestamp::from_secs(201)));
         assert_eq!(ledger.codes.len(), 3);
-        assert_eq!(ledger.announce(code(2, 400), now), Ok(()), "a login may replace its own");
-        assert_eq!(ledger.announce(code(4, 300), Timestamp::from_secs(201)), Ok(()));
+        assert_eq!(ledger.reserve(code(2, 400), now), Ok(()), "a login may replace its own");
+        assert_eq!(ledger.reserve(code(4, 300), Timestamp::from_secs(201)), Ok(()));
         assert!(ledger.code_of(login(1)).is_none());
         assert!(ledger.code_of(login(2)).is_some_and(|c| c.until == Timestamp::from_secs(400)));
     }
@@ -272,12 +254,16 @@ mod tests {
         assert!((2..6).all(|n| ledger.holds(CommitId([n; 8]))));
     }
 
+    fn address(n: u8) -> AddressTag {
+        AddressTag { method: Method::Email, hash: [n; 8] }
+    }
+
     #[test]
     fn the_four_newest_addresses_stay_proven() {
         let mut ledger = Ledger::fresh(0);
         for n in [1, 2, 3, 4, 1, 5] {
-            ledger.prove(AddressTag([n; 12]));
+            ledger.prove(address(n));
         }
-        assert_eq!(ledger.proven, [3, 4, 1, 5].map(|n| AddressTag([n; 12])));
+        assert_eq!(ledger.proven, [3, 4, 1, 5].map(address));
     }
 }

@@ -10,36 +10,39 @@ mod decision;
 pub mod failures;
 pub mod gate;
 mod ids;
+mod item;
 pub mod keys;
 pub mod ledger;
 pub mod listing;
 mod method;
 mod policy;
 pub mod recovery;
-pub mod removal;
+pub mod remove_device;
 pub mod sends;
 pub mod session;
-pub mod setup;
+pub mod setup_totp;
 mod snapshot;
-mod switch;
 mod time;
+mod toggle;
 pub mod totp;
 pub mod trust;
 pub mod verify;
+pub mod verify_totp_setup;
 
 pub use address::{Address, Contact, Countries, Email, Phone};
 pub use caller::{Caller, Context, Proof};
-pub use decision::{Beside, Counter, CounterKind, Decision, Groundwork, Refusal};
+pub use decision::{After, Change, Counter, CounterKind, Decision, Refusal};
 pub use ids::{
     AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, RecoveryId, RecoveryTag, SessionId, TrustId,
     UserId,
 };
-pub use ledger::{ItemName, Ledger};
-pub use method::Method;
+pub use item::{ItemKey, UnreadableItem, Write};
+pub use ledger::Ledger;
+pub use method::{Channel, Method};
 pub use policy::Policy;
 pub use snapshot::{CodeRecord, DeviceRecord, Snapshot};
-pub use switch::{Switch, toggle};
 pub use time::Timestamp;
+pub use toggle::{Switch, toggle};
 pub use verify::Factor;
 
 #[cfg(test)]

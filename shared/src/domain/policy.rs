@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Countries, Method};
+use super::{Channel, Countries, Method};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -114,8 +114,8 @@ impl Policy {
     /// Wrong answers that right ones in between do not excuse, one forgiven a day, before each further one locks.
     ///
     /// Answers the patient guesser: four tries after every sign-in of the owner would never make five in a row,
-    /// and be 1,460 a year. With this it is 388 at most (`docs/decisions/0004-strikes.md`).
-    pub const STRIKES_BEFORE_LOCK: u8 = 15;
+    /// and be 1,460 a year. With this it is 388 at most (`docs/decisions/0004-long-term-budget.md`).
+    pub const UNFORGIVEN_BEFORE_LOCK: u8 = 15;
 
     /// Wrong answers in a row after which codes stay off until a recovery code or an operator helps.
     ///
@@ -165,7 +165,7 @@ impl Policy {
     pub const SENDS_PER_HOUR: usize = 10;
 
     /// Sends a user gets back within an hour after the provider refused them.
-    pub const SENDS_GIVEN_BACK_PER_HOUR: usize = 2;
+    pub const SENDS_REFUNDED_PER_HOUR: usize = 2;
 
     /// The hour of the send limits.
     pub const SEND_WINDOW: Duration = HOUR;
@@ -213,6 +213,15 @@ impl Policy {
 
     /// What `Retry-After` says when every try lost.
     pub const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+    /// The digits of a code of `method`.
+    #[must_use]
+    pub const fn digits_of(&self, method: Method) -> u8 {
+        match method.channel() {
+            Channel::Device => Self::TOTP_DIGITS,
+            Channel::Free | Channel::Paid => self.code_length,
+        }
+    }
 
     /// Whether the application offers `method`.
     #[must_use]

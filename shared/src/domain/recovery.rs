@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
-    Context, Decision, Groundwork, Policy, RecoveryId, RecoveryTag, Refusal, Snapshot, gate,
+    Context, Decision, Policy, RecoveryId, RecoveryTag, Refusal, Snapshot, Write, gate,
     ledger::RecoverySet,
-    switch,
+    toggle,
     verify::{Factor, Verified},
 };
 
@@ -68,24 +69,25 @@ impl fmt::Debug for RecoveryCode {
     }
 }
 
-/// The item of a recovery set: immutable data. Which of its codes were used, the ledger says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The item of a recovery set: immutable data. The ledger says which of its codes were used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoveryRecord {
-    /// Which set; it counts only while the ledger names it.
+    /// Which set; the id stands in the item's key. The set counts only while the ledger names it.
+    #[serde(skip_serializing)]
     pub id: RecoveryId,
     /// Keyed hashes of the codes, in order.
     pub tags: Vec<RecoveryTag>,
 }
 
-/// Makes `record` the user's recovery set; an earlier one is void.
+/// Makes `record` the user's recovery set. An earlier set no longer counts.
 #[must_use]
 pub fn replace(snapshot: &Snapshot, record: &RecoveryRecord, cx: &Context<'_>) -> Decision<()> {
-    if let Err(refusal) = gate::pass(snapshot, cx) {
+    if let Err(refusal) = gate::require_fresh_factor(snapshot, cx) {
         return Decision::refuse(refusal);
     }
     let mut ledger = snapshot.ledger.clone();
-    ledger.recovery = Some(RecoverySet { id: record.id, used: 0, created: cx.now });
-    Decision::commit_after(Groundwork::PutRecovery(record.clone()), ledger, Ok(()))
+    ledger.recovery = Some(RecoverySet { id: record.id, used_mask: 0, created: cx.now });
+    Decision::commit(ledger, Ok(())).after_writing(Write::Recovery(record.clone()))
 }
 
 /// A recovery code that was right.
@@ -93,27 +95,27 @@ pub fn replace(snapshot: &Snapshot, record: &RecoveryRecord, cx: &Context<'_>) -
 pub struct Redeemed {
     /// What it proves.
     pub verified: Verified,
-    /// How many of the set are left.
+    /// How many codes of the set are left.
     pub left: u32,
 }
 
-/// Takes a recovery code as a second factor. It passes a lock and ends it, and begins a new epoch: whoever had to use one has
-/// lost something that trust, sessions and proofs may hang on.
+/// Takes a recovery code as a second factor.
 ///
-/// A wrong one is no guess (120 bits) and changes nothing here.
+/// It passes a lock and ends it, and it begins a new security epoch: whoever had to use one has lost something that trust,
+/// sessions and proofs may rest on. A wrong one is no guess (120 bits) and changes nothing here.
 #[must_use]
 pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Decision<Redeemed> {
-    let Some(place) = place_of(snapshot, code, cx) else {
-        return Decision::refuse(Refusal::WrongRecoveryCode);
+    let place = match place_of(snapshot, code, cx) {
+        Ok(place) => place,
+        Err(refusal) => return Decision::refuse(refusal),
     };
     let mut ledger = snapshot.ledger.clone();
     if let Some(set) = &mut ledger.recovery {
-        set.used |= 1 << place;
+        set.used_mask |= 1 << place;
     }
     ledger.failures.unlock(cx.now);
-    ledger.epoch = ledger.epoch.saturating_add(1);
-    ledger.grace = None;
-    switch::right_code(&mut ledger, cx);
+    ledger.begin_epoch();
+    toggle::right_code(&mut ledger, cx);
     let left = ledger.recovery.as_ref().map_or(0, RecoverySet::left);
     let verified = Verified::of(&ledger, Factor::RecoveryCode, cx.now);
     Decision::commit(ledger, Ok(Redeemed { verified, left }))
@@ -122,28 +124,28 @@ pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>
 /// Starts over with a recovery code: devices, set-ups, codes and the recovery set are gone, and MFA is off.
 #[must_use]
 pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Decision<()> {
-    if place_of(snapshot, code, cx).is_none() {
-        return Decision::refuse(Refusal::WrongRecoveryCode);
+    if let Err(refusal) = place_of(snapshot, code, cx) {
+        return Decision::refuse(refusal);
     }
     let mut ledger = snapshot.ledger.clone();
     ledger.enabled = false;
-    ledger.epoch = ledger.epoch.saturating_add(1);
+    ledger.begin_epoch();
     ledger.devices.clear();
     ledger.setups.clear();
     ledger.codes.clear();
     ledger.recovery = None;
     ledger.proven.clear();
     ledger.recent.clear();
-    ledger.grace = None;
     ledger.failures.unlock(cx.now);
     Decision::commit(ledger, Ok(()))
 }
 
-/// The place of an unused code in the set that the ledger names. All are compared, whichever matches.
-fn place_of(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Option<usize> {
-    let code = code?;
-    let set = snapshot.ledger.recovery.as_ref()?;
+/// The place of an unused code in the set that the ledger names. All codes are compared, whichever matches.
+fn place_of(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Result<usize, Refusal> {
     let record = snapshot.recovery_set()?;
+    let (Some(code), Some(set), Some(record)) = (code, &snapshot.ledger.recovery, record) else {
+        return Err(Refusal::WrongRecoveryCode);
+    };
     let matching: Vec<usize> = record
         .tags
         .iter()
@@ -151,7 +153,8 @@ fn place_of(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) 
         .filter(|(_, tag)| cx.keys.is_recovery_code(cx.caller.user, record.id, tag, code))
         .map(|(place, _)| place)
         .collect();
-    matching.into_iter().find(|place| *place < Policy::RECOVERY_CODES && set.used & (1 << place) == 0)
+    let unused = |place: &usize| *place < Policy::RECOVERY_CODES && set.used_mask & (1 << place) == 0;
+    matching.into_iter().find(unused).ok_or(Refusal::WrongRecoveryCode)
 }
 
 #[cfg(test)]

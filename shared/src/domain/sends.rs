@@ -2,23 +2,19 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Policy, Timestamp};
 
 /// What the ledger remembers of sends.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sends {
-    /// The sends within the last hour, oldest first.
-    #[serde(default)]
-    at: Vec<Timestamp>,
-    /// When sends were given back within the last hour.
-    #[serde(default)]
-    back: Vec<Timestamp>,
+    /// When codes were sent within the last hour, oldest first.
+    pub sent_at: Vec<Timestamp>,
+    /// When sends were refunded within the last hour.
+    pub refunded_at: Vec<Timestamp>,
 }
 
 impl Sends {
-    /// When the next code may be sent, where it may not at `now`.
+    /// When the next code may be sent, if none may be sent at `now`.
     #[must_use]
     pub fn wait_until(&self, now: Timestamp) -> Option<Timestamp> {
         let recent = self.within(Policy::SEND_WINDOW, now);
@@ -31,26 +27,27 @@ impl Sends {
 
     /// Counts a send.
     pub fn record(&mut self, now: Timestamp) {
-        self.at = self.within(Policy::SEND_WINDOW, now);
-        self.back.retain(|at| now.since(*at) < Policy::SEND_WINDOW);
-        self.at.push(now);
+        self.sent_at = self.within(Policy::SEND_WINDOW, now);
+        self.refunded_at.retain(|at| now.since(*at) < Policy::SEND_WINDOW);
+        self.sent_at.push(now);
     }
 
-    /// Takes back the send of `at`, which the provider refused for certain. At most twice an hour: an address that
-    /// is always refused must not become a way to ask without end. Says whether it did.
-    pub fn give_back(&mut self, at: Timestamp, now: Timestamp) -> bool {
-        self.back.retain(|at| now.since(*at) < Policy::SEND_WINDOW);
-        let Some(place) = self.at.iter().rposition(|sent| *sent == at) else { return false };
-        if self.back.len() >= Policy::SENDS_GIVEN_BACK_PER_HOUR {
+    /// Takes back the send of `at`, which the provider definitely refused. Says whether it did.
+    ///
+    /// At most twice an hour: otherwise an address that is always refused would allow endless requests.
+    pub fn refund(&mut self, at: Timestamp, now: Timestamp) -> bool {
+        self.refunded_at.retain(|at| now.since(*at) < Policy::SEND_WINDOW);
+        let Some(place) = self.sent_at.iter().rposition(|sent| *sent == at) else { return false };
+        if self.refunded_at.len() >= Policy::SENDS_REFUNDED_PER_HOUR {
             return false;
         }
-        self.at.remove(place);
-        self.back.push(now);
+        self.sent_at.remove(place);
+        self.refunded_at.push(now);
         true
     }
 
     fn within(&self, window: Duration, now: Timestamp) -> Vec<Timestamp> {
-        self.at.iter().copied().filter(|at| now.since(*at) < window).collect()
+        self.sent_at.iter().copied().filter(|at| now.since(*at) < window).collect()
     }
 }
 
@@ -119,15 +116,15 @@ mod tests {
     #[test]
     fn a_refused_send_is_given_back_twice_an_hour_at_most() {
         let mut sends = sent(&[0]);
-        assert!(sends.give_back(at(0), at(1)));
+        assert!(sends.refund(at(0), at(1)));
         assert_eq!(sends.wait_until(at(1)), None);
         sends.record(at(1));
-        assert!(sends.give_back(at(1), at(2)));
+        assert!(sends.refund(at(1), at(2)));
         sends.record(at(2));
-        assert!(!sends.give_back(at(2), at(3)), "the third stays counted");
+        assert!(!sends.refund(at(2), at(3)), "the third stays counted");
         assert_eq!(sends.wait_until(at(3)), Some(at(32)));
-        assert!(!sends.give_back(at(77), at(78)), "a send that was not made is not given back");
-        assert!(sends.give_back(at(2), at(3602)), "an hour later two more may be");
+        assert!(!sends.refund(at(77), at(78)), "a send that was not made is not given back");
+        assert!(sends.refund(at(2), at(3602)), "an hour later two more may be");
     }
 
     proptest! {

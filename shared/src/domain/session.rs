@@ -1,17 +1,19 @@
 //! Sessions: refresh tokens, each used once.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Factor, Ledger, Policy, Refusal, SessionId, Timestamp, UserId,
     keys::{self, Keys},
     verify::Verified,
 };
 
-/// One of the refresh tokens of a session, which follow one another.
+/// One of the refresh tokens of a session. They follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshToken {
     /// Whose.
     pub session: SessionId,
-    /// Its place in the row, from 0.
+    /// Its place in their order, from 0.
     pub generation: u64,
 }
 
@@ -20,7 +22,12 @@ impl RefreshToken {
     #[must_use]
     pub fn to_text(self, keys: &Keys) -> String {
         let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
-        format!("mfa_{}.{}.{}", encode(&self.session.0), self.generation, encode(&keys.refresh_mac(self)))
+        format!("mfa_{}.{}.{}", self.session, self.generation, encode(&self.mac(keys)))
+    }
+
+    /// The MAC that makes it ours. A token's successor is a function of the token, and nothing in the table makes one.
+    fn mac(self, keys: &Keys) -> [u8; 32] {
+        keys.refresh_mac(&[&self.session.0, &self.generation.to_be_bytes()])
     }
 
     /// Reads a token that was made here. Anything else is `None`.
@@ -28,8 +35,7 @@ impl RefreshToken {
     pub fn parse(text: &str, keys: &Keys) -> Option<Self> {
         let (session, rest) = text.strip_prefix("mfa_")?.split_once('.')?;
         let (generation, _) = rest.split_once('.')?;
-        let session = data_encoding::BASE64URL_NOPAD.decode(session.as_bytes()).ok()?;
-        let token = Self { session: SessionId(session.try_into().ok()?), generation: generation.parse().ok()? };
+        let token = Self { session: SessionId::parse(session)?, generation: generation.parse().ok()? };
         keys::equal(text.as_bytes(), token.to_text(keys).as_bytes()).then_some(token)
     }
 
@@ -41,36 +47,40 @@ impl RefreshToken {
 }
 
 /// The item of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRecord {
-    /// Its id.
+    /// Its id, which stands in the item's key.
+    #[serde(skip_serializing)]
     pub id: SessionId,
     /// Whose.
     pub user: UserId,
-    /// The user's epoch when it was opened; a later epoch ends it.
-    pub epoch: u64,
+    /// The user's security epoch when it was opened. A later epoch ends it.
+    #[serde(rename = "epoch")]
+    pub security_epoch: u64,
     /// The factor that it rests on.
     pub factor: Factor,
     /// When a code was last judged right. Refreshing does not renew it.
     pub auth_time: Timestamp,
     /// The sealed claims that its tokens carry.
+    #[serde(with = "serde_bytes")]
     pub claims: Vec<u8>,
     /// The generation of the token that is to be used next.
     pub generation: u64,
     /// When the token before it was used.
-    pub rotated: Timestamp,
+    #[serde(rename = "rotated")]
+    pub rotated_at: Timestamp,
     /// From this moment on it is over, however much it is used.
     pub until: Timestamp,
 }
 
 /// What a refresh token does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// Its turn has come: the successor takes its place.
+pub enum RefreshOutcome {
+    /// It is the next one to be used: its successor takes its place.
     Rotate,
-    /// It was used a moment ago and its successor was not: the answer may have been lost. The same successor again.
+    /// It was used a moment ago and its successor was not: the answer may have been lost. It gets the same successor.
     Repeat,
-    /// It was used before: two parties hold tokens of one session, and nobody knows which is the thief. It ends.
+    /// It was used before: two parties hold tokens of one session, and nobody knows which is the thief. The session ends.
     End,
 }
 
@@ -78,18 +88,23 @@ pub enum Turn {
 ///
 /// # Errors
 /// [`Refusal::SessionExpired`], or [`Refusal::SessionInvalid`] where the user's epoch is a later one.
-pub fn judge(session: &SessionRecord, ledger: &Ledger, token: RefreshToken, now: Timestamp) -> Result<Turn, Refusal> {
+pub fn judge(
+    session: &SessionRecord,
+    ledger: &Ledger,
+    token: RefreshToken,
+    now: Timestamp,
+) -> Result<RefreshOutcome, Refusal> {
     if session.until <= now {
         return Err(Refusal::SessionExpired);
     }
-    if session.epoch != ledger.epoch {
+    if session.security_epoch != ledger.security_epoch {
         return Err(Refusal::SessionInvalid);
     }
     let is_predecessor = token.successor().generation == session.generation;
     Ok(match token.generation == session.generation {
-        true => Turn::Rotate,
-        false if is_predecessor && now.since(session.rotated) <= Policy::REFRESH_GRACE => Turn::Repeat,
-        false => Turn::End,
+        true => RefreshOutcome::Rotate,
+        false if is_predecessor && now.since(session.rotated_at) <= Policy::REFRESH_GRACE => RefreshOutcome::Repeat,
+        false => RefreshOutcome::End,
     })
 }
 
@@ -104,6 +119,7 @@ impl SessionRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Method;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
@@ -115,12 +131,12 @@ mod tests {
         SessionRecord {
             id: SessionId([1; 16]),
             user: UserId([2; 16]),
-            epoch: 5,
-            factor: Factor::Totp,
+            security_epoch: 5,
+            factor: Factor::Code(Method::Totp),
             auth_time: NOW,
             claims: Vec::new(),
             generation,
-            rotated: NOW,
+            rotated_at: NOW,
             until: NOW.plus(Policy::default().session_lifetime),
         }
     }
@@ -130,7 +146,7 @@ mod tests {
     }
 
     fn ledger(epoch: u64) -> Ledger {
-        Ledger { epoch, ..Ledger::fresh(0) }
+        Ledger { security_epoch: epoch, ..Ledger::fresh(0) }
     }
 
     fn after(seconds: u64) -> Timestamp {
@@ -161,19 +177,19 @@ mod tests {
     #[test]
     fn a_token_is_used_once_and_its_successor_is_given_again_for_ten_seconds() {
         let judged = |generation, seconds| judge(&session(1), &ledger(5), token(generation), after(seconds));
-        assert_eq!(judged(1, 0), Ok(Turn::Rotate));
-        assert_eq!(judged(1, 11), Ok(Turn::Rotate));
-        assert_eq!(judged(0, 10), Ok(Turn::Repeat));
-        assert_eq!(judged(0, 11), Ok(Turn::End));
-        assert_eq!(judged(2, 0), Ok(Turn::End), "from the future of a restored table");
+        assert_eq!(judged(1, 0), Ok(RefreshOutcome::Rotate));
+        assert_eq!(judged(1, 11), Ok(RefreshOutcome::Rotate));
+        assert_eq!(judged(0, 10), Ok(RefreshOutcome::Repeat));
+        assert_eq!(judged(0, 11), Ok(RefreshOutcome::End));
+        assert_eq!(judged(2, 0), Ok(RefreshOutcome::End), "from the future of a restored table");
         let used_again = judge(&session(2), &ledger(5), token(0), NOW);
-        assert_eq!(used_again, Ok(Turn::End), "its successor was used");
+        assert_eq!(used_again, Ok(RefreshOutcome::End), "its successor was used");
     }
 
     #[test]
     fn a_session_ends_with_its_time_and_with_its_epoch() {
         let lifetime = Policy::default().session_lifetime.as_secs();
-        assert_eq!(judge(&session(0), &ledger(5), token(0), after(lifetime - 1)), Ok(Turn::Rotate));
+        assert_eq!(judge(&session(0), &ledger(5), token(0), after(lifetime - 1)), Ok(RefreshOutcome::Rotate));
         assert_eq!(judge(&session(0), &ledger(5), token(0), after(lifetime)), Err(Refusal::SessionExpired));
         for epoch in [4, 6] {
             assert_eq!(judge(&session(0), &ledger(epoch), token(0), NOW), Err(Refusal::SessionInvalid));

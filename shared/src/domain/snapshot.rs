@@ -1,11 +1,14 @@
+use serde::{Deserialize, Serialize};
+
 use super::{
-    CodeId, CodeTag, DeviceId, Ledger, LoginId, Timestamp, ledger::Device, recovery::RecoveryRecord, trust::TrustRecord,
+    CodeId, CodeTag, DeviceId, ItemKey, Ledger, LoginId, Refusal, Timestamp, UnreadableItem, ledger::Device,
+    recovery::RecoveryRecord, trust::TrustRecord,
 };
 
 /// What one load of a user found.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// The ledger; a fresh one where the table has none yet.
+    /// The ledger, or a fresh one if the table has none yet.
     pub ledger: Ledger,
     /// Whether the table has the ledger.
     pub stored: bool,
@@ -13,14 +16,17 @@ pub struct Snapshot {
     pub devices: Vec<DeviceRecord>,
     /// The items of recovery sets. Only the one that the ledger names counts.
     pub recovery: Vec<RecoveryRecord>,
-    /// The item of the code that the caller's login has outstanding, where it was asked for.
+    /// The item of the code that the caller's login has outstanding, if it was asked for.
     pub code: Option<CodeRecord>,
-    /// The items of trusted devices, where they were asked for.
+    /// The items of trusted devices, if they were asked for.
     pub trusted: Vec<TrustRecord>,
+    /// The items that are there and cannot be read. They never count as absent: one lost attribute would silently
+    /// remove a user's authenticator.
+    pub unreadable: Vec<UnreadableItem>,
 }
 
 impl Snapshot {
-    /// A user that the table knows nothing of. `seed` as for [`Ledger::fresh`].
+    /// A user who is new to the table. `seed` as for [`Ledger::fresh`].
     #[must_use]
     pub fn empty(seed: u64) -> Self {
         Self {
@@ -30,36 +36,63 @@ impl Snapshot {
             recovery: Vec::new(),
             code: None,
             trusted: Vec::new(),
+            unreadable: Vec::new(),
         }
     }
 
-    /// The item of a device.
+    /// The item of a device, if it can be read.
     #[must_use]
     pub fn device(&self, id: DeviceId) -> Option<&DeviceRecord> {
         self.devices.iter().find(|device| device.id == id)
     }
 
-    /// The verified devices that the ledger names, each with its item.
-    pub fn verified_devices(&self) -> impl Iterator<Item = (&Device, &DeviceRecord)> {
-        self.ledger.devices.iter().filter_map(|device| Some((device, self.device(device.id)?)))
+    /// Whether an item that the ledger can name is there, readable or not.
+    fn holds(&self, key: ItemKey) -> bool {
+        let is_readable = match key {
+            ItemKey::Device(id) => self.device(id).is_some(),
+            ItemKey::Recovery(id) => self.recovery.iter().any(|record| record.id == id),
+            ItemKey::Trust(id) => self.trusted.iter().any(|record| record.id == id),
+            ItemKey::Session(_) => false,
+        };
+        is_readable || self.unreadable.iter().any(|item| item.key == key)
     }
 
-    /// The items of the set-ups that the ledger names and that are still open.
-    pub fn open_setups(&self, now: Timestamp) -> impl Iterator<Item = &DeviceRecord> {
-        self.ledger.setups.iter().filter(move |setup| setup.until > now).filter_map(|setup| self.device(setup.id))
+    /// Refuses if the item of `key` is there and cannot be read.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`].
+    pub fn require_readable(&self, key: ItemKey) -> Result<(), Refusal> {
+        match self.unreadable.iter().find(|item| item.key == key) {
+            Some(item) => Err(Refusal::Unreadable(item.cause.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The verified devices that the ledger names and whose items are there.
+    pub fn verified_devices(&self) -> impl Iterator<Item = &Device> {
+        self.ledger.devices.iter().filter(|device| self.holds(ItemKey::Device(device.id)))
+    }
+
+    /// The ids of the set-ups that the ledger names, that are still open and whose items are there.
+    pub fn open_setups(&self, now: Timestamp) -> impl Iterator<Item = DeviceId> {
+        let open = self.ledger.setups.iter().filter(move |setup| setup.until > now);
+        open.map(|setup| setup.id).filter(|id| self.holds(ItemKey::Device(*id)))
     }
 
     /// The item of the recovery set that the ledger names.
-    #[must_use]
-    pub fn recovery_set(&self) -> Option<&RecoveryRecord> {
-        let named = self.ledger.recovery.as_ref()?;
-        self.recovery.iter().find(|record| record.id == named.id)
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`].
+    pub fn recovery_set(&self) -> Result<Option<&RecoveryRecord>, Refusal> {
+        let Some(named) = &self.ledger.recovery else { return Ok(None) };
+        self.require_readable(ItemKey::Recovery(named.id))?;
+        Ok(self.recovery.iter().find(|record| record.id == named.id))
     }
 
     /// Whether the user has a recovery code that was not used.
     #[must_use]
     pub fn has_recovery_code(&self) -> bool {
-        self.recovery_set().is_some() && self.ledger.recovery.as_ref().is_some_and(|set| set.left() > 0)
+        self.ledger.recovery.as_ref().is_some_and(|set| set.left() > 0 && self.holds(ItemKey::Recovery(set.id)))
     }
 
     /// The item of the code that the ledger names for `login`.
@@ -74,37 +107,39 @@ impl Snapshot {
     /// `login` is the one whose code was asked for, if any.
     #[must_use]
     pub fn is_whole(&self, login: Option<LoginId>, now: Timestamp) -> bool {
-        let devices = self.ledger.devices.iter().all(|device| self.device(device.id).is_some());
-        let setups = self.ledger.setups.iter().all(|s| s.until <= now || self.device(s.id).is_some());
+        let is_over = |key| self.ledger.setups.iter().any(|s| ItemKey::Device(s.id) == key && s.until <= now);
+        let named = self.ledger.named_items().all(|key| self.holds(key) || is_over(key));
         let code =
             login.is_none_or(|login| self.ledger.code_of(login).is_none() || self.outstanding_code(login).is_some());
-        let recovery = self.ledger.recovery.is_none() || self.recovery_set().is_some();
-        devices && setups && recovery && code
+        named && code
     }
 }
 
 /// The item of a device: data, never authority.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRecord {
-    /// Its id.
+    /// Its id, which stands in the item's key.
+    #[serde(skip_serializing)]
     pub id: DeviceId,
     /// The name in the list.
     pub name: String,
     /// The sealed TOTP secret.
+    #[serde(with = "serde_bytes")]
     pub secret: Vec<u8>,
     /// When the set-up began.
     pub created: Timestamp,
 }
 
 /// The item of a code that was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeRecord {
-    /// Which code; it counts only while the ledger names it.
+    /// Which code. It counts only while the ledger names it.
     pub id: CodeId,
     /// Keyed hash over user, id, method, destination and code.
     pub tag: CodeTag,
-    /// When it was announced.
-    pub announced: Timestamp,
+    /// When the ledger reserved it.
+    #[serde(rename = "announced")]
+    pub reserved_at: Timestamp,
     /// When it ends.
     pub until: Timestamp,
 }

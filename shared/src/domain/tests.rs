@@ -7,15 +7,14 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    challenge::{Order, announce, void},
+    challenge::{CodeRequest, Failure, cancel, reserve},
     code::Otp,
     keys::{Keys, SealingKey},
     recovery::{RecoveryCode, RecoveryRecord},
-    setup,
+    setup_totp,
     verify::{Guess, judge},
-    *,
+    verify_totp_setup, *,
 };
-use crate::domain::challenge::Unsent;
 
 const START: Timestamp = Timestamp::from_secs(1_893_456_000);
 const LOGINS: u8 = 5;
@@ -109,9 +108,9 @@ impl World {
         let Address::Email(email) = address() else { unreachable!("it is one") };
         Caller {
             user,
-            login: LoginId([login; 12]),
+            login: LoginId([login; 8]),
             contact: Contact { email: Some(email), phone: None },
-            address_tags: vec![(Method::Email, self.keys.address_tag(user, &address()))],
+            address_tags: vec![self.keys.address_tag(user, Method::Email, &address())],
             proof: self.proofs[usize::from(login)],
         }
     }
@@ -141,17 +140,19 @@ impl World {
             let _ = rule(&snapshot, &cx);
         }
         match rule(&snapshot, &cx) {
-            Decision::Answer(outcome) => outcome,
-            Decision::Commit { ledger, groundwork, outcome, .. } => {
+            Decision::NoChange(outcome) => outcome,
+            Decision::Commit(change) => {
                 let commit = CommitId(self.next_id().to_be_bytes());
-                match groundwork {
-                    Groundwork::PutDevice(record) => self.table.devices.push(record),
-                    Groundwork::PutRecovery(record) => self.table.recovery.push(record),
-                    Groundwork::None | Groundwork::KeepDevice(_) => {}
+                for write in change.before {
+                    match write {
+                        Write::Device(record) => self.table.devices.push(record),
+                        Write::Recovery(record) => self.table.recovery.push(record),
+                        Write::KeptDevice(_) | Write::Session(_) | Write::Trust(_) => {}
+                    }
                 }
-                self.table.ledger = ledger.committed_as(commit);
+                self.table.ledger = change.ledger.committed_as(commit);
                 self.table.stored = true;
-                outcome
+                change.outcome
             }
         }
     }
@@ -179,8 +180,9 @@ impl World {
     fn may_change_factors(&self, login: u8) -> bool {
         let ledger = &self.table.ledger;
         let proof = self.proofs[usize::from(login)];
-        let by_token = proof.is_some_and(|p| p.epoch == ledger.epoch && self.now.since(p.auth_time).as_secs() <= 900);
-        let by_grace = ledger.grace.as_ref().is_some_and(|g| g.login == LoginId([login; 12]) && self.now < g.until);
+        let by_token = proof
+            .is_some_and(|p| p.security_epoch == ledger.security_epoch && self.now.since(p.auth_time).as_secs() <= 900);
+        let by_grace = ledger.grace.as_ref().is_some_and(|g| g.login == LoginId([login; 8]) && self.now < g.until);
         !ledger.enabled || by_token || by_grace
     }
 
@@ -190,7 +192,7 @@ impl World {
         let user = self.keys.user_id("alice");
         let sealed = self.keys.seal_totp(user, id, &secret(id), [0; 12]).expect("sealed");
         let record = DeviceRecord { id, name: String::new(), secret: sealed, created: self.now };
-        let opened = self.decide(login, lost, |snapshot, cx| setup::open(snapshot, &record, cx));
+        let opened = self.decide(login, lost, |snapshot, cx| setup_totp::open(snapshot, &record, cx));
         assert_eq!(opened.is_ok(), allowed, "{opened:?}");
     }
 
@@ -199,9 +201,10 @@ impl World {
         let Some(setup) = before.setups.first() else { return };
         let secret = secret(setup.id);
         let otp = self.totp(&secret, 0, right);
-        let confirmed = self.decide(login, lost, |snapshot, cx| setup::confirm(snapshot, &secret, &otp, cx));
+        let confirmed =
+            self.decide(login, lost, |snapshot, cx| verify_totp_setup::confirm(snapshot, &secret, &otp, cx));
         if confirmed.is_ok() {
-            assert!(right && setup.until > self.now && before.failures.locked_until(self.now).is_none());
+            assert!(right && setup.until > self.now && before.failures.lock_end(self.now).is_none());
             self.used_steps.insert((setup.id, totp::step_at(self.now)));
         }
     }
@@ -213,11 +216,15 @@ impl World {
         let toggled = self.decide(login, lost, |snapshot, cx| toggle(snapshot, wanted, cx));
         assert!(toggled.is_err() || allowed, "switched without a proof");
         let changed = self.table.ledger.enabled != before.enabled;
-        assert_eq!(changed, self.table.ledger.epoch > before.epoch, "every change is an epoch of its own");
+        assert_eq!(
+            changed,
+            self.table.ledger.security_epoch > before.security_epoch,
+            "every change is an epoch of its own"
+        );
         if changed && on {
             let own = |id| {
                 let device = before.devices.iter().find(|device| device.id == id);
-                device.is_some_and(|device| device.by.is_none_or(|by| by == LoginId([login; 12])))
+                device.is_some_and(|device| device.confirmed_by.is_none_or(|by| by == LoginId([login; 8])))
             };
             assert!(self.table.ledger.devices.iter().all(|device| own(device.id)), "a planted device goes on");
         }
@@ -225,11 +232,11 @@ impl World {
 
     fn challenge(&mut self, login: u8, lost: bool) {
         let id = CodeId(self.next_id().to_be_bytes());
-        let order = Order { id, address: address(), source: String::new() };
-        let Ok(announced) = self.decide(login, lost, |snapshot, cx| announce(snapshot, &order, cx)) else { return };
+        let request = CodeRequest { id, method: Method::Email, address: address(), source: String::new() };
+        let Ok(reserved) = self.decide(login, lost, |snapshot, cx| reserve(snapshot, &request, cx)) else { return };
         let otp = Otp::from_random(self.serial * 7919, 6).expect("a code");
-        let tag = self.keys.code_tag(self.keys.user_id("alice"), id, &address(), &otp);
-        let record = CodeRecord { id, tag, announced: self.now, until: announced.until };
+        let tag = self.keys.code_tag(self.keys.user_id("alice"), id, Method::Email, &address(), &otp);
+        let record = CodeRecord { id, tag, reserved_at: self.now, until: reserved.until };
         self.sent.retain(|(of, ..)| *of != login);
         self.sent.push((login, otp, record, self.now));
     }
@@ -237,7 +244,8 @@ impl World {
     fn provider_refuses(&mut self, login: u8, lost: bool) {
         let Some((_, _, record, at)) = self.sent.iter().rfind(|(of, ..)| *of == login).cloned() else { return };
         let now = self.now;
-        let _ = self.decide(login, lost, |snapshot, _| void(snapshot, record.id, None, at, Unsent::GiveBack, now));
+        let undo = Failure::NotSent.undo().expect("a code that was not sent is cancelled");
+        let _ = self.decide(login, lost, |snapshot, _| cancel(snapshot, record.id, None, undo, at, now));
         assert!(self.table.ledger.codes.iter().all(|code| code.id != record.id), "what was not sent cannot be used");
     }
 
@@ -245,10 +253,10 @@ impl World {
         let Some((_, otp, record, _)) = self.sent.iter().rfind(|(of, ..)| *of == login).cloned() else { return };
         let otp = if right { otp } else { other_than(&otp) };
         let before = self.table.ledger.clone();
-        let guess = Guess::Sent { otp, address: address() };
+        let guess = Guess::Sent { otp, method: Method::Email, address: address() };
         let verified = self.decide(login, lost, |snapshot, cx| judge(snapshot, &guess, cx));
         if let Ok(verified) = verified {
-            assert!(right && self.now < record.until && before.failures.locked_until(self.now).is_none());
+            assert!(right && self.now < record.until && before.failures.lock_end(self.now).is_none());
             assert!(self.used_codes.insert(record.id.0), "a code works once");
             self.proofs[usize::from(login)] = Some(proof_of(&verified));
         }
@@ -262,9 +270,9 @@ impl World {
         let verified = self.decide(login, lost, |snapshot, cx| judge(snapshot, &guess, cx));
         if let Ok(verified) = verified {
             let step = totp::step_at(self.now).saturating_add_signed(offset);
-            assert!(right && offset.abs() <= 1 && step > device.step, "only later steps of the window");
+            assert!(right && offset.abs() <= 1 && step > device.last_step, "only later steps of the window");
             assert!(self.used_steps.insert((device.id, step)), "a step passes once");
-            assert!(before.failures.locked_until(self.now).is_none(), "not while locked");
+            assert!(before.failures.lock_end(self.now).is_none(), "not while locked");
             self.proofs[usize::from(login)] = Some(proof_of(&verified));
         }
     }
@@ -273,7 +281,7 @@ impl World {
         let before = self.table.ledger.clone();
         let Some(device) = before.devices.get(device) else { return };
         let allowed = self.may_change_factors(login);
-        let removed = self.decide(login, lost, |snapshot, cx| removal::remove(snapshot, Some(device.id), cx));
+        let removed = self.decide(login, lost, |snapshot, cx| remove_device::remove(snapshot, Some(device.id), cx));
         assert!(removed.is_err() || allowed, "removed without a proof");
     }
 
@@ -294,15 +302,15 @@ impl World {
         let Some(&id) = self.sets.get(set) else { return };
         let named = self.table.ledger.recovery.as_ref().is_some_and(|set| set.id == id);
         let unused = !self.used_recovery.contains(&(id, place));
-        let epoch = self.table.ledger.epoch;
+        let epoch = self.table.ledger.security_epoch;
         let code = recovery_code(id, place);
         let redeemed = self.decide(login, lost, |snapshot, cx| recovery::redeem(snapshot, Some(&code), cx));
         // Also while locked: a right one always passes.
         assert_eq!(redeemed.is_ok(), named && unused, "{redeemed:?}");
         if let Ok(redeemed) = redeemed {
             self.used_recovery.insert((id, place));
-            assert!(self.table.ledger.epoch > epoch);
-            assert_eq!(self.table.ledger.failures.locked_until(self.now), None);
+            assert!(self.table.ledger.security_epoch > epoch);
+            assert_eq!(self.table.ledger.failures.lock_end(self.now), None);
             self.proofs[usize::from(login)] = Some(proof_of(&redeemed.verified));
         }
     }
@@ -345,7 +353,10 @@ impl World {
         let names: HashSet<_> = ledger.named_items().collect();
         let count = ledger.devices.len() + ledger.setups.len() + usize::from(ledger.recovery.is_some());
         assert_eq!(names.len(), count, "nothing is named twice");
-        assert!(!ledger.enabled || ledger.devices.iter().all(|device| device.by.is_none()), "all are the owner's");
+        assert!(
+            !ledger.enabled || ledger.devices.iter().all(|device| device.confirmed_by.is_none()),
+            "all are the owner's"
+        );
     }
 }
 
@@ -360,7 +371,7 @@ fn other_than(otp: &Otp) -> Otp {
 }
 
 fn proof_of(verified: &verify::Verified) -> Proof {
-    Proof { epoch: verified.epoch, method: verified.factor, auth_time: verified.auth_time }
+    Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time: verified.auth_time }
 }
 
 proptest! {
@@ -384,11 +395,14 @@ fn wrong_codes_are_counted_exactly_and_the_rest_of_the_ledger_stays() {
     for login in 0..4 {
         world.serial += 1000;
         world.play(&Step::VerifyTotp { login, device: 0, offset: 0, right: false }, true);
-        assert_eq!(world.table.ledger.failures.locked_until(world.now), None);
+        assert_eq!(world.table.ledger.failures.lock_end(world.now), None);
     }
     let after = &world.table.ledger;
-    assert_eq!((&after.devices, &after.recent, after.epoch), (&before.devices, &before.recent, before.epoch));
+    assert_eq!(
+        (&after.devices, &after.recent, after.security_epoch),
+        (&before.devices, &before.recent, before.security_epoch)
+    );
     world.serial += 1000;
     world.play(&Step::VerifyTotp { login: 4, device: 0, offset: 0, right: false }, false);
-    assert!(world.table.ledger.failures.locked_until(world.now).is_some());
+    assert!(world.table.ledger.failures.lock_end(world.now).is_some());
 }

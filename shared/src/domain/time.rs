@@ -32,13 +32,19 @@ impl Timestamp {
         self.0 / 1000
     }
 
+    /// The whole second that it lies in.
+    #[must_use]
+    pub const fn whole_seconds(self) -> Self {
+        Self::from_secs(self.as_secs())
+    }
+
     /// This moment and `span` more.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// How long `earlier` lies back; zero where it does not.
+    /// How long ago `earlier` was, or zero if it is not in the past.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Factor, Policy, Refusal, Snapshot, Timestamp, TrustId, verify::Verified};
+use super::{Factor, ItemKey, Policy, Refusal, Snapshot, Timestamp, TrustId, verify::Verified};
 
 /// What a trusted device shows: 256 random bits, `mfat_` and 43 characters of base 64 for URLs.
 pub struct TrustToken(Zeroizing<[u8; 32]>);
@@ -46,30 +47,36 @@ impl fmt::Debug for TrustToken {
 }
 
 /// The item of a trusted device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrustRecord {
-    /// The keyed hash of its token.
+    /// The keyed hash of its token, which stands in the item's key.
+    #[serde(skip_serializing)]
     pub id: TrustId,
     /// What its owner knows it by: `Firefox on Linux`.
     pub label: String,
     /// When it was trusted.
     pub created: Timestamp,
     /// When it last stood in for a code.
-    pub used: Option<Timestamp>,
-    /// The user's epoch when it was trusted; a later epoch ends the trust.
-    pub epoch: u64,
+    #[serde(rename = "used", default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+    /// The user's security epoch when it was trusted. A later epoch ends the trust.
+    #[serde(rename = "epoch")]
+    pub security_epoch: u64,
     /// When the code that the trust rests on was judged right.
     pub auth_time: Timestamp,
     /// From this moment on it is refused.
     pub until: Timestamp,
 }
 
-/// Takes a trusted device as a second factor. It passes a lock, which stops guesses and not possession, and ends none; it
-/// is no fresh proof either: `auth_time` stays that of the code that the trust rests on.
+/// Takes a trusted device as a second factor.
+///
+/// It passes a lock, because a lock stops guesses and not possession, and it does not end the lock. It is no fresh proof
+/// either: `auth_time` stays that of the code that the trust rests on.
 ///
 /// # Errors
-/// [`Refusal::DeviceNotFound`], whatever is wrong with it.
+/// [`Refusal::DeviceNotFound`], whatever is wrong with it. [`Refusal::Unreadable`].
 pub fn prove(snapshot: &Snapshot, id: TrustId, policy: &Policy, now: Timestamp) -> Result<Verified, Refusal> {
+    snapshot.require_readable(ItemKey::Trust(id))?;
     let record = trusted(snapshot, policy, now).find(|record| record.id == id).ok_or(Refusal::DeviceNotFound)?;
     Ok(Verified::of(&snapshot.ledger, Factor::TrustedDevice, record.auth_time))
 }
@@ -78,26 +85,27 @@ pub fn prove(snapshot: &Snapshot, id: TrustId, policy: &Policy, now: Timestamp) 
 #[must_use]
 pub fn list<'a>(snapshot: &'a Snapshot, policy: &Policy, now: Timestamp) -> Vec<&'a TrustRecord> {
     let mut list: Vec<_> = trusted(snapshot, policy, now).collect();
-    list.sort_by_key(|record| std::cmp::Reverse((record.used, record.created)));
+    list.sort_by_key(|record| std::cmp::Reverse((record.last_used_at, record.created)));
     list
 }
 
-/// The devices that go when `new` is trusted: those that count no more, and the oldest where there are too many.
+/// The devices that go when `new` is trusted: those that no longer count, and the oldest if there are too many.
 ///
 /// The item of `new` may be there already, from a try whose commit lost its race.
 #[must_use]
 pub fn surplus(snapshot: &Snapshot, new: &TrustRecord, now: Timestamp) -> Vec<TrustId> {
     let others = snapshot.trusted.iter().filter(|record| record.id != new.id);
-    let (mut live, dead): (Vec<_>, Vec<_>) = others.partition(|record| record.epoch == new.epoch && record.until > now);
+    let is_live = |record: &&TrustRecord| record.security_epoch == new.security_epoch && record.until > now;
+    let (mut live, dead): (Vec<_>, Vec<_>) = others.partition(is_live);
     live.sort_by_key(|record| record.created);
     let too_many = (live.len() + 1).saturating_sub(Policy::MAX_TRUSTED_DEVICES);
     dead.into_iter().chain(live.into_iter().take(too_many)).map(|record| record.id).collect()
 }
 
 fn trusted<'a>(snapshot: &'a Snapshot, policy: &Policy, now: Timestamp) -> impl Iterator<Item = &'a TrustRecord> {
-    // The epoch of a ledger that is not there was drawn this moment: no trust is of it.
-    let (epoch, offered) = (snapshot.ledger.epoch, policy.trusted_devices && snapshot.stored);
-    snapshot.trusted.iter().filter(move |record| offered && record.epoch == epoch && record.until > now)
+    // A ledger that is not stored has just drawn its epoch: no trust belongs to it.
+    let (epoch, offered) = (snapshot.ledger.security_epoch, policy.trusted_devices && snapshot.stored);
+    snapshot.trusted.iter().filter(move |record| offered && record.security_epoch == epoch && record.until > now)
 }
 
 /// What a person knows a browser by, from its `User-Agent` (RFC 9110 10.1.5): `Firefox on Linux`.
@@ -148,15 +156,20 @@ mod tests {
             id: TrustId([n; 16]),
             label: String::new(),
             created,
-            used: None,
-            epoch,
+            last_used_at: None,
+            security_epoch: epoch,
             auth_time: created,
             until,
         }
     }
 
     fn snapshot(trusted: Vec<TrustRecord>) -> Snapshot {
-        Snapshot { ledger: Ledger { epoch: 5, ..Ledger::fresh(0) }, stored: true, trusted, ..Snapshot::empty(0) }
+        Snapshot {
+            ledger: Ledger { security_epoch: 5, ..Ledger::fresh(0) },
+            stored: true,
+            trusted,
+            ..Snapshot::empty(0)
+        }
     }
 
     #[test]

@@ -1,48 +1,45 @@
 //! Judging a code.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
-    Address, Context, Decision, DeviceId, DeviceRecord, Ledger, Method, Refusal, Snapshot, Timestamp,
+    Address, Context, Decision, DeviceId, ItemKey, Ledger, Method, Refusal, Snapshot, Timestamp,
     code::Otp,
-    switch,
+    toggle,
     totp::{self, Verdict},
 };
 
 /// A code that somebody claims to be right.
 #[derive(Clone, Debug)]
 pub enum Guess {
-    /// A code of an authenticator, of any of the user's or of one.
+    /// A code from any of the user's authenticators, or from one of them.
     Totp {
         /// The code.
         otp: Otp,
-        /// The device that it is said to be of.
+        /// The only device to judge it against, if one is named.
         device: Option<DeviceId>,
     },
     /// A code that was sent.
     Sent {
         /// The code.
         otp: Otp,
-        /// Where it went to, as the token says now.
+        /// How it was sent.
+        method: Method,
+        /// Where it went, as the token says now.
         address: Address,
     },
 }
 
 /// What a passed second factor rested on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Factor {
-    /// A code sent by e-mail.
-    Email,
-    /// A code sent by text message.
-    Sms,
-    /// A code of an authenticator.
-    Totp,
+    /// A code of this method.
+    Code(Method),
     /// A recovery code.
-    #[serde(rename = "recovery_code")]
     RecoveryCode,
     /// A trusted device.
-    #[serde(rename = "trusted_device")]
     TrustedDevice,
 }
 
@@ -50,40 +47,45 @@ impl Factor {
     /// Reads the name that [`Self::as_str`] gives.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [Self::Email, Self::Sms, Self::Totp, Self::RecoveryCode, Self::TrustedDevice];
-        all.into_iter().find(|factor| factor.as_str() == text)
+        let codes = Method::ALL.iter().copied().map(Self::Code);
+        codes.chain([Self::RecoveryCode, Self::TrustedDevice]).find(|factor| factor.as_str() == text)
     }
 
     /// The name in our tokens.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Email => "email",
-            Self::Sms => "sms",
-            Self::Totp => "totp",
+            Self::Code(method) => method.as_str(),
             Self::RecoveryCode => "recovery_code",
             Self::TrustedDevice => "trusted_device",
         }
     }
 
-    /// What `amr` says of it (RFC 8176). E-mail, recovery codes and trusted devices have no value of their own there.
+    /// What `amr` says of it (RFC 8176). Recovery codes and trusted devices have no value of their own there.
     #[must_use]
     pub const fn authentication_methods(self) -> &'static [&'static str] {
         match self {
-            Self::Totp => &["otp", "mfa"],
-            Self::Sms => &["sms", "mfa"],
-            Self::Email | Self::RecoveryCode | Self::TrustedDevice => &["mfa"],
+            Self::Code(method) => method.authentication_methods(),
+            Self::RecoveryCode | Self::TrustedDevice => &["mfa"],
         }
     }
 }
 
-impl From<Method> for Factor {
-    fn from(method: Method) -> Self {
-        match method {
-            Method::Email => Self::Email,
-            Method::Sms => Self::Sms,
-            Method::Totp => Self::Totp,
-        }
+impl fmt::Display for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Factor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Factor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).ok_or_else(|| de::Error::custom("not a factor"))
     }
 }
 
@@ -92,13 +94,13 @@ impl From<Method> for Factor {
 pub struct Verified {
     /// The factor.
     pub factor: Factor,
-    /// The user's epoch from now on.
-    pub epoch: u64,
+    /// The user's security epoch from now on.
+    pub security_epoch: u64,
     /// Whether MFA is on for the user.
     pub enabled: bool,
     /// When a code was last judged right.
     pub auth_time: Timestamp,
-    /// The authenticator, where its secret should be sealed anew.
+    /// The authenticator, if its secret should be sealed anew.
     pub sealed_by_old_key: Option<DeviceId>,
 }
 
@@ -106,44 +108,58 @@ impl Verified {
     /// A factor that passed, by the ledger as it is or is about to be.
     #[must_use]
     pub(super) fn of(ledger: &Ledger, factor: Factor, auth_time: Timestamp) -> Self {
-        Self { factor, epoch: ledger.epoch, enabled: ledger.enabled, auth_time, sealed_by_old_key: None }
+        Self {
+            factor,
+            security_epoch: ledger.security_epoch,
+            enabled: ledger.enabled,
+            auth_time,
+            sealed_by_old_key: None,
+        }
     }
 }
 
-/// Judges a guess. Right or wrong, it is paid for by the commit; the verdict may be told only after it.
+/// Judges a guess. Right or wrong, the commit pays for it, and the verdict may only be told after the commit.
 #[must_use]
 pub fn judge(snapshot: &Snapshot, guess: &Guess, cx: &Context<'_>) -> Decision<Verified> {
-    if let Some(until) = snapshot.ledger.failures.locked_until(cx.now) {
+    if let Some(until) = snapshot.ledger.failures.lock_end(cx.now) {
         return Decision::refuse(Refusal::Locked { until });
     }
     match guess {
         Guess::Totp { otp, device } => judge_totp(snapshot, otp, *device, cx),
-        Guess::Sent { otp, address } => judge_sent(snapshot, otp, address, cx),
+        Guess::Sent { otp, method, address } => judge_sent(snapshot, otp, *method, address, cx),
     }
 }
 
 fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Context<'_>) -> Decision<Verified> {
     let mut judged = false;
     let mut replayed = false;
-    let mut unreadable = false;
-    for (device, record) in snapshot.verified_devices().filter(|(device, _)| only.is_none_or(|id| id == device.id)) {
+    let mut unreadable = None;
+    for device in snapshot.verified_devices().filter(|device| only.is_none_or(|id| id == device.id)) {
+        if let Err(refusal) = snapshot.require_readable(ItemKey::Device(device.id)) {
+            unreadable = Some(refusal);
+        }
+        let Some(record) = snapshot.device(device.id) else { continue };
         let Some(secret) = cx.keys.totp_secret(cx.caller.user, record) else {
-            unreadable = true;
+            let cause = format!("the secret of device {} does not open with the configured sealing keys", device.id);
+            unreadable = Some(Refusal::Unreadable(cause));
             continue;
         };
         judged = true;
-        match totp::judge(&secret, otp, cx.now, Some(device.step)) {
-            Verdict::Fresh(step) => return right_totp(snapshot, record, step, cx),
+        match totp::judge(&secret, otp, cx.now, Some(device.last_step)) {
+            Verdict::Fresh(step) => {
+                let reseal = cx.keys.is_sealed_by_an_old_key(record);
+                return right_totp(snapshot, device.id, step, reseal, cx);
+            }
             Verdict::Replayed => replayed = true,
             Verdict::Wrong => {}
         }
     }
     if !judged {
-        // Where no secret opens, the keys are wrong and not the person: it costs no try, and nothing was guessed at.
-        return Decision::refuse(match only {
-            _ if unreadable => Refusal::Unreadable,
-            Some(_) => Refusal::DeviceNotFound,
-            None => Refusal::MethodNotAvailable,
+        // If no secret opens, the keys or the items are wrong and not the person. That costs no try.
+        return Decision::refuse(match (unreadable, only) {
+            (Some(unreadable), _) => unreadable,
+            (None, Some(_)) => Refusal::DeviceNotFound,
+            (None, None) => Refusal::MethodNotAvailable,
         });
     }
     if replayed {
@@ -153,20 +169,26 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
     wrong(snapshot, b"totp", otp, Refusal::WrongTotp, cx)
 }
 
-fn right_totp(snapshot: &Snapshot, record: &DeviceRecord, step: u64, cx: &Context<'_>) -> Decision<Verified> {
+fn right_totp(snapshot: &Snapshot, id: DeviceId, step: u64, reseal: bool, cx: &Context<'_>) -> Decision<Verified> {
     let mut ledger = snapshot.ledger.clone();
-    for device in ledger.devices.iter_mut().filter(|device| device.id == record.id) {
-        device.step = step;
-        device.used = Some(cx.now);
-        device.by = device.by.map(|_| cx.caller.login);
+    for device in ledger.devices.iter_mut().filter(|device| device.id == id) {
+        device.last_step = step;
+        device.last_used_at = Some(cx.now);
+        device.confirmed_by = device.confirmed_by.map(|_| cx.caller.login);
     }
-    switch::right_code(&mut ledger, cx);
-    let sealed_by_old_key = cx.keys.is_sealed_by_an_old_key(record).then_some(record.id);
-    let verified = Verified { sealed_by_old_key, ..Verified::of(&ledger, Factor::Totp, cx.now) };
+    toggle::right_code(&mut ledger, cx);
+    let factor = Factor::Code(Method::Totp);
+    let verified = Verified { sealed_by_old_key: reseal.then_some(id), ..Verified::of(&ledger, factor, cx.now) };
     Decision::commit(ledger, Ok(verified))
 }
 
-fn judge_sent(snapshot: &Snapshot, otp: &Otp, address: &Address, cx: &Context<'_>) -> Decision<Verified> {
+fn judge_sent(
+    snapshot: &Snapshot,
+    otp: &Otp,
+    method: Method,
+    address: &Address,
+    cx: &Context<'_>,
+) -> Decision<Verified> {
     let login = cx.caller.login;
     match snapshot.ledger.code_of(login) {
         None => return Decision::refuse(Refusal::WrongCode),
@@ -177,18 +199,17 @@ fn judge_sent(snapshot: &Snapshot, otp: &Otp, address: &Address, cx: &Context<'_
     let Some(code) = snapshot.outstanding_code(login) else {
         return Decision::refuse(Refusal::WrongCode);
     };
-    if !cx.keys.is_code(cx.caller.user, code, address, otp) {
+    if !cx.keys.is_code(cx.caller.user, code, method, address, otp) {
         return wrong(snapshot, &code.id.0, otp, Refusal::WrongCode, cx);
     }
 
     let mut ledger = snapshot.ledger.clone();
     ledger.codes.retain(|sent| sent.login != login);
-    switch::right_code(&mut ledger, cx);
-    let method = address.method();
+    toggle::right_code(&mut ledger, cx);
     if let Some(tag) = cx.caller.address_tag(method) {
         ledger.prove(tag);
     }
-    let verified = Verified::of(&ledger, method.into(), cx.now);
+    let verified = Verified::of(&ledger, Factor::Code(method), cx.now);
     Decision::commit(ledger, Ok(verified))
 }
 

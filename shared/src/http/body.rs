@@ -7,7 +7,7 @@ use crate::domain::{Method, Policy, code::Otp, recovery::RecoveryCode};
 ///
 /// By hand rather than derived, so that every fault names its field and no value is ever coerced.
 pub trait ReadBody: Sized {
-    /// Reads it. How many digits a code has hangs on the policy.
+    /// Reads it. The number of digits of a code depends on the policy.
     ///
     /// # Errors
     /// [`Problem::MissingField`] or [`Problem::InvalidInput`], by field.
@@ -103,7 +103,7 @@ impl Fields {
     /// [`Problem::MissingField`], or [`Problem::InvalidInput`] for an unknown one.
     pub fn method(&self) -> Result<Method, Problem> {
         Method::parse(self.text("method", 16)?)
-            .ok_or_else(|| Problem::invalid("method must be one of email, sms, totp"))
+            .ok_or_else(|| Problem::invalid(format!("method must be one of {}", method_names())))
     }
 
     /// The recovery code in the field `code`; `None` where it has not the form of one.
@@ -131,6 +131,11 @@ impl Fields {
         Otp::parse(self.text("otp", 64)?, length)
             .ok_or_else(|| Problem::invalid(format!("otp must be {length} digits")))
     }
+}
+
+fn method_names() -> String {
+    let names: Vec<_> = Method::ALL.iter().map(|method| method.as_str()).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 use std::future::Future;
 
-use lambda_http::http::{HeaderMap, Method};
+use lambda_http::http::{HeaderMap, Method, header};
 use serde::Serialize;
 
-use super::{Problem, ReadBody, Who, who::Bearer};
+use super::{Authenticate, BearerToken, Problem, ReadBody};
 use crate::{
-    Bundle,
+    App,
     domain::{Context, Policy, Timestamp, keys::Keys},
 };
 
@@ -23,8 +23,8 @@ pub trait Endpoint: Send + Sync + 'static {
     const USES_TABLE: bool = true;
     /// What `cache-control` says of a reply. An error is never stored.
     const CACHE_CONTROL: &'static str = "no-store";
-    /// Whom it answers: [`Bearer`], or [`Anyone`](super::Anyone).
-    type Who: Who;
+    /// Whom it answers: [`BearerToken`], or [`Public`](super::Public).
+    type Auth: Authenticate;
     /// What is read from the body.
     type Body: ReadBody + Send;
     /// What is answered with status 200.
@@ -36,15 +36,15 @@ pub trait Endpoint: Send + Sync + 'static {
     /// A [`Problem`], which the pipeline turns into the documented answer.
     fn handle(
         &self,
-        bundle: &Bundle,
-        call: Call<Self::Body, Self::Who>,
+        app: &App,
+        call: Call<Self::Body, Self::Auth>,
     ) -> impl Future<Output = Result<Self::Reply, Problem>> + Send;
 }
 
 /// A call that passed the pipeline's checks. Holds secrets: it cannot be printed.
-pub struct Call<B, W = Bearer> {
+pub struct Call<B, A = BearerToken> {
     /// Who calls.
-    pub who: W,
+    pub auth: A,
     /// The headers.
     pub headers: HeaderMap,
     /// What stands in the path in place of its parameter.
@@ -58,18 +58,23 @@ pub struct Call<B, W = Bearer> {
 }
 
 impl<B> Call<B> {
-    /// What a rule wants to know beside the snapshot.
+    /// What a rule needs in addition to the snapshot.
     pub const fn context<'a>(&'a self, policy: &'a Policy, keys: &'a Keys) -> Context<'a> {
-        Context { caller: &self.who.caller, policy, keys, now: self.now }
+        Context { caller: &self.auth.caller, policy, keys, now: self.now.whole_seconds() }
     }
 }
 
-impl<B, W> Call<B, W> {
-    /// A header, where it is there, once, and text. Blanks around it do not count, and nothing is left of a blank one.
+impl<B, A> Call<B, A> {
+    /// A header, if it is there exactly once and is text. Blanks around it do not count, and a blank header is `None`.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         value.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// What the client says that it is (RFC 9110 10.1.5), or nothing.
+    pub fn user_agent(&self) -> &str {
+        self.header(header::USER_AGENT.as_str()).unwrap_or_default()
     }
 }
 

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use lambda_http::{Body, Error, Request, RequestExt, Response, request::RequestContext, service_fn};
 
 use super::{Endpoint, Incoming, Served, serve};
-use crate::{Bundle, clock::Clock, config::Config};
+use crate::{App, clock::Clock, config::Config};
 
 /// How long the first connection to the table may take during start-up, before it is left to the first request.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -12,20 +12,20 @@ const WARM_UP: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// When the configuration has faults, all of which are reported at once, or the Lambda runtime ends.
-pub async fn run<E: Endpoint>(build: impl FnOnce(&Bundle) -> E) -> Result<(), Error> {
+pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error> {
     let config = Config::from_env()?;
-    let bundle = Bundle::new(config, Clock::wall());
-    let endpoint = build(&bundle);
+    let app = App::new(config, Clock::wall());
+    let endpoint = build(&app);
     if E::USES_TABLE {
-        let _ = tokio::time::timeout(WARM_UP, bundle.table.warm_up()).await;
+        let _ = tokio::time::timeout(WARM_UP, app.table.warm_up()).await;
     }
 
-    let host = Arc::new((bundle, endpoint));
+    let host = Arc::new((app, endpoint));
     lambda_http::run(service_fn(move |request: Request| {
         let host = Arc::clone(&host);
         async move {
-            let (bundle, endpoint) = &*host;
-            let Served { response, log } = serve(bundle, endpoint, Incoming::from(request)).await;
+            let (app, endpoint) = &*host;
+            let Served { response, log } = serve(app, endpoint, Incoming::from(request)).await;
             log.write();
             // A client error is an answer, never an `Err`: that would be a failed invocation, a 502.
             Ok::<_, Error>(as_text(response))

@@ -1,22 +1,22 @@
 //! The one pipeline that every endpoint runs in, in Lambda, in `local` and in the tests.
 
+mod authenticate;
 mod body;
 mod device;
 mod endpoint;
-mod grant;
 mod lambda;
 mod log;
 mod pipeline;
 mod problem;
 mod source;
-mod who;
+mod verified_reply;
 
+pub use authenticate::{Authenticate, BearerToken, Public};
 pub use body::{Fields, NoBody, ReadBody};
 pub use device::{MfaDevice, devices};
 pub use endpoint::{Call, Endpoint, Message};
-pub use grant::{Grant, VerifiedReply};
 pub use lambda::run;
 pub use log::LogLine;
 pub use pipeline::{Incoming, Served, serve, serve_unknown};
 pub use problem::Problem;
-pub use who::{Anyone, Bearer, Who};
+pub use verified_reply::VerifiedReply;

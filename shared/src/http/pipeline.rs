@@ -4,8 +4,8 @@ use futures_util::FutureExt;
 use lambda_http::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::{Call, Endpoint, Fields, LogLine, Problem, ReadBody, Who, source};
-use crate::{Bundle, domain::Timestamp};
+use super::{Authenticate, Call, Endpoint, Fields, LogLine, Problem, ReadBody, source};
+use crate::{App, domain::Timestamp};
 
 /// The largest body that is read, in bytes: no route needs a quarter of it.
 const MAX_BODY: usize = 8 * 1024;
@@ -36,16 +36,16 @@ pub struct Served {
 }
 
 /// Runs one request through `endpoint`: size and media type, authentication, body, application switch, then its story.
-pub async fn serve<E: Endpoint>(bundle: &Bundle, endpoint: &E, incoming: Incoming) -> Served {
-    let began = bundle.clock.now();
+pub async fn serve<E: Endpoint>(app: &App, endpoint: &E, incoming: Incoming) -> Served {
+    let began = app.clock.now();
     let mut log = LogLine::new(E::NAME, &incoming.request_id);
 
     // With a panic caught here its caller still gets the documented 500, and the sandbox lives.
-    let outcome = AssertUnwindSafe(answer(bundle, endpoint, incoming, &mut log)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(answer(app, endpoint, incoming, &mut log)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| Err(Problem::internal("panic")));
     let outcome = outcome.and_then(|reply| to_json(&reply));
 
-    let now = bundle.clock.now();
+    let now = app.clock.now();
     log.took(now.since(began));
     let mut served = finish(outcome, now, log);
     if served.response.status() == StatusCode::OK {
@@ -75,7 +75,7 @@ fn finish(outcome: Result<Vec<u8>, Problem>, now: Timestamp, mut log: LogLine) -
 }
 
 async fn answer<E: Endpoint>(
-    bundle: &Bundle,
+    app: &App,
     endpoint: &E,
     incoming: Incoming,
     log: &mut LogLine,
@@ -91,20 +91,20 @@ async fn answer<E: Endpoint>(
         return Err(Problem::NotJson);
     }
 
-    let now = bundle.clock.now();
-    let who = E::Who::calls(bundle, &incoming.headers, now).await?;
-    log.of_user(who.user());
+    let now = app.clock.now();
+    let auth = E::Auth::from_request(app, &incoming.headers, now).await?;
+    log.of_user(auth.user());
 
     let fields = if reads_body { Fields::parse(&incoming.body)? } else { Fields::default() };
-    let body = E::Body::read(&fields, &bundle.policy)?;
+    let body = E::Body::read(&fields, &app.policy)?;
 
-    if !bundle.policy.enabled && !E::ANSWERS_WHEN_OFF {
+    if !app.policy.enabled && !E::ANSWERS_WHEN_OFF {
         return Err(Problem::NotEnabled);
     }
-    let source = source::network(incoming.source_ip.as_deref(), &incoming.headers, bundle.policy.forwarded_hops);
+    let source = source::network(incoming.source_ip.as_deref(), &incoming.headers, app.policy.forwarded_hops);
     let Incoming { headers, path_parameter, .. } = incoming;
     let path_parameter = path_parameter.unwrap_or_default();
-    endpoint.handle(bundle, Call { who, headers, path_parameter, body, now, source }).await
+    endpoint.handle(app, Call { auth, headers, path_parameter, body, now, source }).await
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -6,7 +6,8 @@ use serde::Serialize;
 use crate::{
     domain::{Policy, Refusal, Timestamp},
     random::NoRandomness,
-    storage::Fault,
+    storage::StoreError,
+    tokens::TokenError,
 };
 
 /// Why a call is not answered with 200. What a caller may learn of it is decided here and nowhere else.
@@ -67,37 +68,46 @@ impl Problem {
             | Self::DeliveryFailed { cause, .. }
             | Self::Unavailable(cause)
             | Self::Internal(cause) => Some(cause.clone()),
-            Self::Refused(Refusal::Unreadable) => Some(Refusal::Unreadable.to_string()),
+            Self::Refused(Refusal::Unreadable(cause)) => Some(cause.clone()),
             _ => None,
         }
     }
 
     /// What the caller is told at `now`.
     #[must_use]
-    pub(super) fn answer(&self, now: Timestamp) -> Answer {
+    pub(super) fn answer(&self, now: Timestamp) -> ErrorResponse {
         match self {
             Self::Refused(refusal) => refused(refusal, now),
-            Self::InvalidInput(message) => Answer::new(400, "INVALID_INPUT", message.clone()),
-            Self::MissingField(name) => Answer::new(400, "MISSING_REQUIRED_FIELD", format!("{name} is required")),
-            Self::NoAuth => Answer::new(401, "NO_AUTH_PROVIDED", "Authentication is required").authenticate("Bearer"),
-            Self::InvalidToken(_) => Answer::new(401, "INVALID_TOKEN", "The access token is invalid or has expired")
-                .authenticate(r#"Bearer error="invalid_token""#),
-            Self::NotEnabled => Answer::new(403, "MFA_NOT_ENABLED", "MFA is not enabled for this application"),
-            Self::NotFound => Answer::new(404, "NOT_FOUND", "There is no such route"),
-            Self::MethodNotAllowed(allowed) => {
-                Answer::new(405, "METHOD_NOT_ALLOWED", format!("This route answers {allowed} only"))
+            Self::InvalidInput(message) => ErrorResponse::new(400, "INVALID_INPUT", message.clone()),
+            Self::MissingField(name) => {
+                ErrorResponse::new(400, "MISSING_REQUIRED_FIELD", format!("{name} is required"))
             }
-            Self::TooLarge => Answer::new(413, "PAYLOAD_TOO_LARGE", "The body is larger than 8 KiB"),
-            Self::NotJson => Answer::new(415, "UNSUPPORTED_MEDIA_TYPE", "The content type must be application/json"),
+            Self::NoAuth => {
+                ErrorResponse::new(401, "NO_AUTH_PROVIDED", "Authentication is required").authenticate("Bearer")
+            }
+            Self::InvalidToken(_) => {
+                ErrorResponse::new(401, "INVALID_TOKEN", "The access token is invalid or has expired")
+                    .authenticate(r#"Bearer error="invalid_token""#)
+            }
+            Self::NotEnabled => ErrorResponse::new(403, "MFA_NOT_ENABLED", "MFA is not enabled for this application"),
+            Self::NotFound => ErrorResponse::new(404, "NOT_FOUND", "There is no such route"),
+            Self::MethodNotAllowed(allowed) => {
+                ErrorResponse::new(405, "METHOD_NOT_ALLOWED", format!("This route answers {allowed} only"))
+            }
+            Self::TooLarge => ErrorResponse::new(413, "PAYLOAD_TOO_LARGE", "The body is larger than 8 KiB"),
+            Self::NotJson => {
+                ErrorResponse::new(415, "UNSUPPORTED_MEDIA_TYPE", "The content type must be application/json")
+            }
             Self::DeliveryRejected(_) => {
-                Answer::new(422, "MFA_DELIVERY_REJECTED", "The code cannot be delivered to this address")
+                ErrorResponse::new(422, "MFA_DELIVERY_REJECTED", "The code cannot be delivered to this address")
             }
             Self::DeliveryFailed { retry_after, .. } => {
-                Answer::new(503, "MFA_DELIVERY_FAILED", "The code could not be sent. Try again shortly")
+                ErrorResponse::new(503, "MFA_DELIVERY_FAILED", "The code could not be sent. Try again shortly")
                     .retry(*retry_after)
             }
             Self::Unavailable(_) => {
-                Answer::new(503, "SERVICE_UNAVAILABLE", "The service is not available. Try again shortly").retry(1)
+                ErrorResponse::new(503, "SERVICE_UNAVAILABLE", "The service is not available. Try again shortly")
+                    .retry(1)
             }
             Self::Internal(_) => internal(),
         }
@@ -105,66 +115,72 @@ impl Problem {
 }
 
 /// One arm for each refusal and no `_`: a new one does not compile until someone decides what it shows.
-fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
+fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
     match refusal {
         Refusal::MethodNotAvailable => {
-            Answer::new(400, "MFA_METHOD_NOT_AVAILABLE", "This method is not available to you")
+            ErrorResponse::new(400, "MFA_METHOD_NOT_AVAILABLE", "This method is not available to you")
         }
-        Refusal::AddressNotProven => Answer::new(
+        Refusal::AddressNotProven => ErrorResponse::new(
             400,
             "MFA_METHOD_NOT_AVAILABLE",
             "This address is new since MFA was switched on. Use another method first",
         ),
-        Refusal::WrongTotp => Answer::new(400, "MFA_CODE_INVALID", "The code is invalid"),
-        Refusal::WrongCode => Answer::new(400, "VERIFICATION_CODE_INVALID", "The code is invalid"),
-        Refusal::ExpiredCode => Answer::new(400, "VERIFICATION_CODE_EXPIRED", "The code has expired"),
-        Refusal::Locked { until } => {
-            Answer::new(429, "ACCOUNT_LOCKED", "Too many wrong codes. Try again later").retry(now.seconds_until(*until))
-        }
+        Refusal::WrongTotp => ErrorResponse::new(400, "MFA_CODE_INVALID", "The code is invalid"),
+        Refusal::WrongCode => ErrorResponse::new(400, "VERIFICATION_CODE_INVALID", "The code is invalid"),
+        Refusal::ExpiredCode => ErrorResponse::new(400, "VERIFICATION_CODE_EXPIRED", "The code has expired"),
+        Refusal::Locked { until } => ErrorResponse::new(429, "ACCOUNT_LOCKED", "Too many wrong codes. Try again later")
+            .retry(now.seconds_until(*until)),
         Refusal::RateLimited { retry_at } => {
-            Answer::new(429, "RATE_LIMITED", "Too many requests. Try again later").retry(now.seconds_until(*retry_at))
+            ErrorResponse::new(429, "RATE_LIMITED", "Too many requests. Try again later")
+                .retry(now.seconds_until(*retry_at))
         }
-        Refusal::Contended => Answer::new(429, "RATE_LIMITED", "Too many requests at once. Try again")
+        Refusal::Contended => ErrorResponse::new(429, "RATE_LIMITED", "Too many requests at once. Try again")
             .retry(Policy::CONTENDED_RETRY_AFTER.as_secs()),
         Refusal::ProofRequired => {
             // RFC 9470 3: tells a client that signing in again with a second factor helps.
             let max_age = Policy::PROOF_FRESH_FOR.as_secs();
-            Answer::new(401, "MFA_REQUIRED", "Verify a second factor first").authenticate(format!(
+            ErrorResponse::new(401, "MFA_REQUIRED", "Verify a second factor first").authenticate(format!(
                 "Bearer error=\"insufficient_user_authentication\", \
                  error_description=\"A recent second factor is required\", max_age=\"{max_age}\""
             ))
         }
         Refusal::ToggleNotAllowed => {
-            Answer::new(403, "MFA_TOGGLING_NOT_ALLOWED", "MFA cannot be switched on or off here")
+            ErrorResponse::new(403, "MFA_TOGGLING_NOT_ALLOWED", "MFA cannot be switched on or off here")
         }
-        Refusal::NoUsableMethod => Answer::new(
+        Refusal::NoUsableMethod => ErrorResponse::new(
             403,
             "MFA_CANNOT_ENABLE_WITHOUT_METHOD",
-            "Set up a method first, or enter a code of your authenticator again",
+            "Set up a method first, or enter a code from your authenticator app",
         ),
         Refusal::SessionInvalid => refresh_token("REFRESH_TOKEN_INVALID", "The refresh token is invalid"),
         Refusal::SessionExpired => refresh_token("REFRESH_TOKEN_EXPIRED", "The session has ended. Sign in again"),
-        Refusal::WrongRecoveryCode => Answer::new(400, "MFA_RECOVERY_CODE_INVALID", "The recovery code is invalid"),
-        Refusal::LastMethod => {
-            Answer::new(409, "MFA_LAST_METHOD", "This is the last method. Set up another first, or switch MFA off")
+        Refusal::WrongRecoveryCode => {
+            ErrorResponse::new(400, "MFA_RECOVERY_CODE_INVALID", "The recovery code is invalid")
         }
-        Refusal::Unreadable => internal(),
-        Refusal::DeviceNotFound => Answer::new(404, "MFA_DEVICE_NOT_FOUND", "There is no such device"),
-        Refusal::DeviceLimit => Answer::new(409, "MFA_DEVICE_LIMIT_REACHED", "You have as many devices as allowed"),
+        Refusal::LastMethod => ErrorResponse::new(
+            409,
+            "MFA_LAST_METHOD",
+            "This is the last method. Set up another first, or switch MFA off",
+        ),
+        Refusal::Unreadable(_) => internal(),
+        Refusal::DeviceNotFound => ErrorResponse::new(404, "MFA_DEVICE_NOT_FOUND", "There is no such device"),
+        Refusal::DeviceLimit => {
+            ErrorResponse::new(409, "MFA_DEVICE_LIMIT_REACHED", "You've reached the maximum number of authenticators")
+        }
     }
 }
 
-fn refresh_token(code: &'static str, message: &'static str) -> Answer {
-    Answer::new(401, code, message).authenticate(r#"Bearer error="invalid_token""#)
+fn refresh_token(code: &'static str, message: &'static str) -> ErrorResponse {
+    ErrorResponse::new(401, code, message).authenticate(r#"Bearer error="invalid_token""#)
 }
 
-fn internal() -> Answer {
-    Answer::new(500, "INTERNAL_ERROR", "Something went wrong on our side")
+fn internal() -> ErrorResponse {
+    ErrorResponse::new(500, "INTERNAL_ERROR", "Something went wrong on our side")
 }
 
 /// An error as it goes out.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ErrorResponse {
     pub(super) status: StatusCode,
     pub(super) body: ErrorBody,
     pub(super) retry_after: Option<u64>,
@@ -181,7 +197,7 @@ pub(super) struct ErrorBody {
     pub(super) code: &'static str,
 }
 
-impl Answer {
+impl ErrorResponse {
     fn new(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let error = status.canonical_reason().unwrap_or("Error");
@@ -206,12 +222,22 @@ impl From<Refusal> for Problem {
     }
 }
 
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Refused(refusal) => Self::Refused(refusal),
-            Fault::Unavailable(cause) => Self::Unavailable(cause),
-            Fault::Broken(cause) => Self::Internal(cause),
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(refusal) => Self::Refused(refusal),
+            StoreError::Unavailable(cause) => Self::Unavailable(cause),
+            StoreError::Broken(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid(cause) => Self::InvalidToken(cause),
+            TokenError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            TokenError::NotMade(cause) => Self::Internal(cause),
         }
     }
 }

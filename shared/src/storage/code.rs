@@ -1,35 +1,27 @@
 //! `USER#<user>` / `CODE#<login>`: the code that one login has outstanding. Counts only while the ledger names it.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::{
-    Fault, Table,
-    table::{COUNT_UNITS, Item, as_binary, as_number, binary, number, text, user_key},
+    StoreError, Table, item,
+    table::{PrimaryKey, number},
 };
-use crate::domain::{CodeId, CodeRecord, CodeTag, LoginId, Policy, Timestamp, UserId};
+use crate::domain::{CodeRecord, LoginId, Policy, UserId};
 
 impl Table {
-    /// Writes the item of a code that the ledger announces, over an older one only. Says whether it did: a newer code
-    /// may have been announced meanwhile.
+    /// Writes the item of a code that the ledger reserved, but only over an older one. Says whether it did: a newer code
+    /// may have been reserved in the meantime.
     ///
     /// # Errors
-    /// [`Fault`].
-    pub async fn put_code(&self, user: UserId, login: LoginId, record: &CodeRecord) -> Result<bool, Fault> {
-        let put = self.client.put_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let put = put
-            .item("pk", user_key(user))
-            .item("sk", sort_key(login))
-            .item("id", binary(record.id.0))
-            .item("tag", binary(record.tag.0))
-            .item("announced", number(record.announced.as_millis()))
-            .item("until", number(record.until.as_millis()))
-            .item("ttl", number(record.until.plus(Policy::CODE_KEPT_AFTER_EXPIRY).as_secs()))
+    /// [`StoreError`].
+    pub async fn put_code(&self, user: UserId, login: LoginId, record: &CodeRecord) -> Result<bool, StoreError> {
+        let item = item::write(record, Some(record.until.plus(Policy::CODE_KEPT_AFTER_EXPIRY)))?;
+        let put = self
+            .put_item(key(user, login), item)
             .condition_expression("attribute_not_exists(pk) OR announced <= :announced")
-            .expression_attribute_values(":announced", number(record.announced.as_millis()));
+            .expression_attribute_values(":announced", number(record.reserved_at.as_millis()));
         match put.send().await {
             Ok(_) => Ok(true),
-            Err(error) if Fault::is_failed_condition(&error) => Ok(false),
-            Err(error) => Err(Fault::of("PutItem code", &error)),
+            Err(error) if StoreError::is_failed_condition(&error) => Ok(false),
+            Err(error) => Err(StoreError::of("PutItem code", &error)),
         }
     }
 
@@ -38,29 +30,13 @@ impl Table {
         user: UserId,
         login: LoginId,
         strong: bool,
-    ) -> Result<Option<CodeRecord>, Fault> {
-        let get = self.client.get_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let got = get
-            .key("pk", user_key(user))
-            .key("sk", sort_key(login))
-            .consistent_read(strong)
-            .send()
-            .await
-            .map_err(|error| Fault::of("GetItem code", &error))?;
-        let Some(item) = got.item else { return Ok(None) };
-        read(&item).map(Some).ok_or_else(|| Fault::Broken("a code item cannot be read".to_owned()))
+    ) -> Result<Option<CodeRecord>, StoreError> {
+        let item = self.get_item("GetItem code", key(user, login), strong).await?;
+        let record = item.map(|item| item::read(item, None)).transpose();
+        record.map_err(|cause| StoreError::Broken(format!("item CODE of login {login}: {cause}")))
     }
 }
 
-fn read(item: &Item) -> Option<CodeRecord> {
-    Some(CodeRecord {
-        id: CodeId(as_binary(item, "id")?.try_into().ok()?),
-        tag: CodeTag(as_binary(item, "tag")?.try_into().ok()?),
-        announced: Timestamp::from_millis(as_number(item, "announced")?),
-        until: Timestamp::from_millis(as_number(item, "until")?),
-    })
-}
-
-fn sort_key(login: LoginId) -> AttributeValue {
-    text(format!("CODE#{}", data_encoding::BASE64URL_NOPAD.encode(&login.0)))
+fn key(user: UserId, login: LoginId) -> PrimaryKey {
+    PrimaryKey::of_user(user, format!("CODE#{login}"))
 }

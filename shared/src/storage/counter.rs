@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure};
 
 use super::{
-    Fault, Table,
-    table::{COUNT_UNITS, as_binary, binary, number, text},
+    StoreError, Table,
+    table::{PrimaryKey, binary, number},
 };
 use crate::{
     domain::{Counter, Refusal, Timestamp},
@@ -13,17 +13,15 @@ use crate::{
 
 impl Table {
     /// Raises a counter by one, where it is not full.
-    pub(super) async fn raise(&self, counter: &Counter, now: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn raise(&self, counter: &Counter, now: Timestamp) -> Result<(), StoreError> {
         let id: [u8; 8] = random::bytes()?;
         let window = counter.window.as_secs().max(1);
         let index = now.as_secs() / window;
         let ends = Timestamp::from_secs((index + 1) * window);
-        let key = format!("LIMIT#{}#{}#{index}", counter.kind.as_str(), counter.key);
+        let pk = format!("LIMIT#{}#{}#{index}", counter.kind.as_str(), counter.key);
 
-        let update = self.client.update_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let update = update
-            .key("pk", text(key))
-            .key("sk", text("LIMIT"))
+        let update = self
+            .update_item(PrimaryKey { pk, sk: "LIMIT".to_owned() })
             .update_expression("ADD #n :one SET #ttl = :ttl, #last = :id")
             // `last`: a write whose answer was lost comes back as a failed condition, and counts once. Where somebody else
             // came between, it counts twice: never too few.
@@ -40,11 +38,11 @@ impl Table {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    let last = failed.item.as_ref().and_then(|item| as_binary(item, "last"));
-                    let is_mine = last.is_some_and(|last| last == id);
+                    let last = failed.item.as_ref().and_then(|item| item.get("last")?.as_b().ok());
+                    let is_mine = last.is_some_and(|last| last.as_ref() == id);
                     if is_mine { Ok(()) } else { Err(Refusal::RateLimited { retry_at: ends }.into()) }
                 }
-                _ => Err(Fault::of("UpdateItem counter", &error)),
+                _ => Err(StoreError::of("UpdateItem counter", &error)),
             },
         }
     }

@@ -1,78 +1,57 @@
 //! `USER#<user>` / `MFA#DEVICE#<uuid>`: a device, open or confirmed. Its secret never changes; only the ledger makes it count.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::{
-    Fault, Table,
+    StoreError, Table, item,
     ledger::Commit,
-    table::{COUNT_UNITS, Item, as_binary, as_number, as_text, binary, number, text, user_key},
+    table::{PrimaryKey, binary},
 };
-use crate::domain::{DeviceId, DeviceRecord, Timestamp, UserId, setup};
+use crate::domain::{DeviceId, DeviceRecord, ItemKey, UserId, setup_totp};
 
-pub(super) const PREFIX: &str = "MFA#DEVICE#";
+const PREFIX: &str = "MFA#DEVICE#";
 
 impl Table {
-    /// Writes the item of a new set-up, which TTL removes unless it is confirmed.
-    pub(super) async fn put_device(&self, user: UserId, record: &DeviceRecord) -> Result<(), Fault> {
-        let put = self.client.put_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        put.item("pk", user_key(user))
-            .item("sk", sort_key(record.id))
-            .item("name", text(&record.name))
-            .item("secret", binary(record.secret.clone()))
-            .item("created", number(record.created.as_millis()))
-            .item("ttl", number(setup::setup_ends(record).as_secs()))
-            .send()
-            .await
-            .map_err(|error| Fault::of("PutItem device", &error))?;
-        Ok(())
+    /// Writes the item of a new set-up. It has a TTL until it is confirmed.
+    pub(super) async fn put_device(&self, user: UserId, record: &DeviceRecord) -> Result<Commit, StoreError> {
+        let item = item::write(record, Some(setup_totp::setup_ends(record)))?;
+        let put = self.put_item(key(user, record.id), item).send().await;
+        put.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem device", &error))
     }
 
-    /// Takes the `ttl` off a set-up that is about to be confirmed. Where the item is gone, so is the set-up.
-    pub(super) async fn keep_device(&self, user: UserId, id: DeviceId) -> Result<Commit, Fault> {
-        let update = self.client.update_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let update = update
-            .key("pk", user_key(user))
-            .key("sk", sort_key(id))
+    /// Takes the `ttl` off a set-up that is about to be confirmed. If the item is gone, so is the set-up.
+    pub(super) async fn keep_device(&self, user: UserId, id: DeviceId) -> Result<Commit, StoreError> {
+        let update = self
+            .update_item(key(user, id))
             .update_expression("REMOVE #ttl")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#ttl", "ttl");
         match update.send().await {
             Ok(_) => Ok(Commit::Done),
-            Err(error) if Fault::is_failed_condition(&error) => Ok(Commit::Lost),
-            Err(error) => Err(Fault::of("UpdateItem device", &error)),
+            Err(error) if StoreError::is_failed_condition(&error) => Ok(Commit::Lost),
+            Err(error) => Err(StoreError::of("UpdateItem device", &error)),
         }
     }
 
     /// Replaces a device's sealed secret, unless somebody else did.
     ///
     /// # Errors
-    /// [`Fault`]; the old secret still opens then.
-    pub async fn reseal_device(&self, user: UserId, old: &DeviceRecord, sealed: Vec<u8>) -> Result<(), Fault> {
-        let update = self.client.update_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        update
-            .key("pk", user_key(user))
-            .key("sk", sort_key(old.id))
+    /// [`StoreError`]. The old secret still opens then.
+    pub async fn reseal_device(&self, user: UserId, old: &DeviceRecord, sealed: Vec<u8>) -> Result<(), StoreError> {
+        self.update_item(key(user, old.id))
             .update_expression("SET secret = :new")
             .condition_expression("secret = :old")
             .expression_attribute_values(":new", binary(sealed))
             .expression_attribute_values(":old", binary(old.secret.clone()))
             .send()
             .await
-            .map_err(|error| Fault::of("UpdateItem device", &error))?;
+            .map_err(|error| StoreError::of("UpdateItem device", &error))?;
         Ok(())
     }
 }
 
-pub(super) fn read(item: &Item) -> Option<DeviceRecord> {
-    let id = as_text(item, "sk")?;
-    Some(DeviceRecord {
-        id: DeviceId::parse(id.strip_prefix(PREFIX)?)?,
-        name: as_text(item, "name")?,
-        secret: as_binary(item, "secret")?,
-        created: Timestamp::from_millis(as_number(item, "created")?),
-    })
+pub(super) fn key(user: UserId, id: DeviceId) -> PrimaryKey {
+    PrimaryKey::of_user(user, format!("{PREFIX}{id}"))
 }
 
-pub(super) fn sort_key(id: DeviceId) -> AttributeValue {
-    text(format!("{PREFIX}{id}"))
+pub(super) fn parse_key(sort_key: &str) -> Option<ItemKey> {
+    DeviceId::parse(sort_key.strip_prefix(PREFIX)?).map(ItemKey::Device)
 }

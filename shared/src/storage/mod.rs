@@ -3,14 +3,16 @@
 mod code;
 mod counter;
 mod device;
-mod fault;
+mod error;
+mod item;
 mod ledger;
+mod packed;
 mod recovery;
 mod session;
 mod table;
 mod trust;
 mod user;
 
-pub use fault::Fault;
+pub use error::StoreError;
 pub use table::Table;
-pub use user::Subject;
+pub use user::UserQuery;

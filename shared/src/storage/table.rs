@@ -2,11 +2,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
+    operation::{put_item::builders::PutItemFluentBuilder, update_item::builders::UpdateItemFluentBuilder},
     primitives::Blob,
     types::{AttributeValue, ReturnConsumedCapacity},
 };
 
-use super::Fault;
+use super::StoreError;
 use crate::{aws, config::Config, domain::UserId};
 
 /// The table. Cheap to clone.
@@ -19,6 +20,19 @@ pub struct Table {
 /// An item as `DynamoDB` has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
+/// The primary key of an item.
+pub(super) struct PrimaryKey {
+    pub(super) pk: String,
+    pub(super) sk: String,
+}
+
+impl PrimaryKey {
+    /// The key of one of a user's items.
+    pub(super) fn of_user(user: UserId, sk: impl Into<String>) -> Self {
+        Self { pk: user_key(user), sk: sk.into() }
+    }
+}
+
 impl Table {
     /// The table of a configuration. Opens no connection.
     #[must_use]
@@ -28,31 +42,53 @@ impl Table {
         Self { client: Client::from_conf(client), name: config.table.clone() }
     }
 
-    /// Opens the connection, so that the first request does not have to: reads a key that does not exist, and ignores
-    /// whatever happens.
+    /// Opens the connection, so that the first request does not have to. Reads a key that does not exist, and ignores
+    /// the result.
     pub async fn warm_up(&self) {
         let get = self.client.get_item().table_name(&self.name);
         let _ = get.key("pk", text("WARM-UP")).key("sk", text("WARM-UP")).send().await;
     }
 
-    /// Deletes an item, if it is there. `call` names it in an error.
-    pub(super) async fn delete_item(
+    /// The beginning of a `PutItem`.
+    pub(super) fn put_item(&self, key: PrimaryKey, mut item: Item) -> PutItemFluentBuilder {
+        item.insert("pk".to_owned(), text(key.pk));
+        item.insert("sk".to_owned(), text(key.sk));
+        let put = self.client.put_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
+        put.set_item(Some(item))
+    }
+
+    /// The beginning of an `UpdateItem`.
+    pub(super) fn update_item(&self, key: PrimaryKey) -> UpdateItemFluentBuilder {
+        let update = self.client.update_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
+        update.key("pk", text(key.pk)).key("sk", text(key.sk))
+    }
+
+    /// Reads one item. `call` names the call in an error.
+    pub(super) async fn get_item(
         &self,
         call: &'static str,
-        pk: AttributeValue,
-        sk: AttributeValue,
-    ) -> Result<(), Fault> {
+        key: PrimaryKey,
+        strong: bool,
+    ) -> Result<Option<Item>, StoreError> {
+        let get = self.client.get_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
+        let get = get.key("pk", text(key.pk)).key("sk", text(key.sk)).consistent_read(strong);
+        let got = get.send().await.map_err(|error| StoreError::of(call, &error))?;
+        Ok(got.item)
+    }
+
+    /// Deletes an item, if it is there. `call` names the call in an error.
+    pub(super) async fn delete_item(&self, call: &'static str, key: PrimaryKey) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let deleted = delete.key("pk", pk).key("sk", sk).send().await;
-        deleted.map(|_| ()).map_err(|error| Fault::of(call, &error))
+        let deleted = delete.key("pk", text(key.pk)).key("sk", text(key.sk)).send().await;
+        deleted.map(|_| ()).map_err(|error| StoreError::of(call, &error))
     }
 }
 
-/// Asks for the units that a call consumed, which is free; the tests compare them with the budgets.
+/// Asks for the units that a call consumed, which is free. The tests compare them with the budgets.
 pub(super) const COUNT_UNITS: ReturnConsumedCapacity = ReturnConsumedCapacity::Total;
 
-pub(super) fn user_key(user: UserId) -> AttributeValue {
-    text(format!("USER#{user}"))
+pub(super) fn user_key(user: UserId) -> String {
+    format!("USER#{user}")
 }
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
@@ -65,16 +101,4 @@ pub(super) fn number(value: u64) -> AttributeValue {
 
 pub(super) fn binary(value: impl Into<Vec<u8>>) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
-}
-
-pub(super) fn as_number(item: &Item, name: &str) -> Option<u64> {
-    item.get(name)?.as_n().ok()?.parse().ok()
-}
-
-pub(super) fn as_text(item: &Item, name: &str) -> Option<String> {
-    item.get(name)?.as_s().ok().cloned()
-}
-
-pub(super) fn as_binary(item: &Item, name: &str) -> Option<Vec<u8>> {
-    item.get(name)?.as_b().ok().map(|blob| blob.as_ref().to_vec())
 }

@@ -1,49 +1,43 @@
-//! `USER#<user>` / `TRUST#<hash>`: a trusted device. It counts only in the epoch that it was trusted in.
+//! `USER#<user>` / `TRUST#<hash>`: a trusted device. It counts only in the security epoch in which it was trusted.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::join;
 
 use super::{
-    Fault, Table,
-    table::{COUNT_UNITS, Item, as_number, as_text, number, text, user_key},
+    StoreError, Table, item,
+    ledger::Commit,
+    table::{PrimaryKey, number},
 };
-use crate::domain::{Beside, Refusal, Timestamp, TrustId, UserId, trust::TrustRecord};
+use crate::domain::{ItemKey, Refusal, Timestamp, TrustId, UserId, Write, trust::TrustRecord};
 
-pub(super) const PREFIX: &str = "TRUST#";
+const PREFIX: &str = "TRUST#";
 
 impl Table {
     /// Writes the item of a device that is trusted from now on.
-    pub(super) async fn put_trust(&self, user: UserId, record: &TrustRecord) -> Result<(), Fault> {
-        let put = self.client.put_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        put.item("pk", user_key(user))
-            .item("sk", sort_key(record.id))
-            .item("label", text(&record.label))
-            .item("created", number(record.created.as_millis()))
-            .item("epoch", number(record.epoch))
-            .item("auth_time", number(record.auth_time.as_millis()))
-            .item("until", number(record.until.as_millis()))
-            .item("ttl", number(record.until.as_secs()))
-            .send()
-            .await
-            .map_err(|error| Fault::of("PutItem trust", &error))?;
-        Ok(())
+    pub(super) async fn put_trust(&self, user: UserId, record: &TrustRecord) -> Result<Commit, StoreError> {
+        let put = self.put_item(key(user, record.id), item::write(record, Some(record.until))?).send().await;
+        put.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem trust", &error))
     }
 
-    /// Notes that a trusted device stood in for a code, with the items of the session that this opens beside it.
+    /// Notes that a trusted device stood in for a code, and writes the session that this opens at the same time.
     ///
     /// # Errors
-    /// [`Refusal::DeviceNotFound`] where it was revoked meanwhile. That the note cannot be written is none.
-    pub async fn use_trust(&self, user: UserId, id: TrustId, now: Timestamp, beside: &[Beside]) -> Result<(), Fault> {
-        let update = self.client.update_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let update = update
-            .key("pk", user_key(user))
-            .key("sk", sort_key(id))
+    /// [`Refusal::DeviceNotFound`] if it was revoked in the meantime. A note that cannot be written is not an error: the
+    /// time of the last use is shown in a list and decides nothing.
+    pub async fn use_trust(
+        &self,
+        user: UserId,
+        id: TrustId,
+        now: Timestamp,
+        alongside: &[Write],
+    ) -> Result<(), StoreError> {
+        let update = self
+            .update_item(key(user, id))
             .update_expression("SET used = :now")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", number(now.as_millis()));
-        let (noted, ()) = futures_util::future::join(update.send(), self.put_beside(user, beside)).await;
+        let (noted, ()) = join(update.send(), self.put_alongside(user, alongside)).await;
         match noted {
-            Err(error) if Fault::is_failed_condition(&error) => Err(Refusal::DeviceNotFound.into()),
-            // The time of the last use is shown in a list and decides nothing.
+            Err(error) if StoreError::is_failed_condition(&error) => Err(Refusal::DeviceNotFound.into()),
             _ => Ok(()),
         }
     }
@@ -51,24 +45,16 @@ impl Table {
     /// Takes the trust from a device.
     ///
     /// # Errors
-    /// [`Fault`].
-    pub async fn delete_trust(&self, user: UserId, id: TrustId) -> Result<(), Fault> {
-        self.delete_item("DeleteItem trust", user_key(user), sort_key(id)).await
+    /// [`StoreError`].
+    pub async fn delete_trust(&self, user: UserId, id: TrustId) -> Result<(), StoreError> {
+        self.delete(user, ItemKey::Trust(id)).await
     }
 }
 
-pub(super) fn read(item: &Item) -> Option<TrustRecord> {
-    Some(TrustRecord {
-        id: TrustId::parse(as_text(item, "sk")?.strip_prefix(PREFIX)?)?,
-        label: as_text(item, "label")?,
-        created: Timestamp::from_millis(as_number(item, "created")?),
-        used: as_number(item, "used").map(Timestamp::from_millis),
-        epoch: as_number(item, "epoch")?,
-        auth_time: Timestamp::from_millis(as_number(item, "auth_time")?),
-        until: Timestamp::from_millis(as_number(item, "until")?),
-    })
+pub(super) fn key(user: UserId, id: TrustId) -> PrimaryKey {
+    PrimaryKey::of_user(user, format!("{PREFIX}{id}"))
 }
 
-fn sort_key(id: TrustId) -> AttributeValue {
-    text(format!("{PREFIX}{id}"))
+pub(super) fn parse_key(sort_key: &str) -> Option<ItemKey> {
+    TrustId::parse(sort_key.strip_prefix(PREFIX)?).map(ItemKey::Trust)
 }

@@ -3,11 +3,10 @@ use std::sync::Arc;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
 
-use super::keys::public_half;
+use super::{TokenError, login_keys::public_half};
 use crate::{
     config::Config,
     domain::{Policy, Proof, Timestamp, UserId, keys::Keys, verify::Verified},
-    http::Problem,
     random,
 };
 
@@ -33,7 +32,7 @@ impl Minter {
     /// and ours. It expires at `ends` at the latest.
     ///
     /// # Errors
-    /// [`Problem::Internal`] where the key does not sign.
+    /// [`TokenError::NotMade`].
     pub fn mint(
         &self,
         user: UserId,
@@ -41,10 +40,10 @@ impl Minter {
         verified: &Verified,
         now: Timestamp,
         ends: Option<Timestamp>,
-    ) -> Result<String, Problem> {
+    ) -> Result<String, TokenError> {
         let token_id = random::uuid()?.to_string();
         let auth_time = verified.auth_time;
-        let proof = Proof { epoch: verified.epoch, method: verified.factor, auth_time };
+        let proof = Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time };
         let mac = self.keys.proof_mac(user, &token_id, &proof);
         let expires = now.plus(self.lifetime);
         let expires = ends.map_or(expires, |ends| expires.min(ends));
@@ -55,7 +54,7 @@ impl Minter {
             "amr": verified.factor.authentication_methods(),
             "auth_time": auth_time.as_secs(),
             "mfa": {
-                "epoch": proof.epoch,
+                "epoch": proof.security_epoch,
                 "method": proof.method,
                 "auth_time": auth_time.as_secs(),
                 "mac": data_encoding::BASE64URL_NOPAD.encode(&mac),
@@ -69,6 +68,6 @@ impl Minter {
             claims.extend(ours);
         }
         jsonwebtoken::encode(&self.header, &claims, &self.key)
-            .map_err(|error| Problem::internal(format!("a token cannot be signed: {error}")))
+            .map_err(|error| TokenError::NotMade(format!("a token cannot be signed: {error}")))
     }
 }

@@ -4,17 +4,16 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode_header};
 use serde_json::Value;
 
 use super::{
-    Claims,
+    Claims, TokenError,
     claims::UniqueClaims,
-    keys::{LoginKeys, public_keys},
+    login_keys::{LoginKeys, public_keys},
 };
 use crate::{
     config::{Config, JwtConfig},
     domain::{
-        Address, Caller, Contact, Email, Factor, Phone, Policy, Proof, Timestamp, UserId,
+        Caller, Contact, Email, Factor, Method, Phone, Policy, Proof, Timestamp, UserId,
         keys::{self, Keys},
     },
-    http::Problem,
 };
 
 /// The longest token that is looked at, in bytes. API Gateway takes 10 KB of headers in all;
@@ -61,40 +60,39 @@ impl Verifier {
     /// Checks a token and says who calls. Touches nothing but the token and, where one is configured, the login's key set.
     ///
     /// # Errors
-    /// [`Problem::InvalidToken`], whatever its fault; which one is for the log alone. [`Problem::Unavailable`] where the
-    /// key set cannot be had.
-    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<(Caller, Claims), Problem> {
+    /// [`TokenError::Invalid`], whatever its fault; which one is for the log alone. [`TokenError::Unavailable`] if the
+    /// key set cannot be fetched.
+    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<(Caller, Claims), TokenError> {
         let claims = self.signed_claims(token, now).await?;
         self.check(&claims, now)?;
         let subject = subject(&claims)?;
         let user = self.keys.user_id(subject);
         let contact = contact(&claims, self.require_verified_contact);
-        let addresses = [contact.email.clone().map(Address::Email), contact.phone.clone().map(Address::Phone)];
-        let tag = |address: Address| (address.method(), self.keys.address_tag(user, &address));
+        let tag = |method: &Method| Some(self.keys.address_tag(user, *method, &contact.address_for(*method)?));
         let caller = Caller {
             user,
             login: self.keys.login_id(subject, claims.login()),
-            address_tags: addresses.into_iter().flatten().map(tag).collect(),
+            address_tags: Method::ALL.iter().filter_map(tag).collect(),
             contact,
             proof: self.proof(&claims, user),
         };
         Ok((caller, claims))
     }
 
-    async fn signed_claims(&self, token: &str, now: Timestamp) -> Result<Claims, Problem> {
+    async fn signed_claims(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         if token.len() > MAX_TOKEN {
-            return Err(Problem::InvalidToken("too long"));
+            return Err(TokenError::Invalid("too long"));
         }
-        let header = decode_header(token).map_err(|_| Problem::InvalidToken("malformed header"))?;
+        let header = decode_header(token).map_err(|_| TokenError::Invalid("malformed header"))?;
         // RFC 7515 4.1.11: an extension that must be understood, and is not. None is.
         if header.crit.is_some() {
-            return Err(Problem::InvalidToken("critical extension"));
+            return Err(TokenError::Invalid("critical extension"));
         }
         let own = self.own.iter().find(|own| header.kid.as_deref() == Some(&own.id));
         let algorithm = own.map_or(self.algorithm, |own| own.algorithm);
         // The algorithm is the key's, never the token's to choose. `jku`, `x5u` and `jwk` of the header are not looked at.
         if header.alg != algorithm {
-            return Err(Problem::InvalidToken("another algorithm"));
+            return Err(TokenError::Invalid("another algorithm"));
         }
         let key = match own {
             Some(own) => Arc::clone(&own.key),
@@ -107,11 +105,11 @@ impl Verifier {
         validation.validate_aud = false;
         jsonwebtoken::decode::<UniqueClaims>(token, &key, &validation)
             .map(|decoded| Claims::of(decoded.claims, token))
-            .map_err(|_| Problem::InvalidToken("bad signature or malformed claims"))
+            .map_err(|_| TokenError::Invalid("bad signature or malformed claims"))
     }
 
-    fn check(&self, claims: &Claims, now: Timestamp) -> Result<(), Problem> {
-        let invalid = |cause| Err(Problem::InvalidToken(cause));
+    fn check(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
+        let invalid = |cause| Err(TokenError::Invalid(cause));
         match claims.millis("exp") {
             None => return invalid("exp is missing or no number"),
             Some(exp) if exp <= now.as_millis() => return invalid("expired"),
@@ -140,7 +138,7 @@ impl Verifier {
     fn proof(&self, claims: &Claims, user: UserId) -> Option<Proof> {
         let claim = claims.get("mfa")?.as_object()?;
         let proof = Proof {
-            epoch: claim.get("epoch")?.as_u64()?,
+            security_epoch: claim.get("epoch")?.as_u64()?,
             method: Factor::parse(claim.get("method")?.as_str()?)?,
             auth_time: Timestamp::from_secs(claim.get("auth_time")?.as_u64()?),
         };
@@ -167,17 +165,17 @@ fn names_audience(claims: &Claims, audience: &str) -> bool {
 }
 
 /// The user id: `sub`, else `id`. Both, and different, would let two readers see two users.
-fn subject(claims: &Claims) -> Result<&str, Problem> {
+fn subject(claims: &Claims) -> Result<&str, TokenError> {
     let subject = match (claims.get("sub"), claims.get("id")) {
         (Some(Value::String(sub)), None) => sub,
         (None, Some(Value::String(id))) => id,
         (Some(Value::String(sub)), Some(Value::String(id))) if sub == id => sub,
-        _ => return Err(Problem::InvalidToken("sub and id are missing, different or no strings")),
+        _ => return Err(TokenError::Invalid("sub and id are missing, different or no strings")),
     };
     if (1..=MAX_SUBJECT).contains(&subject.len()) {
         Ok(subject)
     } else {
-        Err(Problem::InvalidToken("sub is empty or too long"))
+        Err(TokenError::Invalid("sub is empty or too long"))
     }
 }
 

@@ -4,12 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
 use mfa::{
-    Bundle,
+    App,
     clock::Clock,
     config::{Config, development},
-    domain::{Caller, Factor, Timestamp, verify::Verified},
-    http::Problem,
-    tokens::Claims,
+    domain::{Caller, Factor, Method, Timestamp, verify::Verified},
+    tokens::{Claims, TokenError},
 };
 use mfa_local::environment::{self, Endpoints};
 use serde_json::json;
@@ -29,11 +28,11 @@ pub(super) fn variables() -> BTreeMap<String, String> {
 }
 
 /// A bundle of development, with some variables set otherwise. Its clock stands still.
-pub(super) fn bundle(settings: &[(&str, String)]) -> Bundle {
+pub(super) fn app(settings: &[(&str, String)]) -> App {
     let mut variables = variables();
     variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     let config = Config::from_vars(|name| variables.get(name).cloned()).expect("a configuration");
-    Bundle::new(config, Clock::new(|| START))
+    App::new(config, Clock::new(|| START))
 }
 
 /// For login tokens that a key set checks, and tokens of our own by another algorithm.
@@ -69,16 +68,21 @@ pub(super) fn login_token() -> String {
 }
 
 /// The token that `caller` is given after a code of an authenticator.
-pub(super) fn proven_token(bundle: &Bundle, caller: &Caller, claims: &Claims, ends: Option<Timestamp>) -> String {
-    let verified =
-        Verified { factor: Factor::Totp, epoch: 1, enabled: true, auth_time: START, sealed_by_old_key: None };
-    bundle.minter.mint(caller.user, claims.kept(), &verified, START, ends).expect("a token")
+pub(super) fn proven_token(app: &App, caller: &Caller, claims: &Claims, ends: Option<Timestamp>) -> String {
+    let verified = Verified {
+        factor: Factor::Code(Method::Totp),
+        security_epoch: 1,
+        enabled: true,
+        auth_time: START,
+        sealed_by_old_key: None,
+    };
+    app.minter.mint(caller.user, claims.kept(), &verified, START, ends).expect("a token")
 }
 
 /// Whom a token names. Nothing is waited for: the keys stand in the configuration.
-pub(super) fn authenticate(bundle: &Bundle, token: &str) -> Result<(Caller, Claims), Problem> {
+pub(super) fn authenticate(app: &App, token: &str) -> Result<(Caller, Claims), TokenError> {
     use futures_util::FutureExt;
-    bundle.verifier.authenticate(token, START).now_or_never().expect("a key of the configuration is at hand")
+    app.verifier.authenticate(token, START).now_or_never().expect("a key of the configuration is at hand")
 }
 
 /// Whether `token` was signed by the application of [`bundle`] or by the bundle itself: found out without the verifier.
@@ -94,7 +98,7 @@ pub(super) fn is_signed_by(token: &str, key: &DecodingKey, algorithm: Algorithm)
 }
 
 /// The same bundle behind so many proxies of the operator's.
-pub(super) fn behind(bundle: &Bundle, forwarded_hops: u8) -> Bundle {
-    let policy = mfa::domain::Policy { forwarded_hops, ..(*bundle.policy).clone() };
-    Bundle { policy: Arc::new(policy), ..bundle.clone() }
+pub(super) fn behind(app: &App, forwarded_hops: u8) -> App {
+    let policy = mfa::domain::Policy { forwarded_hops, ..(*app.policy).clone() };
+    App { policy: Arc::new(policy), ..app.clone() }
 }

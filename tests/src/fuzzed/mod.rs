@@ -10,7 +10,7 @@ mod texts;
 mod tokens;
 
 pub use requests::{authorizer_events, bodies, headers, requests};
-pub use settings::{countries, key_sets, route_demands, settings};
+pub use settings::{countries, key_sets, route_requirements, settings};
 pub use texts::{codes, email_addresses, ids, phone_numbers, recovery_codes, refresh_tokens, trust_tokens};
 pub use tokens::{claims, tokens};
 
@@ -32,7 +32,7 @@ pub const TARGETS: [(&str, Property); 17] = [
     ("recovery_codes", recovery_codes),
     ("refresh_tokens", refresh_tokens),
     ("requests", requests),
-    ("route_demands", route_demands),
+    ("route_requirements", route_requirements),
     ("settings", settings),
     ("tokens", tokens),
     ("trust_tokens", trust_tokens),

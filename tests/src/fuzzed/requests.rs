@@ -8,16 +8,16 @@ use lambda_http::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use mfa::{
-    Bundle,
+    App,
     domain::{Method as Factor, code::Otp, session::RefreshToken, trust},
-    http::{Bearer, Call, Endpoint, Fields, Incoming, LogLine, NoBody, Problem, Served, serve, serve_unknown},
+    http::{BearerToken, Call, Endpoint, Fields, Incoming, LogLine, NoBody, Problem, Served, serve, serve_unknown},
 };
 use mfa_local::{LocalRoute, routes};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::{
-    host::{authenticate, behind, bundle, is_signed, login_token, proven_token},
+    host::{app, authenticate, behind, is_signed, login_token, proven_token},
     text,
 };
 use crate::START;
@@ -37,26 +37,26 @@ const ANSWERS: [(u16, &str); 11] = [
     (415, "UNSUPPORTED_MEDIA_TYPE"),
 ];
 
-const ROUTE_DEMANDS: &str = "POST /transfers = mfa max_age=300 methods=sms; GET /reports = mfa; $default = token";
+const ROUTE_REQUIREMENTS: &str = "POST /transfers = mfa max_age=300 methods=sms; GET /reports = mfa; $default = token";
 
 struct Host {
     runtime: Runtime,
-    bundle: Bundle,
+    app: App,
     routes: Vec<LocalRoute>,
     /// What an input writes for what it cannot make up, and what that is.
     placeholders: [(&'static str, String); 3],
 }
 
 static HOST: LazyLock<Host> = LazyLock::new(|| {
-    let bundle = bundle(&[("MFA_AUTHORIZER_ROUTES", ROUTE_DEMANDS.to_owned())]);
+    let app = app(&[("MFA_AUTHORIZER_ROUTES", ROUTE_REQUIREMENTS.to_owned())]);
     let login = login_token();
-    let (caller, claims) = authenticate(&bundle, &login).expect("a login");
-    let proven = proven_token(&bundle, &caller, &claims, None);
-    let refresh = RefreshToken { session: mfa::domain::SessionId([7; 16]), generation: 3 }.to_text(&bundle.keys);
+    let (caller, claims) = authenticate(&app, &login).expect("a login");
+    let proven = proven_token(&app, &caller, &claims, None);
+    let refresh = RefreshToken { session: mfa::domain::SessionId([7; 16]), generation: 3 }.to_text(&app.keys);
     Host {
         runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
-        routes: routes(&bundle),
-        bundle,
+        routes: routes(&app),
+        app,
         placeholders: [("<login>", login), ("<proven>", proven), ("<refresh>", refresh)],
     }
 });
@@ -198,7 +198,7 @@ fn assert_may_ask_the_table(route: &LocalRoute, incoming: &Incoming) {
     }
     if route.name == "refresh-token" {
         let token = body["refreshToken"].as_str().expect("a token").trim();
-        assert!(RefreshToken::parse(token, &HOST.bundle.keys).is_some(), "{token}");
+        assert!(RefreshToken::parse(token, &HOST.app.keys).is_some(), "{token}");
     } else {
         assert!(is_authentic(&incoming.headers), "{:?}", incoming.headers);
     }
@@ -211,11 +211,11 @@ impl Endpoint for Mirror {
     const NAME: &'static str = "mirror";
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/";
-    type Who = Bearer;
+    type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Value;
 
-    async fn handle(&self, _: &Bundle, call: Call<NoBody>) -> Result<Value, Problem> {
+    async fn handle(&self, _: &App, call: Call<NoBody>) -> Result<Value, Problem> {
         Ok(json!({
             "source": call.source,
             "trust": call.header("nest_auth_device_trust"),
@@ -272,7 +272,7 @@ fn mirrored(hops: u8, source: &str, headers: &HeaderMap) -> Option<Value> {
         path_parameter: None,
         body: Vec::new(),
     };
-    let served = serve(&behind(&HOST.bundle, hops), &Mirror, incoming).now_or_never().expect("nobody to wait for");
+    let served = serve(&behind(&HOST.app, hops), &Mirror, incoming).now_or_never().expect("nobody to wait for");
     if served.response.status() == StatusCode::OK {
         return serde_json::from_slice(served.response.body()).ok();
     }
@@ -353,7 +353,7 @@ pub fn authorizer_events(data: &[u8]) {
     let Some(event) = text(data).map(|text| HOST.filled(text)) else { return };
     let Ok(request) = serde_json::from_str::<ApiGatewayV2CustomAuthorizerV2Request>(&event) else { return };
     let mut log = LogLine::new("authorizer", "test");
-    let verdict = mfa_authorizer::authorize(&HOST.bundle, &request, &mut log).now_or_never().expect("a key at hand");
+    let verdict = mfa_authorizer::authorize(&HOST.app, &request, &mut log).now_or_never().expect("a key at hand");
     let Some(route) = request.route_key.as_deref() else {
         assert!(verdict.is_err() || log.status == 403, "nothing says what to demand");
         return;

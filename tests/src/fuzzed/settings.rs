@@ -10,14 +10,14 @@ use std::{
 use futures_util::FutureExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use mfa::{
-    config::{Config, LoginKeyConfig, development},
-    delivery::messages,
+    config::{Config, KeySet, LoginKeyConfig, development},
     domain::{
         Countries, Factor, Method, Phone, Proof,
-        access::{Demand, RouteDemands},
+        access::{RouteRequirement, RouteRequirements},
         verify::Verified,
     },
-    tokens::{KeySet, Minter, Verifier},
+    messages,
+    tokens::{Minter, Verifier},
 };
 use serde_json::{Map, Value, json};
 
@@ -121,7 +121,13 @@ fn assert_makes_tokens_that_it_takes(config: &Config) {
     let mut claims = Map::from_iter([("sub".to_owned(), json!("alice"))]);
     claims.extend(config.jwt.issuer.iter().map(|issuer| ("iss".to_owned(), issuer.as_str().into())));
     claims.extend(config.jwt.audience.iter().map(|audience| ("aud".to_owned(), audience.as_str().into())));
-    let passed = Verified { factor: Factor::Totp, epoch: 1, enabled: true, auth_time: START, sealed_by_old_key: None };
+    let passed = Verified {
+        factor: Factor::Code(Method::Totp),
+        security_epoch: 1,
+        enabled: true,
+        auth_time: START,
+        sealed_by_old_key: None,
+    };
     let minter = Minter::new(config, &config.policy, Arc::clone(&keys));
     let token = minter.mint(user, claims, &passed, START, None).expect("a token");
     if token.len() > 16 * 1024 {
@@ -159,21 +165,23 @@ pub fn countries(data: &[u8]) {
 }
 
 /// What routes demand: whole or not at all, the same in any order, and a second factor is never met by none.
-pub fn route_demands(data: &[u8]) {
-    let Some((text, demands)) = text(data).and_then(|text| Some((text, RouteDemands::parse(text)?))) else { return };
+pub fn route_requirements(data: &[u8]) {
+    let Some((text, demands)) = text(data).and_then(|text| Some((text, RouteRequirements::parse(text)?))) else {
+        return;
+    };
     let entries: Vec<_> = text.split(';').filter(|entry| !entry.trim().is_empty()).collect();
     let reversed: Vec<_> = entries.iter().rev().copied().collect();
-    let reversed = RouteDemands::parse(&reversed.join(";")).expect("the same entries");
+    let reversed = RouteRequirements::parse(&reversed.join(";")).expect("the same entries");
     for entry in entries {
         let (route, demand) = entry.split_once('=').expect("a demand");
         let (route, demand) = (route.trim(), demand.trim());
         let found = demands.of(route);
         assert_eq!(found, reversed.of(route));
-        assert_eq!(matches!(found, Demand::SecondFactor { .. }), demand.starts_with("mfa"), "{entry}");
+        assert_eq!(matches!(found, RouteRequirement::SecondFactor { .. }), demand.starts_with("mfa"), "{entry}");
         assert_eq!(found.is_met(None, START), demand == "token", "{entry}");
-        if let Demand::SecondFactor { max_age: Some(max_age), factors } = found {
+        if let RouteRequirement::SecondFactor { max_age: Some(max_age), factors } = found {
             let method = factors.first().copied().unwrap_or(Factor::TrustedDevice);
-            let proof = |auth_time| Proof { epoch: 1, method, auth_time };
+            let proof = |auth_time| Proof { security_epoch: 1, method, auth_time };
             assert!(found.is_met(Some(&proof(START)), START));
             let late = START.plus(*max_age).plus(std::time::Duration::from_secs(1));
             // Time itself ends before some ages do.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use mfa::{
-    Bundle,
+    App,
     config::development,
     domain::{Caller, Timestamp},
     tokens::Claims,
@@ -12,33 +12,31 @@ use mfa::{
 use serde_json::{Map, Value};
 
 use super::{
-    host::{
-        LOGIN_KEY, authenticate, bundle, is_signed, is_signed_by, login_key_set, own_key, proven_token, set_settings,
-    },
+    host::{LOGIN_KEY, app, authenticate, is_signed, is_signed_by, login_key_set, own_key, proven_token, set_settings},
     text,
 };
 use crate::START;
 
 /// Login tokens by a shared secret, and ours by the same.
-static SHARED: LazyLock<Bundle> = LazyLock::new(|| bundle(&[]));
+static SHARED: LazyLock<App> = LazyLock::new(|| app(&[]));
 
 /// Login tokens by a key set, and ours by a key of another algorithm.
-static SET: LazyLock<Bundle> = LazyLock::new(|| bundle(&set_settings(&login_key_set())));
+static SET: LazyLock<App> = LazyLock::new(|| app(&set_settings(&login_key_set())));
 
 /// Who signs, with what, and which bundle takes it.
 struct Signer {
     key: EncodingKey,
     algorithm: Algorithm,
-    bundle: &'static LazyLock<Bundle>,
+    app: &'static LazyLock<App>,
 }
 
 static SIGNERS: LazyLock<[Signer; 3]> = LazyLock::new(|| {
     let secret = EncodingKey::from_secret(development::JWT_SECRET.as_bytes());
     let login = EncodingKey::from_ec_pem(LOGIN_KEY).expect("a key");
     [
-        Signer { key: secret, algorithm: Algorithm::HS256, bundle: &SHARED },
-        Signer { key: login, algorithm: Algorithm::ES256, bundle: &SET },
-        Signer { key: own_key(), algorithm: Algorithm::EdDSA, bundle: &SET },
+        Signer { key: secret, algorithm: Algorithm::HS256, app: &SHARED },
+        Signer { key: login, algorithm: Algorithm::ES256, app: &SET },
+        Signer { key: own_key(), algorithm: Algorithm::EdDSA, app: &SET },
     ]
 });
 
@@ -68,14 +66,14 @@ pub fn claims(data: &[u8]) {
             let signature = crypto::sign(message.as_bytes(), key, algorithm).expect("a signature");
             format!("{message}.{signature}")
         };
-        if let Ok((caller, found)) = authenticate(signer.bundle, &signed(&signer.key, signer.algorithm)) {
+        if let Ok((caller, found)) = authenticate(signer.app, &signed(&signer.key, signer.algorithm)) {
             assert_header(header, signer.algorithm);
-            assert_claims(claims, &caller, &found, signer.bundle);
+            assert_claims(claims, &caller, &found, signer.app);
         }
         // The same words by somebody else, who knows all that is public.
         let public = EncodingKey::from_secret(include_bytes!("../../it/keys/ec.pub.pem"));
         let forged = signed(&public, Algorithm::HS256);
-        assert!(authenticate(signer.bundle, &forged).is_err(), "{forged}");
+        assert!(authenticate(signer.app, &forged).is_err(), "{forged}");
     }
 }
 
@@ -85,7 +83,7 @@ fn assert_header(header: &[u8], algorithm: Algorithm) {
     assert!(header["crit"].is_null(), "{header}");
 }
 
-fn assert_claims(claims: &[u8], caller: &Caller, found: &Claims, bundle: &Bundle) {
+fn assert_claims(claims: &[u8], caller: &Caller, found: &Claims, app: &App) {
     let json: Map<String, Value> = serde_json::from_slice(claims).expect("an object");
     let claim = |name: &str| json.get(name).unwrap_or(&Value::Null);
     let now = f64::from(u32::try_from(START.as_secs()).expect("this century"));
@@ -96,7 +94,7 @@ fn assert_claims(claims: &[u8], caller: &Caller, found: &Claims, bundle: &Bundle
     let names: Vec<_> = ["sub", "id"].iter().filter_map(|name| json.get(*name)).collect();
     let name = names.first().and_then(|name| name.as_str()).expect("a name");
     assert!(names.iter().all(|other| *other == name) && (1..=128).contains(&name.len()), "{names:?}");
-    assert_eq!((caller.user, found.user_name()), (bundle.keys.user_id(name), name));
+    assert_eq!((caller.user, found.user_name()), (app.keys.user_id(name), name));
 
     if let Some(email) = &caller.contact.email {
         assert_eq!(claim("email"), email.as_str());
@@ -107,29 +105,29 @@ fn assert_claims(claims: &[u8], caller: &Caller, found: &Claims, bundle: &Bundle
     }
     if let Some(proof) = &caller.proof {
         let token_id = claim("jti").as_str().expect("an id");
-        let mac = bundle.keys.proof_mac(caller.user, token_id, proof);
+        let mac = app.keys.proof_mac(caller.user, token_id, proof);
         assert_eq!(claim("mfa")["mac"], data_encoding::BASE64URL_NOPAD.encode(&mac));
     }
-    assert_same_caller_by_our_token(caller, found, bundle);
+    assert_same_caller_by_our_token(caller, found, app);
 }
 
 /// A token that is minted for a caller names the same caller, and nothing of the login's own proves a second factor in it.
-fn assert_same_caller_by_our_token(caller: &Caller, found: &Claims, bundle: &Bundle) {
+fn assert_same_caller_by_our_token(caller: &Caller, found: &Claims, app: &App) {
     let ends = found.millis("exp").map(Timestamp::from_millis).expect("an end");
     // Its end is written in whole seconds: less than one is none.
     if ends.as_secs() <= START.as_secs() {
         return;
     }
-    let token = proven_token(bundle, caller, found, Some(ends));
+    let token = proven_token(app, caller, found, Some(ends));
     // Ours are longer than the login tokens, and one that is too long is refused.
     if token.len() > 16 * 1024 {
         return;
     }
-    let (again, minted) = authenticate(bundle, &token).expect("a token of ours is taken");
+    let (again, minted) = authenticate(app, &token).expect("a token of ours is taken");
     assert_eq!(again.user, caller.user);
     assert_eq!(again.login, caller.login);
     assert_eq!(again.address_tags, caller.address_tags);
-    assert!(again.proof.is_some_and(|proof| proof.epoch == 1 && proof.auth_time == START));
+    assert!(again.proof.is_some_and(|proof| proof.security_epoch == 1 && proof.auth_time == START));
     assert!(minted.millis("exp").is_some_and(|exp| exp <= ends.as_millis()));
     assert_eq!(minted.get("isMfaVerified"), Some(&Value::Bool(true)));
 }

@@ -3,7 +3,7 @@ use serde_json::Value;
 
 /// An answer as a client sees it.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The headers.
@@ -12,7 +12,7 @@ pub struct Answer {
     pub body: Value,
 }
 
-impl Answer {
+impl Response {
     /// The body of a 200.
     #[track_caller]
     pub fn assert_ok(self) -> Value {

@@ -25,7 +25,7 @@ use tokio::{
 
 /// Stands in front of `DynamoDB`, SES and SNS, notes every call, and breaks those that it is told to.
 #[derive(Clone)]
-pub struct Wrapper {
+pub struct FaultProxy {
     /// Where it listens.
     pub url: String,
     state: Arc<Mutex<Plan>>,
@@ -39,12 +39,12 @@ struct Plan {
     /// Calls that came in, and those of them that are neither answered nor hanging.
     arrived: usize,
     open: usize,
-    faults: Vec<(String, Fault)>,
+    faults: Vec<(String, InjectedFault)>,
     /// The call that is to be broken: its name, how many of that name come before, and how.
-    countdown: Option<(String, usize, Fault)>,
+    countdown: Option<(String, usize, InjectedFault)>,
     /// A call that was broken by its number: the SDK's repetitions of it are broken too.
-    broken: Option<(Bytes, Fault)>,
-    /// The first answer to each eventual read since the wrapper was told to remember.
+    broken: Option<(Bytes, InjectedFault)>,
+    /// The first answer to each eventual read since the fault_proxy was told to remember.
     remembered: Option<HashMap<String, Value>>,
     trips: Option<Trips>,
 }
@@ -62,7 +62,7 @@ pub struct Call {
 
 /// What can go wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum InjectedFault {
     /// The service answers 500, and did nothing. The SDK tries three times; so does the fault.
     Error,
     /// The service answers that it throttles, and did nothing.
@@ -75,11 +75,11 @@ pub enum Fault {
     Hang,
     /// The service did what it was asked, and no answer comes: a time-out, or the caller's process dies after.
     HangAfter,
-    /// The call waits for [`Wrapper::release`], and is then made: others come first.
+    /// The call waits for [`FaultProxy::release`], and is then made: others come first.
     Hold,
     /// A conditional write is answered as if another had come first.
     LoseRace,
-    /// An eventual read is answered as it was when [`Wrapper::remember`] was called.
+    /// An eventual read is answered as it was when [`FaultProxy::remember`] was called.
     Stale,
     /// An eventual read lacks every item but the ledger.
     Torn,
@@ -87,34 +87,34 @@ pub enum Fault {
     TornLedger,
 }
 
-impl Fault {
+impl InjectedFault {
     /// Whether it ends with the call that it broke.
     const fn is_for_one_call(self) -> bool {
         matches!(self, Self::LoseOneAnswer | Self::LoseRace | Self::Hold)
     }
 }
 
-impl Wrapper {
+impl FaultProxy {
     /// In front of a `DynamoDB`, and of an SES and SNS that share an address.
     pub(crate) async fn start(dynamodb: &str, providers: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let wrapper = Self { url, state: Arc::default(), hung: Arc::default(), released: Arc::default() };
+        let fault_proxy = Self { url, state: Arc::default(), hung: Arc::default(), released: Arc::default() };
         let forward = Forward {
             dynamodb: dynamodb.to_owned(),
             providers: providers.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             places: Arc::new(Semaphore::new(32)),
-            wrapper: wrapper.clone(),
+            fault_proxy: fault_proxy.clone(),
         };
         let router = Router::new().fallback(handle).with_state(forward);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        wrapper
+        fault_proxy
     }
 
     /// Breaks the `n`-th call from now whose name begins with `what`, counted from 0, and the SDK's repetitions of it,
-    /// until [`Self::mend`].
-    pub fn break_call(&self, what: &str, n: usize, fault: Fault) {
+    /// until [`Self::heal`].
+    pub fn break_call(&self, what: &str, n: usize, fault: InjectedFault) {
         self.lock().countdown = Some((what.to_owned(), n, fault));
     }
 
@@ -138,12 +138,12 @@ impl Wrapper {
         }
     }
 
-    /// Breaks the calls whose name begins with `what`, until [`Self::mend`].
-    pub fn break_calls(&self, what: &str, fault: Fault) {
+    /// Breaks the calls whose name begins with `what`, until [`Self::heal`].
+    pub fn break_calls(&self, what: &str, fault: InjectedFault) {
         self.lock().faults.push((what.to_owned(), fault));
     }
 
-    /// From now on keeps the first answer to each eventual read, for [`Fault::Stale`].
+    /// From now on keeps the first answer to each eventual read, for [`InjectedFault::Stale`].
     pub fn remember(&self) {
         self.lock().remembered = Some(HashMap::new());
     }
@@ -177,7 +177,7 @@ impl Wrapper {
     }
 
     /// Breaks nothing any more.
-    pub fn mend(&self) {
+    pub fn heal(&self) {
         let mut plan = self.lock();
         let calls = std::mem::take(&mut plan.calls);
         *plan = Plan { calls, arrived: plan.arrived, open: plan.open, trips: plan.trips.take(), ..Plan::default() };
@@ -199,7 +199,7 @@ struct Forward {
     providers: String,
     client: Client<HttpConnector, Body>,
     places: Arc<Semaphore>,
-    wrapper: Wrapper,
+    fault_proxy: FaultProxy,
 }
 
 /// The service that a call is meant for: each has errors of its own form.
@@ -223,27 +223,29 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
     };
     let strong = call["ConsistentRead"] == json!(true);
     let fault = forward.fault(&what, &body);
-    if fault == Some(Fault::Hold) {
-        forward.wrapper.hung.notify_one();
-        forward.wrapper.released.notified().await;
+    if fault == Some(InjectedFault::Hold) {
+        forward.fault_proxy.hung.notify_one();
+        forward.fault_proxy.released.notified().await;
     }
-    let open = Open::new(&forward.wrapper);
+    let open = Open::new(&forward.fault_proxy);
     if service == Service::DynamoDb {
-        forward.wrapper.gather().await;
+        forward.fault_proxy.gather().await;
     }
 
     match fault {
-        Some(Fault::Error) => return problem(service, 500, "InternalServerError"),
-        Some(Fault::Throttle) => return problem(service, 400, "ThrottlingException"),
-        Some(Fault::LoseRace) => return problem(service, 400, "ConditionalCheckFailedException"),
-        Some(Fault::Hang) => return forward.hang(open).await,
+        Some(InjectedFault::Error) => return problem(service, 500, "InternalServerError"),
+        Some(InjectedFault::Throttle) => return problem(service, 400, "ThrottlingException"),
+        Some(InjectedFault::LoseRace) => return problem(service, 400, "ConditionalCheckFailedException"),
+        Some(InjectedFault::Hang) => return forward.hang(open).await,
         _ => {}
     }
     let (head, mut answer) = forward.pass_on(service, parts, body).await;
     forward.note(what.clone(), strong, &answer);
     match fault {
-        Some(Fault::LoseAnswer | Fault::LoseOneAnswer) => return problem(service, 500, "InternalServerError"),
-        Some(Fault::HangAfter) => return forward.hang(open).await,
+        Some(InjectedFault::LoseAnswer | InjectedFault::LoseOneAnswer) => {
+            return problem(service, 500, "InternalServerError");
+        }
+        Some(InjectedFault::HangAfter) => return forward.hang(open).await,
         _ => {}
     }
     let is_eventual_read = !strong && matches!(operation.as_str(), "Query" | "GetItem");
@@ -267,15 +269,15 @@ struct Trips {
 }
 
 /// A call that is being answered.
-struct Open(Wrapper);
+struct Open(FaultProxy);
 
 impl Open {
-    fn new(wrapper: &Wrapper) -> Self {
-        let mut plan = wrapper.lock();
+    fn new(fault_proxy: &FaultProxy) -> Self {
+        let mut plan = fault_proxy.lock();
         plan.arrived += 1;
         plan.open += 1;
         drop(plan);
-        Self(wrapper.clone())
+        Self(fault_proxy.clone())
     }
 }
 
@@ -288,7 +290,7 @@ impl Drop for Open {
 impl Forward {
     async fn hang(&self, open: Open) -> Response {
         drop(open);
-        self.wrapper.hung.notify_one();
+        self.fault_proxy.hung.notify_one();
         std::future::pending().await
     }
 
@@ -306,8 +308,8 @@ impl Forward {
         (head, body.collect().await.expect("an answer").to_bytes())
     }
 
-    fn fault(&self, what: &str, body: &Bytes) -> Option<Fault> {
-        let mut plan = self.wrapper.lock();
+    fn fault(&self, what: &str, body: &Bytes) -> Option<InjectedFault> {
+        let mut plan = self.fault_proxy.lock();
         match plan.countdown.take() {
             Some((name, 0, fault)) if what.starts_with(&name) => plan.broken = Some((body.clone(), fault)),
             Some((name, n, fault)) => {
@@ -335,22 +337,22 @@ impl Forward {
     fn note(&self, what: String, strong: bool, answer: &Bytes) {
         let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
         let units = answer["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap_or(0.0);
-        self.wrapper.lock().calls.push(Call { what, strong, units });
+        self.fault_proxy.lock().calls.push(Call { what, strong, units });
     }
 
-    fn spoil(&self, fault: Option<Fault>, call: &Value, mut answer: Value) -> Value {
-        let mut plan = self.wrapper.lock();
+    fn spoil(&self, fault: Option<InjectedFault>, call: &Value, mut answer: Value) -> Value {
+        let mut plan = self.fault_proxy.lock();
         if let Some(remembered) = &mut plan.remembered {
             let first = remembered.entry(call.to_string()).or_insert_with(|| answer.clone());
-            if fault == Some(Fault::Stale) {
+            if fault == Some(InjectedFault::Stale) {
                 return first.clone();
             }
         }
         let is_ledger = |item: &Value| item["sk"]["S"] == "MFA#LEDGER";
         match (fault, answer["Items"].as_array_mut()) {
-            (Some(Fault::Torn), Some(items)) => items.retain(is_ledger),
-            (Some(Fault::TornLedger), Some(items)) => items.retain(|item| !is_ledger(item)),
-            (Some(Fault::Torn), None) => answer["Item"] = Value::Null,
+            (Some(InjectedFault::Torn), Some(items)) => items.retain(is_ledger),
+            (Some(InjectedFault::TornLedger), Some(items)) => items.retain(|item| !is_ledger(item)),
+            (Some(InjectedFault::Torn), None) => answer["Item"] = Value::Null,
             _ => return answer,
         }
         if let Some(object) = answer.as_object_mut() {

@@ -12,7 +12,7 @@ use crate::{
 
 /// A configured bundle. Cheap to clone.
 #[derive(Clone)]
-pub struct Bundle {
+pub struct App {
     /// The configuration that it was built from.
     pub config: Arc<Config>,
     /// The numbers and switches.
@@ -29,7 +29,7 @@ pub struct Bundle {
     pub minter: Arc<Minter>,
 }
 
-impl Bundle {
+impl App {
     /// Builds all parts. Opens no connection.
     #[must_use]
     pub fn new(config: Config, clock: Clock) -> Self {

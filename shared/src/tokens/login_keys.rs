@@ -8,15 +8,14 @@ use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequ
 use http_body_util::{BodyExt, Limited};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse, ThumbprintHash},
+    jwk::{Jwk, PublicKeyUse, ThumbprintHash},
 };
-use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::TokenError;
 use crate::{
-    config::{Config, JwtConfig, LoginKeyConfig, SigningKey},
+    config::{Config, JwtConfig, KeySet, LoginKeyConfig, SigningKey},
     domain::Timestamp,
-    http::Problem,
 };
 
 /// How long a fetched key set is believed. A key that the login withdraws is taken that much longer.
@@ -48,46 +47,6 @@ pub(super) fn public_half(own: &SigningKey) -> Option<Jwk> {
     Some(jwk)
 }
 
-/// The keys of a JWK set (RFC 7517) that fit one algorithm.
-#[derive(Clone)]
-pub struct KeySet(Vec<(Option<String>, Arc<DecodingKey>)>);
-
-impl KeySet {
-    /// Reads a set. Keys for other purposes or algorithms, and of kinds that are not known here, are passed over. `None`
-    /// where it is no set, or no key is left.
-    #[must_use]
-    pub fn parse(json: &[u8], algorithm: Algorithm) -> Option<Self> {
-        let set: Value = serde_json::from_slice(json).ok()?;
-        let jwks =
-            set.get("keys")?.as_array()?.iter().filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
-        let keys: Vec<_> =
-            jwks.filter_map(|jwk| Some((jwk.common.key_id.clone(), Arc::new(key(&jwk, algorithm)?)))).collect();
-        (!keys.is_empty()).then_some(Self(keys))
-    }
-
-    /// The key that a token names; where it names none, the only one.
-    fn find(&self, id: Option<&str>) -> Option<Arc<DecodingKey>> {
-        let found = match (id, self.0.as_slice()) {
-            (None, [(_, only)]) => Some(only),
-            (None, _) => None,
-            (Some(id), keys) => keys.iter().find(|(of, _)| of.as_deref() == Some(id)).map(|(_, key)| key),
-        };
-        found.map(Arc::clone)
-    }
-}
-
-fn key(jwk: &Jwk, algorithm: Algorithm) -> Option<DecodingKey> {
-    let fits = match (&jwk.algorithm, algorithm) {
-        (AlgorithmParameters::RSA(_), Algorithm::RS256) => true,
-        (AlgorithmParameters::EllipticCurve(key), Algorithm::ES256) => key.curve == EllipticCurve::P256,
-        (AlgorithmParameters::OctetKeyPair(key), Algorithm::EdDSA) => key.curve == EllipticCurve::Ed25519,
-        _ => false,
-    };
-    let named = jwk.common.key_algorithm.is_none_or(|named| named == algorithm.into());
-    let signs = !matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption | PublicKeyUse::Other(_)));
-    if fits && named && signs { DecodingKey::from_jwk(jwk).ok() } else { None }
-}
-
 /// The keys that check login tokens.
 pub(super) enum LoginKeys {
     One(Arc<DecodingKey>),
@@ -110,7 +69,7 @@ impl LoginKeys {
     }
 
     /// The key that a token names.
-    pub(super) async fn find(&self, id: Option<&str>, now: Timestamp) -> Result<Arc<DecodingKey>, Problem> {
+    pub(super) async fn find(&self, id: Option<&str>, now: Timestamp) -> Result<Arc<DecodingKey>, TokenError> {
         match self {
             Self::One(key) => Ok(Arc::clone(key)),
             Self::Set(set) => set.find(id).ok_or(UNKNOWN_KEY),
@@ -119,7 +78,8 @@ impl LoginKeys {
     }
 }
 
-const UNKNOWN_KEY: Problem = Problem::InvalidToken("no key of that id");
+const UNKNOWN_KEY: TokenError = TokenError::Invalid("no key of that id");
+const FAILED_LATELY: TokenError = TokenError::Unavailable("fetching failed a moment ago");
 
 /// A key set that the login serves.
 pub(super) struct RemoteKeySet {
@@ -138,7 +98,7 @@ struct LastFetch {
 }
 
 impl RemoteKeySet {
-    async fn find(&self, id: Option<&str>, now: Timestamp) -> Result<Arc<DecodingKey>, Problem> {
+    async fn find(&self, id: Option<&str>, now: Timestamp) -> Result<Arc<DecodingKey>, TokenError> {
         // Held while fetching: those who come meanwhile would fetch the same.
         let mut last = self.last.lock().await;
         if let Some((set, _)) = last.set.as_ref().filter(|(_, at)| now.since(*at) < BELIEVED_FOR) {
@@ -147,11 +107,11 @@ impl RemoteKeySet {
             }
             if now.since(last.tried) < FETCH_PAUSE {
                 // After a failed fetch nobody knows whether the login has such a key: that is no fault of the token.
-                return Err(if last.failed { unavailable("fetching failed a moment ago") } else { UNKNOWN_KEY });
+                return Err(if last.failed { FAILED_LATELY } else { UNKNOWN_KEY });
             }
         }
         if last.failed && now.since(last.tried) < FAILURE_PAUSE {
-            return Err(unavailable("fetching failed a moment ago"));
+            return Err(FAILED_LATELY);
         }
         last.tried = now;
         last.failed = true;
@@ -162,15 +122,11 @@ impl RemoteKeySet {
         key
     }
 
-    async fn fetch(&self) -> Result<KeySet, Problem> {
+    async fn fetch(&self) -> Result<KeySet, TokenError> {
         let fetched = tokio::time::timeout(self.timeout, get(&self.url)).await;
-        let body = fetched.map_err(|_| unavailable("time-out"))?.map_err(unavailable)?;
-        KeySet::parse(&body, self.algorithm).ok_or_else(|| unavailable("no key set with a key for the algorithm"))
+        let body = fetched.map_err(|_| TokenError::Unavailable("time-out"))?.map_err(TokenError::Unavailable)?;
+        KeySet::parse(&body, self.algorithm).ok_or(TokenError::Unavailable("no key set with a key for the algorithm"))
     }
-}
-
-fn unavailable(why: &str) -> Problem {
-    Problem::Unavailable(format!("the login's key set: {why}"))
 }
 
 /// Gets a small document. Follows no redirect. Trusts the machine's root certificates: the address is the operator's.

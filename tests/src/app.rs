@@ -6,23 +6,24 @@ use std::{
 
 use lambda_http::http::{HeaderMap, HeaderValue, Method};
 use mfa::{
-    Bundle,
+    App,
     config::Config,
-    domain::Timestamp,
+    domain::{Ledger, Timestamp},
     http::{Incoming, LogLine},
+    storage::Table,
 };
 use mfa_local::{Inbox, LocalRoute, LocalTable, Services, StartServices, clock::LocalClock, environment, routes};
 use serde_json::Value;
 
-use crate::{Answer, Person, Wrapper};
+use crate::{FaultProxy, Person, Response};
 
 /// When every test begins. In the future, so that no engine's own clock takes an item for expired.
 pub const START: Timestamp = Timestamp::from_secs(1_893_456_000);
 
 /// A bundle of one test's own: production code, an engine, an inbox, and a clock that stands still.
-pub struct TestBundle {
+pub struct TestApp {
     /// The bundle.
-    pub bundle: Bundle,
+    pub app: App,
     /// Its clock.
     pub clock: LocalClock,
     /// What was sent.
@@ -30,14 +31,16 @@ pub struct TestBundle {
     /// The table, whole.
     pub table: LocalTable,
     /// What stands in front of `DynamoDB`, SES and SNS.
-    pub wrapper: Wrapper,
+    pub fault_proxy: FaultProxy,
     /// The environment that it was configured by.
     pub variables: BTreeMap<String, String>,
+    /// The table without the fault proxy.
+    direct: Table,
     routes: Vec<LocalRoute>,
     log: Mutex<Vec<LogLine>>,
 }
 
-impl TestBundle {
+impl TestApp {
     /// With the development configuration.
     pub async fn start() -> Arc<Self> {
         Self::start_with(&[]).await
@@ -48,7 +51,7 @@ impl TestBundle {
         let clock = LocalClock::standing_at(START);
         let wanted = StartServices { dynamodb: engine_under_test(), ..StartServices::default() };
         let services = Services::start(wanted, &clock).await.expect("services");
-        let wrapper = Wrapper::start(&services.endpoints.dynamodb, &services.endpoints.ses).await;
+        let fault_proxy = FaultProxy::start(&services.endpoints.dynamodb, &services.endpoints.ses).await;
 
         let mut variables: BTreeMap<String, String> = environment::variables(&services.endpoints)
             .into_iter()
@@ -57,7 +60,7 @@ impl TestBundle {
         let table = format!("test-{}", uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")));
         variables.insert("MFA_TABLE".to_owned(), table.clone());
         for service in ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT"] {
-            variables.insert(service.to_owned(), wrapper.url.clone());
+            variables.insert(service.to_owned(), fault_proxy.url.clone());
         }
         variables.insert("MFA_AWS_TIMEOUT_MS".to_owned(), "30000".to_owned());
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -65,15 +68,18 @@ impl TestBundle {
         let table = LocalTable::new(&services.endpoints.dynamodb, &table);
         table.create().await.expect("a table");
         let config = Config::from_vars(|name| variables.get(name).cloned()).expect("a configuration");
-        let bundle = Bundle::new(config, clock.for_bundle());
+        let mut direct = config.clone();
+        direct.aws.dynamodb_endpoint = Some(services.endpoints.dynamodb);
+        let app = App::new(config, clock.for_app());
         Arc::new(Self {
-            routes: routes(&bundle),
-            bundle,
+            routes: routes(&app),
+            app,
             clock,
             inbox: services.inbox,
             table,
-            wrapper,
+            fault_proxy,
             variables,
+            direct: Table::new(&direct),
             log: Mutex::default(),
         })
     }
@@ -83,15 +89,16 @@ impl TestBundle {
         let mut variables = self.variables.clone();
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::from_vars(|name| variables.get(name).cloned()).expect("a configuration");
-        let bundle = Bundle::new(config, self.clock.for_bundle());
+        let app = App::new(config, self.clock.for_app());
         Arc::new(Self {
-            routes: routes(&bundle),
-            bundle,
+            routes: routes(&app),
+            app,
             clock: self.clock.clone(),
             inbox: self.inbox.clone(),
             table: self.table.clone(),
-            wrapper: self.wrapper.clone(),
+            fault_proxy: self.fault_proxy.clone(),
             variables,
+            direct: self.direct.clone(),
             log: Mutex::default(),
         })
     }
@@ -112,14 +119,14 @@ impl TestBundle {
     }
 
     /// Runs a request through the pipeline of the route at `path`, as Lambda does.
-    pub async fn request(&self, method: Method, path: &str, headers: HeaderMap, body: Vec<u8>) -> Answer {
+    pub async fn request(&self, method: Method, path: &str, headers: HeaderMap, body: Vec<u8>) -> Response {
         let request_id = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
         let source_ip = Some("203.0.113.7".to_owned());
         self.serve(path, Incoming { request_id, method, headers, source_ip, path_parameter: None, body }).await
     }
 
     /// `POST refresh-token`, which needs no bearer token.
-    pub async fn refresh(&self, refresh_token: &str) -> Answer {
+    pub async fn refresh(&self, refresh_token: &str) -> Response {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         let body = serde_json::json!({ "refreshToken": refresh_token });
@@ -127,7 +134,7 @@ impl TestBundle {
     }
 
     /// Runs a request that a host handed over.
-    pub async fn serve(&self, path: &str, incoming: Incoming) -> Answer {
+    pub async fn serve(&self, path: &str, incoming: Incoming) -> Response {
         // Two routes share a path only by method.
         let fits = |route: &&LocalRoute| parameter_of(route.path, path).is_some();
         let (same, other): (Vec<_>, Vec<_>) =
@@ -138,7 +145,7 @@ impl TestBundle {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(served.log);
         let (parts, body) = served.response.into_parts();
         let body = serde_json::from_slice(&body).expect("every body is JSON");
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        Response { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
     /// All that was logged, as it is written.
@@ -152,6 +159,13 @@ impl TestBundle {
         let mut items = self.dump().await;
         items.retain(|item| item["sk"]["S"].as_str().is_some_and(|key| key.starts_with(prefix)));
         items
+    }
+
+    /// What a user's ledger says, if the table has one.
+    pub async fn ledger(&self, sub: &str) -> Option<Ledger> {
+        let user = self.app.keys.user_id(sub);
+        let snapshot = self.direct.snapshot(user, self.clock.now()).await.expect("a snapshot");
+        snapshot.stored.then_some(snapshot.ledger)
     }
 
     /// All items of the table, as stored.

@@ -4,10 +4,10 @@ use super::{Context, Decision, DeviceId, Refusal, Snapshot, gate};
 
 /// Removes a device, or gives up an open set-up. While MFA is on, a method must be left that the next login can use.
 ///
-/// `id` is `None` where what was named is no id at all: it is answered like somebody else's.
+/// `id` is `None` for a malformed id. It gets the same 404 as an unknown one.
 #[must_use]
 pub fn remove(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> Decision<()> {
-    if let Err(refusal) = gate::pass(snapshot, cx) {
+    if let Err(refusal) = gate::require_fresh_factor(snapshot, cx) {
         return Decision::refuse(refusal);
     }
     let Some(id) = id else { return Decision::refuse(Refusal::DeviceNotFound) };

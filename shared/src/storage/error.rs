@@ -9,7 +9,7 @@ use crate::{domain::Refusal, random::NoRandomness};
 
 /// Why a call to the table, or an operation made of some, has no result.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum StoreError {
     /// A rule said no. That is the result.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -21,7 +21,7 @@ pub enum Fault {
     Broken(String),
 }
 
-impl Fault {
+impl StoreError {
     /// Whether a write did not happen because its condition did not hold.
     pub(super) fn is_failed_condition<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
         error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
@@ -53,7 +53,7 @@ impl Fault {
     }
 }
 
-impl From<NoRandomness> for Fault {
+impl From<NoRandomness> for StoreError {
     fn from(error: NoRandomness) -> Self {
         Self::Broken(format!("no randomness: {error}"))
     }

@@ -4,19 +4,19 @@ use lambda_http::http::{HeaderMap, header};
 
 use super::Problem;
 use crate::{
-    Bundle,
+    App,
     domain::{Caller, Timestamp, UserId},
     tokens::Claims,
 };
 
 /// Whom an endpoint answers, as the headers of a request tell.
-pub trait Who: Sized + Send {
+pub trait Authenticate: Sized + Send {
     /// Finds out who calls.
     ///
     /// # Errors
     /// A [`Problem`] where the endpoint does not answer this caller.
-    fn calls(
-        bundle: &Bundle,
+    fn from_request(
+        app: &App,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> impl Future<Output = Result<Self, Problem>> + Send;
@@ -26,16 +26,16 @@ pub trait Who: Sized + Send {
 }
 
 /// A user, by the bearer token that was sent.
-pub struct Bearer {
+pub struct BearerToken {
     /// Who it is.
     pub caller: Caller,
     /// What the token says; new tokens keep it.
     pub claims: Claims,
 }
 
-impl Who for Bearer {
-    async fn calls(bundle: &Bundle, headers: &HeaderMap, now: Timestamp) -> Result<Self, Problem> {
-        let (caller, claims) = bundle.verifier.authenticate(bearer_token(headers)?, now).await?;
+impl Authenticate for BearerToken {
+    async fn from_request(app: &App, headers: &HeaderMap, now: Timestamp) -> Result<Self, Problem> {
+        let (caller, claims) = app.verifier.authenticate(bearer_token(headers)?, now).await?;
         Ok(Self { caller, claims })
     }
 
@@ -45,10 +45,10 @@ impl Who for Bearer {
 }
 
 /// Anybody: what is asked for is public, or the body says who asks.
-pub struct Anyone;
+pub struct Public;
 
-impl Who for Anyone {
-    fn calls(_: &Bundle, _: &HeaderMap, _: Timestamp) -> impl Future<Output = Result<Self, Problem>> + Send {
+impl Authenticate for Public {
+    fn from_request(_: &App, _: &HeaderMap, _: Timestamp) -> impl Future<Output = Result<Self, Problem>> + Send {
         ready(Ok(Self))
     }
 

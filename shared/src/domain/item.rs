@@ -1,0 +1,66 @@
+//! The items that stand in the table next to a user's ledger.
+
+use super::{
+    DeviceId, DeviceRecord, RecoveryId, SessionId, TrustId, recovery::RecoveryRecord, session::SessionRecord,
+    trust::TrustRecord,
+};
+
+/// Names one item of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ItemKey {
+    /// A verified device or an open set-up.
+    Device(DeviceId),
+    /// A set of recovery codes.
+    Recovery(RecoveryId),
+    /// A session.
+    Session(SessionId),
+    /// A trusted device.
+    Trust(TrustId),
+}
+
+/// One item that a commit puts.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A new set-up. It expires unless it is confirmed.
+    Device(DeviceRecord),
+    /// A set-up that is about to be confirmed: it must not expire any more.
+    KeptDevice(DeviceId),
+    /// A new set of recovery codes.
+    Recovery(RecoveryRecord),
+    /// A new session.
+    Session(SessionRecord),
+    /// A device that is trusted from now on.
+    Trust(TrustRecord),
+}
+
+impl Write {
+    /// The item that it puts.
+    #[must_use]
+    pub const fn key(&self) -> ItemKey {
+        match self {
+            Self::Device(record) => ItemKey::Device(record.id),
+            Self::KeptDevice(id) => ItemKey::Device(*id),
+            Self::Recovery(record) => ItemKey::Recovery(record.id),
+            Self::Session(record) => ItemKey::Session(record.id),
+            Self::Trust(record) => ItemKey::Trust(record.id),
+        }
+    }
+
+    /// The item to delete if the commit does not happen. A kept device was there before, and its set-up stays open.
+    #[must_use]
+    pub const fn undo(&self) -> Option<ItemKey> {
+        match self {
+            Self::KeptDevice(_) => None,
+            Self::Device(_) | Self::Recovery(_) | Self::Session(_) | Self::Trust(_) => Some(self.key()),
+        }
+    }
+}
+
+/// An item that is in the table and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableItem {
+    /// Which.
+    pub key: ItemKey,
+    /// What is wrong with it, for the log. Names attributes, never values.
+    pub cause: String,
+}

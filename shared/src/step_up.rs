@@ -1,0 +1,148 @@
+//! What a passed second factor gives: an access token, a session and, if it was requested, trust in the device.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    App,
+    domain::{
+        After, Caller, ItemKey, Policy, SessionId, Snapshot, Timestamp, Write,
+        session::{RefreshToken, SessionRecord},
+        trust::{self, TrustRecord, TrustToken},
+        verify::Verified,
+    },
+    random,
+    storage::UserQuery,
+    tokens::{Claims, TokenError},
+};
+
+/// The refresh token if sessions are off: the published client stores tokens only in pairs. It is always refused.
+const NO_SESSION: &str = "mfa_no-session";
+
+/// Prepared before the decision, so that its items can be written at the same time as the commit.
+pub struct StepUp<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+    claims: Map<String, Value>,
+    login_ends: Option<Timestamp>,
+    now: Timestamp,
+    session: Option<NewSession>,
+    trust: Option<NewTrust>,
+}
+
+struct NewSession {
+    id: SessionId,
+    claims: Vec<u8>,
+}
+
+struct NewTrust {
+    token: TrustToken,
+    label: String,
+}
+
+/// The tokens that a client gets.
+pub struct Tokens {
+    /// A bearer token that proves the second factor. It expires no later than the login token.
+    pub access: String,
+    /// Gives the next access token, once. Never empty.
+    pub refresh: String,
+    /// Stands in for a code on the next login from this device.
+    pub trust: Option<String>,
+}
+
+impl<'a> StepUp<'a> {
+    /// Draws everything random, and seals the claims that the session's tokens will carry. `trust_device` is the
+    /// `User-Agent` of the device to trust, if one is to be trusted.
+    ///
+    /// # Errors
+    /// [`TokenError::NotMade`].
+    pub fn prepare(
+        app: &'a App,
+        caller: &'a Caller,
+        claims: &Claims,
+        trust_device: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Self, TokenError> {
+        let App { policy, .. } = app;
+        let login_ends = claims.millis("exp").map(Timestamp::from_millis);
+        let claims = claims.kept();
+        let session = if policy.sessions { Some(NewSession::prepare(app, caller, &claims)?) } else { None };
+        let trust = match trust_device.filter(|_| policy.trusted_devices) {
+            Some(user_agent) => {
+                Some(NewTrust { token: TrustToken::from_random(random::bytes()?), label: trust::label(user_agent) })
+            }
+            None => None,
+        };
+        Ok(Self { app, caller, claims, login_ends, now, session, trust })
+    }
+
+    /// What must be loaded to decide it.
+    #[must_use]
+    pub fn query(&self) -> UserQuery {
+        let query = UserQuery::user(self.caller.user);
+        if self.trust.is_some() { query.and_trusted() } else { query }
+    }
+
+    /// What is written at the same time as the commit of `verified`, and what is done after it.
+    #[must_use]
+    pub fn items(&self, snapshot: &Snapshot, verified: &Verified) -> (Vec<Write>, Vec<After>) {
+        let session = self.session.as_ref().map(|new| Write::Session(self.session_record(new, verified)));
+        let mut writes: Vec<_> = session.into_iter().collect();
+        let mut after = Vec::new();
+        if let Some(new) = &self.trust {
+            let record = self.trust_record(new, verified);
+            let surplus = trust::surplus(snapshot, &record, self.now);
+            after.extend(surplus.into_iter().map(|id| After::Delete(ItemKey::Trust(id))));
+            writes.push(Write::Trust(record));
+        }
+        (writes, after)
+    }
+
+    fn session_record(&self, new: &NewSession, verified: &Verified) -> SessionRecord {
+        SessionRecord {
+            id: new.id,
+            user: self.caller.user,
+            security_epoch: verified.security_epoch,
+            factor: verified.factor,
+            auth_time: verified.auth_time,
+            claims: new.claims.clone(),
+            generation: 0,
+            rotated_at: self.now,
+            until: self.now.plus(self.app.policy.session_lifetime),
+        }
+    }
+
+    fn trust_record(&self, new: &NewTrust, verified: &Verified) -> TrustRecord {
+        TrustRecord {
+            id: self.app.keys.trust_id(self.caller.user, &new.token),
+            label: new.label.clone(),
+            created: self.now,
+            last_used_at: None,
+            security_epoch: verified.security_epoch,
+            auth_time: verified.auth_time,
+            until: self.now.plus(Policy::TRUST_LIFETIME),
+        }
+    }
+
+    /// The tokens, once the commit of `verified` is known to be ours.
+    ///
+    /// # Errors
+    /// [`TokenError::NotMade`].
+    pub fn tokens(self, verified: &Verified) -> Result<Tokens, TokenError> {
+        let App { keys, minter, .. } = self.app;
+        let first = |new: NewSession| RefreshToken { session: new.id, generation: 0 }.to_text(keys);
+        Ok(Tokens {
+            access: minter.mint(self.caller.user, self.claims, verified, self.now, self.login_ends)?,
+            refresh: self.session.map_or_else(|| NO_SESSION.to_owned(), first),
+            trust: self.trust.map(|new| new.token.to_text()),
+        })
+    }
+}
+
+impl NewSession {
+    fn prepare(app: &App, caller: &Caller, claims: &Map<String, Value>) -> Result<Self, TokenError> {
+        let id = SessionId(random::bytes()?);
+        let plain = serde_json::to_vec(claims).map_err(|error| TokenError::NotMade(error.to_string()))?;
+        let sealed = app.keys.seal_claims(caller.user, id, &plain, random::bytes()?);
+        Ok(Self { id, claims: sealed.map_err(|error| TokenError::NotMade(error.to_string()))? })
+    }
+}

@@ -1,0 +1,271 @@
+//! Lists that are stored as one binary attribute, so that the ledger stays small: a format byte, the width of a record in
+//! bytes, then the records.
+//!
+//! A map in a list costs its attribute names and a byte for each value, in every record. Numbers are big-endian.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_bytes::{ByteBuf, Bytes};
+use uuid::Uuid;
+
+use crate::domain::{
+    AddressTag, CodeId, CommitId, DeviceId, GuessTag, LoginId, Method, RecoveryId, Timestamp,
+    failures::{Failures, LastGuess},
+    ledger::{Device, Grace, RecentLogin, RecoverySet, SentCode, Setup},
+};
+
+/// The only format so far.
+const FORMAT: u8 = 1;
+
+/// 2020-01-01T00:00:00Z. Times are stored as seconds since then, in four bytes, which lasts until 2156. Zero is "never".
+const EPOCH_SECONDS: u64 = 1_577_836_800;
+
+/// A list of records in one attribute.
+#[derive(Debug)]
+pub(super) struct Packed<T>(pub(super) Vec<T>);
+
+/// What can stand in a packed list.
+pub(super) trait Record: Sized {
+    /// The bytes of one record.
+    const WIDTH: u8;
+    /// Appends exactly `WIDTH` bytes.
+    fn pack(&self, out: &mut Vec<u8>);
+    /// Reads what [`Self::pack`] wrote.
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self>;
+}
+
+// Not derived: that would demand a default of the records.
+impl<T> Default for Packed<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Packed<T> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T: Record> Serialize for Packed<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = vec![FORMAT, T::WIDTH];
+        self.0.iter().for_each(|record| record.pack(&mut bytes));
+        Bytes::new(&bytes).serialize(serializer)
+    }
+}
+
+impl<'de, T: Record> Deserialize<'de> for Packed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = ByteBuf::deserialize(deserializer)?;
+        unpacked(&bytes).map(Self).ok_or_else(|| de::Error::custom("not a packed list"))
+    }
+}
+
+fn unpacked<T: Record>(bytes: &[u8]) -> Option<Vec<T>> {
+    let records = bytes.strip_prefix(&[FORMAT, T::WIDTH])?;
+    let width = usize::from(T::WIDTH);
+    if records.len() % width != 0 {
+        return None;
+    }
+    records.chunks_exact(width).map(|record| T::unpack(&mut Fields(record))).collect()
+}
+
+/// The fields of one record, from the first to the last.
+pub(super) struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*field)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.bytes().map(|[byte]| byte)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.bytes().map(u32::from_be_bytes).map(u64::from)
+    }
+
+    fn time(&mut self) -> Option<Timestamp> {
+        Some(self.optional_time()?.unwrap_or_default())
+    }
+
+    fn optional_time(&mut self) -> Option<Option<Timestamp>> {
+        let seconds = self.number()?;
+        Some((seconds > 0).then(|| Timestamp::from_secs(EPOCH_SECONDS + seconds)))
+    }
+}
+
+fn pack_number(number: u64, out: &mut Vec<u8>) {
+    out.extend(u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes());
+}
+
+fn pack_time(time: Timestamp, out: &mut Vec<u8>) {
+    pack_number(time.as_secs().saturating_sub(EPOCH_SECONDS), out);
+}
+
+impl Record for Device {
+    const WIDTH: u8 = 16 + 4 + 4 + 8;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.id.0.as_bytes());
+        pack_number(self.last_step, out);
+        pack_time(self.last_used_at.unwrap_or_default(), out);
+        // Zeros are "none": a keyed hash of 64 bits is never all zeros in practice.
+        out.extend(self.confirmed_by.map_or([0; 8], |login| login.0));
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        let id = DeviceId(Uuid::from_bytes(fields.bytes()?));
+        let (last_step, last_used_at) = (fields.number()?, fields.optional_time()?);
+        let confirmed_by = Some(fields.bytes()?).filter(|hash| *hash != [0; 8]).map(LoginId);
+        Some(Self { id, last_step, last_used_at, confirmed_by })
+    }
+}
+
+impl Record for Setup {
+    const WIDTH: u8 = 16 + 4;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.id.0.as_bytes());
+        pack_time(self.until, out);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { id: DeviceId(Uuid::from_bytes(fields.bytes()?)), until: fields.time()? })
+    }
+}
+
+impl Record for SentCode {
+    const WIDTH: u8 = 8 + 8 + 4;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.id.0);
+        out.extend(self.login.0);
+        pack_time(self.until, out);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { id: CodeId(fields.bytes()?), login: LoginId(fields.bytes()?), until: fields.time()? })
+    }
+}
+
+impl Record for RecoverySet {
+    const WIDTH: u8 = 8 + 2 + 4;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.id.0);
+        out.extend(self.used_mask.to_be_bytes());
+        pack_time(self.created, out);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        let (id, used_mask) = (RecoveryId(fields.bytes()?), u16::from_be_bytes(fields.bytes()?));
+        Some(Self { id, used_mask, created: fields.time()? })
+    }
+}
+
+impl Record for Failures {
+    const WIDTH: u8 = 3 + 4 + 4 + 8 + 4;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend([self.consecutive, self.unforgiven, self.lock_level]);
+        pack_time(self.forgiven_since, out);
+        pack_time(self.locked_until, out);
+        // Step 0 is "none": it ended in 1970.
+        out.extend(self.last.as_ref().map_or([0; 8], |last| last.tag.0));
+        pack_number(self.last.as_ref().map_or(0, |last| last.step), out);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        let [consecutive, unforgiven, lock_level] = fields.bytes()?;
+        let (forgiven_since, locked_until) = (fields.time()?, fields.time()?);
+        let (tag, step) = (GuessTag(fields.bytes()?), fields.number()?);
+        let last = (step > 0).then_some(LastGuess { tag, step });
+        Some(Self { consecutive, unforgiven, forgiven_since, lock_level, locked_until, last })
+    }
+}
+
+impl Record for AddressTag {
+    const WIDTH: u8 = 1 + 8;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.push(self.method.code());
+        out.extend(self.hash);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { method: Method::from_code(fields.byte()?)?, hash: fields.bytes()? })
+    }
+}
+
+/// Declares a record of a login and a time.
+macro_rules! login_and_time {
+    ($name:ident, $time:ident) => {
+        impl Record for $name {
+            const WIDTH: u8 = 8 + 4;
+
+            fn pack(&self, out: &mut Vec<u8>) {
+                out.extend(self.login.0);
+                pack_time(self.$time, out);
+            }
+
+            fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+                Some(Self { login: LoginId(fields.bytes()?), $time: fields.time()? })
+            }
+        }
+    };
+}
+
+login_and_time!(RecentLogin, verified_at);
+login_and_time!(Grace, until);
+
+impl Record for CommitId {
+    const WIDTH: u8 = 8;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.0);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.bytes().map(Self)
+    }
+}
+
+impl Record for Timestamp {
+    const WIDTH: u8 = 4;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        pack_time(*self, out);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.time()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_two_bytes_and_its_records() {
+        let list = Packed(vec![CommitId([7; 8]), CommitId([9; 8])]);
+        let packed = serde_json::to_value(&list).expect("a list");
+        let expected: Vec<u8> = [&[1, 8][..], &[7; 8], &[9; 8]].concat();
+        assert_eq!(packed, serde_json::json!(expected));
+    }
+
+    #[test]
+    fn what_is_not_a_packed_list_is_refused_whole() {
+        let good = [&[1, 4][..], &[0, 0, 0, 1]].concat();
+        assert_eq!(unpacked::<Timestamp>(&good), Some(vec![Timestamp::from_secs(EPOCH_SECONDS + 1)]));
+        for bad in [&b""[..], &[1], &[2, 4, 0, 0, 0, 1], &[1, 5, 0, 0, 0, 1], &[1, 4, 0, 0, 1]] {
+            assert_eq!(unpacked::<Timestamp>(bad), None, "{bad:?}");
+        }
+        let unknown_method = [&[1, 9, 200][..], &[0; 8]].concat();
+        assert_eq!(unpacked::<AddressTag>(&unknown_method), None);
+    }
+}

@@ -1,0 +1,21 @@
+use crate::random::NoRandomness;
+
+/// Why a token cannot be checked or made.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The token has a fault. The text is for the log alone: a caller must not learn which check failed.
+    #[error("invalid token: {0}")]
+    Invalid(&'static str),
+    /// The login's key set cannot be fetched: nobody knows whether the token is valid.
+    #[error("the login's key set: {0}")]
+    Unavailable(&'static str),
+    /// A token cannot be made.
+    #[error("{0}")]
+    NotMade(String),
+}
+
+impl From<NoRandomness> for TokenError {
+    fn from(error: NoRandomness) -> Self {
+        Self::NotMade(format!("no randomness: {error}"))
+    }
+}
