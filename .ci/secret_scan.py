@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Looks for secrets in files, `readable.py SECRETS FILE…`, a secret a line, and fails where it finds one.
+"""Looks for secrets in files, `secret_scan.py SECRETS FILE…`, a secret a line, and fails where it finds one.
 
 In any case, as text, base64, base64url and hexadecimal; of a base 32 secret also its bytes, of a recovery code also its
 characters without the hyphens, of a JWT also each part, of a refresh token also its MAC, of a trust token also its

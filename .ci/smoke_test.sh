@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A person's whole journey by curl, with a wrong input at each step, on the local server: `.ci/journey.sh [MFA-LOCAL]`.
+# A person's whole journey by curl, with a wrong input at each step, on the local server: `.ci/smoke_test.sh [MFA-LOCAL]`.
 # At its end, nothing that opens a door and no address is found in the table or in what the server printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."

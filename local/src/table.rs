@@ -71,15 +71,18 @@ impl LocalTable {
         update.send().await.map(|_| ()).map_err(|error| said(&error))
     }
 
-    /// Overwrites one binary attribute, as somebody who can write to the table might.
+    /// Sets one attribute of an item, or removes it, as somebody who can write to the table might. `value` is
+    /// `DynamoDB` JSON: a string, a number or a binary value.
     ///
     /// # Errors
     /// What the service said.
-    pub async fn overwrite(&self, pk: &str, sk: &str, name: &str, bytes: Vec<u8>) -> Result<(), String> {
-        let update = self.client.update_item().table_name(&self.name);
+    pub async fn set(&self, pk: &str, sk: &str, name: &str, value: Option<&Value>) -> Result<(), String> {
+        let update = self.client.update_item().table_name(&self.name).expression_attribute_names("#name", name);
         let update = update.key("pk", AttributeValue::S(pk.to_owned())).key("sk", AttributeValue::S(sk.to_owned()));
-        let update = update.update_expression("SET #name = :bytes").expression_attribute_names("#name", name);
-        let update = update.expression_attribute_values(":bytes", AttributeValue::B(Blob::new(bytes)));
+        let update = match value.map(attribute_value).transpose()? {
+            Some(value) => update.update_expression("SET #name = :value").expression_attribute_values(":value", value),
+            None => update.update_expression("REMOVE #name"),
+        };
         update.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
     }
 
@@ -119,6 +122,14 @@ impl LocalTable {
             }
         }
     }
+}
+
+fn attribute_value(json: &Value) -> Result<AttributeValue, String> {
+    let text = |kind: &str| json[kind].as_str().map(ToOwned::to_owned);
+    let bytes = || data_encoding::BASE64.decode(json["B"].as_str()?.as_bytes()).ok();
+    let value = text("S").map(AttributeValue::S).or_else(|| text("N").map(AttributeValue::N));
+    let value = value.or_else(|| bytes().map(|bytes| AttributeValue::B(Blob::new(bytes))));
+    value.ok_or_else(|| format!("{json} is no value that can be set"))
 }
 
 fn item_json(item: &HashMap<String, AttributeValue>) -> Value {

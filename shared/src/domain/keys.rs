@@ -226,12 +226,6 @@ impl Keys {
         Some(plain)
     }
 
-    /// Whether `secret` is that of `record`, in constant time.
-    #[must_use]
-    pub fn is_totp_secret(&self, user: UserId, record: &DeviceRecord, secret: &[u8]) -> bool {
-        self.totp_secret(user, record).is_some_and(|own| equal(&own, secret))
-    }
-
     /// Whether `record` was sealed by a key that seals no more, and should be sealed anew.
     #[must_use]
     pub fn is_sealed_by_an_old_key(&self, record: &DeviceRecord) -> bool {
@@ -321,8 +315,6 @@ mod tests {
         let record = record(&keys, user, 1);
         assert_eq!(keys.totp_secret(user, &record).map(|s| s.to_vec()), Some(b"12345678901234567890".to_vec()));
         assert!(!record.secret.windows(4).any(|w| w == b"1234"));
-        assert!(keys.is_totp_secret(user, &record, b"12345678901234567890"));
-        assert!(!keys.is_totp_secret(user, &record, b"12345678901234567891"));
     }
 
     #[test]

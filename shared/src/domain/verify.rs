@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use zeroize::Zeroizing;
 
 use super::{
     Address, Context, Decision, DeviceId, ItemKey, Ledger, Method, Refusal, Snapshot, Timestamp,
@@ -135,21 +136,16 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
     let mut replayed = false;
     let mut unreadable = None;
     for device in snapshot.verified_devices().filter(|device| only.is_none_or(|id| id == device.id)) {
-        if let Err(refusal) = snapshot.require_readable(ItemKey::Device(device.id)) {
-            unreadable = Some(refusal);
-        }
-        let Some(record) = snapshot.device(device.id) else { continue };
-        let Some(secret) = cx.keys.totp_secret(cx.caller.user, record) else {
-            let cause = format!("the secret of device {} does not open with the configured sealing keys", device.id);
-            unreadable = Some(Refusal::Unreadable(cause));
-            continue;
+        let secret = match secret_of(snapshot, device.id, cx) {
+            Ok(secret) => secret,
+            Err(refusal) => {
+                unreadable = Some(refusal);
+                continue;
+            }
         };
         judged = true;
         match totp::judge(&secret, otp, cx.now, Some(device.last_step)) {
-            Verdict::Fresh(step) => {
-                let reseal = cx.keys.is_sealed_by_an_old_key(record);
-                return right_totp(snapshot, device.id, step, reseal, cx);
-            }
+            Verdict::Fresh(step) => return right_totp(snapshot, device.id, step, cx),
             Verdict::Replayed => replayed = true,
             Verdict::Wrong => {}
         }
@@ -169,7 +165,16 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
     wrong(snapshot, b"totp", otp, Refusal::WrongTotp, cx)
 }
 
-fn right_totp(snapshot: &Snapshot, id: DeviceId, step: u64, reseal: bool, cx: &Context<'_>) -> Decision<Verified> {
+/// The secret of a device or set-up whose item is there.
+pub(super) fn secret_of(snapshot: &Snapshot, id: DeviceId, cx: &Context<'_>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    snapshot.require_readable(ItemKey::Device(id))?;
+    let secret = snapshot.device(id).and_then(|record| cx.keys.totp_secret(cx.caller.user, record));
+    let cause = || format!("the secret of device {id} does not open with the configured sealing keys");
+    secret.ok_or_else(|| Refusal::Unreadable(cause()))
+}
+
+fn right_totp(snapshot: &Snapshot, id: DeviceId, step: u64, cx: &Context<'_>) -> Decision<Verified> {
+    let reseal = snapshot.device(id).is_some_and(|record| cx.keys.is_sealed_by_an_old_key(record));
     let mut ledger = snapshot.ledger.clone();
     for device in ledger.devices.iter_mut().filter(|device| device.id == id) {
         device.last_step = step;

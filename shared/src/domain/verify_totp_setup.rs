@@ -1,12 +1,14 @@
 //! Confirming the set-up of an authenticator with a first code.
 
 use super::{
-    Context, Decision, DeviceId, DeviceRecord, ItemKey, Ledger, LoginId, Policy, Refusal, Snapshot, Write,
+    Context, Decision, DeviceId, Ledger, LoginId, Policy, Refusal, Snapshot, Write,
     code::Otp,
+    keys,
     ledger::Device,
     setup_totp::may_set_up,
     toggle,
     totp::{self, Verdict},
+    verify::secret_of,
 };
 
 /// Confirms the open set-up that `secret` belongs to.
@@ -21,45 +23,41 @@ pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) 
     if let Some(until) = snapshot.ledger.failures.lock_end(cx.now) {
         return Decision::refuse(Refusal::Locked { until });
     }
-    let belongs = |record: &DeviceRecord| cx.keys.is_totp_secret(cx.caller.user, record, secret);
-
-    if let Some(record) = snapshot.open_setups(cx.now).filter_map(|id| snapshot.device(id)).find(|r| belongs(r)) {
-        return judge_first_code(snapshot, record, secret, otp, cx);
+    let mut unreadable = None;
+    for id in snapshot.open_setups(cx.now) {
+        match secret_of(snapshot, id, cx) {
+            Ok(own) if keys::equal(&own, secret) => return judge_first_code(snapshot, id, secret, otp, cx),
+            Ok(_) => {}
+            Err(refusal) => unreadable = Some(refusal),
+        }
     }
     let repeated = snapshot.verified_devices().any(|device| {
-        let is_this = device.last_used_at.is_none() && snapshot.device(device.id).is_some_and(belongs);
-        is_this && totp::is_code_of(secret, otp, device.last_step)
+        let is_this = || secret_of(snapshot, device.id, cx).is_ok_and(|own| keys::equal(&own, secret));
+        device.last_used_at.is_none() && is_this() && totp::is_code_of(secret, otp, device.last_step)
     });
     if repeated {
         return Decision::NoChange(Ok(()));
     }
-    // The secret may belong to a set-up that cannot be read: then "wrong" would be a lie.
-    let unreadable = snapshot.open_setups(cx.now).find_map(|id| snapshot.require_readable(ItemKey::Device(id)).err());
+    // The secret may belong to a set-up that cannot be read. Then "wrong" would be a lie.
     Decision::refuse(unreadable.unwrap_or(Refusal::WrongTotp))
 }
 
-fn judge_first_code(
-    snapshot: &Snapshot,
-    record: &DeviceRecord,
-    secret: &[u8],
-    otp: &Otp,
-    cx: &Context<'_>,
-) -> Decision<()> {
+fn judge_first_code(snapshot: &Snapshot, id: DeviceId, secret: &[u8], otp: &Otp, cx: &Context<'_>) -> Decision<()> {
     if snapshot.ledger.devices.len() >= Policy::MAX_DEVICES {
         return Decision::refuse(Refusal::DeviceLimit);
     }
     let mut ledger = snapshot.ledger.clone();
     let Verdict::Fresh(step) = totp::judge(secret, otp, cx.now, None) else {
-        let tag = cx.keys.guess_tag(cx.caller.user, record.id.0.as_bytes(), otp);
+        let tag = cx.keys.guess_tag(cx.caller.user, id.0.as_bytes(), otp);
         if ledger.failures.is_repeat(tag, cx.now) {
             return Decision::refuse(Refusal::WrongTotp);
         }
         ledger.failures.wrong(tag, cx.now);
         return Decision::commit(ledger, Err(Refusal::WrongTotp));
     };
-    name_device(&mut ledger, record.id, step, cx.caller.login);
+    name_device(&mut ledger, id, step, cx.caller.login);
     toggle::right_code(&mut ledger, cx);
-    Decision::commit(ledger, Ok(())).after_writing(Write::KeptDevice(record.id))
+    Decision::commit(ledger, Ok(())).after_writing(Write::KeptDevice(id))
 }
 
 /// Makes the set-up a verified device. Its code counts as used: it must not pass as the first login code.

@@ -26,42 +26,44 @@ pub(super) enum Commit {
     Lost,
 }
 
-/// The ledger as it is stored: one-letter names and packed lists keep it small. What is empty is left out.
-#[derive(Default, Serialize, Deserialize)]
+/// The ledger as it is stored: one-letter names and packed lists keep it small.
+///
+/// Empty lists are stored too. If one were left out, a lost attribute would look like an empty list, and silently remove
+/// every authenticator, or every wrong answer. Only the grace may be missing: without it, less is allowed.
+#[derive(Serialize, Deserialize)]
 struct StoredLedger {
     #[serde(rename = "v")]
     version: u64,
     #[serde(rename = "e")]
     security_epoch: u64,
-    #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "o")]
     enabled: bool,
-    #[serde(rename = "d", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "d")]
     devices: Packed<Device>,
-    #[serde(rename = "s", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "s")]
     setups: Packed<Setup>,
-    #[serde(rename = "c", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "c")]
     codes: Packed<SentCode>,
-    #[serde(rename = "r", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "r")]
     recovery: Packed<RecoverySet>,
-    #[serde(rename = "f", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "f")]
     failures: Packed<Failures>,
-    #[serde(rename = "n", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "n")]
     sent_at: Packed<Timestamp>,
-    #[serde(rename = "b", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "b")]
     refunded_at: Packed<Timestamp>,
-    #[serde(rename = "p", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "p")]
     proven: Packed<AddressTag>,
-    #[serde(rename = "l", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "l")]
     recent: Packed<RecentLogin>,
     #[serde(rename = "g", default, skip_serializing_if = "Packed::is_empty")]
     grace: Packed<Grace>,
-    #[serde(rename = "i", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename = "i")]
     commits: Packed<CommitId>,
 }
 
 impl From<Ledger> for StoredLedger {
     fn from(ledger: Ledger) -> Self {
-        let failures = Some(ledger.failures).filter(|failures| *failures != Failures::default());
         Self {
             version: ledger.version,
             security_epoch: ledger.security_epoch,
@@ -70,7 +72,7 @@ impl From<Ledger> for StoredLedger {
             setups: Packed(ledger.setups),
             codes: Packed(ledger.codes),
             recovery: Packed(ledger.recovery.into_iter().collect()),
-            failures: Packed(failures.into_iter().collect()),
+            failures: Packed(vec![ledger.failures]),
             sent_at: Packed(ledger.sends.sent_at),
             refunded_at: Packed(ledger.sends.refunded_at),
             proven: Packed(ledger.proven),

@@ -241,7 +241,7 @@ impl Table {
                 snapshot.ledger = ledger::read(item)?;
                 snapshot.stored = true;
             } else if let Some(key) = item::key_of(&sort_key) {
-                note(&mut snapshot, key, item);
+                note(&mut snapshot, key, &sort_key, item);
             }
         }
         if !snapshot.stored {
@@ -290,7 +290,7 @@ impl Table {
 }
 
 /// Notes an item that was loaded.
-fn note(snapshot: &mut Snapshot, key: ItemKey, item: Item) {
+fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) {
     let noted = match key {
         ItemKey::Device(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.devices.push(record)),
         ItemKey::Recovery(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.recovery.push(record)),
@@ -299,7 +299,7 @@ fn note(snapshot: &mut Snapshot, key: ItemKey, item: Item) {
         ItemKey::Session(_) => Ok(()),
     };
     if let Err(cause) = noted {
-        let cause = format!("item {key:?}: {cause}");
+        let cause = format!("item {sort_key}: {cause}");
         snapshot.unreadable.push(UnreadableItem { key, cause });
     }
 }
