@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Plants bugs one at a time in a copy of the sources, and shows which test finds each.
+"""Changes one rule at a time in a copy of the sources, and shows which test finds each mutation.
 
-    python3 .ci/planted.py [NAME…]
+    python3 .ci/mutations.py [NAME…]
+    python3 .ci/mutations.py --check    only looks whether each mutation still fits the sources
 
-It is not a part of `.ci/run`: each bug is a build and a run of the tests. The copy is a git worktree of HEAD in
-target/planted, kept for the next time. Without a bug every test must pass there first. The model plays the same sequences
-as in `cargo test`. docs/planted-bugs.md has what it found last.
+The first form is not part of `.ci/run`: each mutation takes a build and a run of the tests. The copy is a git worktree of
+HEAD in target/mutations, kept for the next time. Every test must pass there without a mutation first. The model plays the
+same sequences as in `cargo test`. docs/mutation-tests.md has the last result.
 """
 
 import os
@@ -15,16 +16,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPY = Path(os.environ.get("MFA_PLANTED", ROOT / "target/planted"))
+COPY = Path(os.environ.get("MFA_MUTATIONS", ROOT / "target/mutations"))
 
 DOMAIN = "shared/src/domain"
 
-# name: (file, what stands there, what is planted)
-BUGS = {
+# name: (file, what stands there, what replaces it)
+MUTATIONS = {
     "the version condition is skipped": (
         "shared/src/storage/ledger.rs",
-        'put.condition_expression("version = :decided_from")',
-        'put.condition_expression("attribute_exists(pk) OR version = :decided_from")',
+        'put.condition_expression("v = :decided_from")',
+        'put.condition_expression("attribute_exists(pk) OR v = :decided_from")',
     ),
     "a wrong code is not counted": (
         f"{DOMAIN}/verify.rs",
@@ -32,10 +33,11 @@ BUGS = {
         "    let _ = tag;\n    Decision::commit(ledger, Err(refusal))",
     ),
     "a step is compared by != instead of <": (f"{DOMAIN}/totp.rs", "|last| step > last)", "|last| step != last)"),
-    "a set-up counts that the ledger does not name any more": (
+    "a set-up counts that the ledger no longer names": (
         f"{DOMAIN}/snapshot.rs",
-        "self.ledger.setups.iter().filter(move |setup| setup.until > now).filter_map(|setup| self.device(setup.id))",
-        "self.devices.iter().filter(move |_| now > Timestamp::default())",
+        "        let open = self.ledger.setups.iter().filter(move |setup| setup.until > now);\n"
+        "        open.map(|setup| setup.id).filter(|id| self.holds(ItemKey::Device(*id)))",
+        "        self.devices.iter().filter(move |_| now > Timestamp::default()).map(|record| record.id)",
     ),
     "a commit is not recognised by its id": (
         f"{DOMAIN}/ledger.rs",
@@ -44,19 +46,19 @@ BUGS = {
     ),
     "a used e-mail code stays outstanding": (
         f"{DOMAIN}/verify.rs",
-        "    ledger.codes.retain(|sent| sent.login != login);\n    switch::right_code",
-        "    switch::right_code",
+        "    ledger.codes.retain(|sent| sent.login != login);\n    toggle::right_code",
+        "    toggle::right_code",
     ),
-    "a recovery code is not marked as used": (f"{DOMAIN}/recovery.rs", "set.used |= 1 << place;", "set.used |= 0 << place;"),
+    "a recovery code is not marked as used": (f"{DOMAIN}/recovery.rs", "set.used_mask |= 1 << place;", "set.used_mask |= 0 << place;"),
     "a lock does not stop a right code": (
         f"{DOMAIN}/verify.rs",
-        "if let Some(until) = snapshot.ledger.failures.locked_until(cx.now) {",
-        "if let Some(until) = snapshot.ledger.failures.locked_until(cx.now).filter(|_| snapshot.ledger.version == 0) {",
+        "if let Some(until) = snapshot.ledger.failures.lock_end(cx.now) {",
+        "if let Some(until) = snapshot.ledger.failures.lock_end(cx.now).filter(|_| snapshot.ledger.version == 0) {",
     ),
     "the gate takes a proof of any epoch": (
         f"{DOMAIN}/gate.rs",
-        "proof.epoch == ledger.epoch && cx.now.since",
-        "proof.epoch <= ledger.epoch && cx.now.since",
+        "proof.security_epoch == ledger.security_epoch",
+        "proof.security_epoch <= ledger.security_epoch",
     ),
     "the gate takes a proof of any age": (
         f"{DOMAIN}/gate.rs",
@@ -64,28 +66,28 @@ BUGS = {
         "cx.now.since(proof.auth_time) >= std::time::Duration::ZERO",
     ),
     "a planted device goes on when MFA is switched on": (
-        f"{DOMAIN}/switch.rs",
-        "ledger.devices.retain(|device| device.by.is_none_or(|login| login == cx.caller.login));",
+        f"{DOMAIN}/toggle.rs",
+        "ledger.devices.retain(|device| device.confirmed_by.is_none_or(|login| login == cx.caller.login));",
         "",
     ),
     "a used recovery code begins no new epoch": (
         f"{DOMAIN}/recovery.rs",
-        "    ledger.failures.unlock(cx.now);\n    ledger.epoch = ledger.epoch.saturating_add(1);",
+        "    ledger.failures.unlock(cx.now);\n    ledger.begin_epoch();",
         "    ledger.failures.unlock(cx.now);",
     ),
     "trust of any epoch counts": (
         f"{DOMAIN}/trust.rs",
-        "snapshot.trusted.iter().filter(move |record| offered && record.epoch == epoch && record.until > now)",
-        "snapshot.trusted.iter().filter(move |record| offered && record.epoch <= epoch && record.until > now)",
+        "snapshot.trusted.iter().filter(move |record| offered && record.security_epoch == epoch && record.until > now)",
+        "snapshot.trusted.iter().filter(move |record| offered && record.security_epoch <= epoch && record.until > now)",
     ),
     "a used refresh token repeats for ever": (
         f"{DOMAIN}/session.rs",
-        "now.since(session.rotated) <= Policy::REFRESH_GRACE",
-        "now.since(session.rotated) >= std::time::Duration::ZERO",
+        "now.since(session.rotated_at) <= Policy::REFRESH_GRACE",
+        "now.since(session.rotated_at) >= std::time::Duration::ZERO",
     ),
-    "a refresh token is taken in any epoch": (f"{DOMAIN}/session.rs", "session.epoch != ledger.epoch", "session.epoch > ledger.epoch"),
+    "a refresh token is taken in any epoch": (f"{DOMAIN}/session.rs", "session.security_epoch != ledger.security_epoch", "session.security_epoch > ledger.security_epoch"),
     "the last method may be removed": (
-        f"{DOMAIN}/removal.rs",
+        f"{DOMAIN}/remove_device.rs",
         "if had_device && is_on && gate::lasting_methods(&after, cx).is_empty() {",
         "if had_device && is_on && gate::lasting_methods(&after, cx).len() > 9 {",
     ),
@@ -104,7 +106,7 @@ def run(command):
 
 
 def finder():
-    """What fails in the copy as it is, and how; nothing where all passes."""
+    """What fails in the copy as it is, and how. None if everything passes."""
     for name, command in TESTS:
         ran = run(command)
         output = ran.stdout + ran.stderr
@@ -117,20 +119,29 @@ def finder():
     return None
 
 
+def check():
+    """Fails if a mutation does not fit the sources any more: then it would test nothing."""
+    for name, (file, old, _) in MUTATIONS.items():
+        if (count := (ROOT / file).read_text().count(old)) != 1:
+            sys.exit(f"{name}: {file} holds {count} times: {old}")
+    print(f"  all {len(MUTATIONS)} mutations fit the sources")
+
+
 def main():
-    wanted = sys.argv[1:] or BUGS
+    if sys.argv[1:] == ["--check"]:
+        return check()
+    check()
+    wanted = sys.argv[1:] or MUTATIONS
     git = ["git", "worktree", "add", "--detach", COPY] if not COPY.exists() else ["git", "-C", COPY, "checkout", "--detach"]
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
     subprocess.run([*git, head], cwd=ROOT, check=True, capture_output=True)
     if found := finder():
-        sys.exit(f"{found} fails without a bug")
+        sys.exit(f"{found} fails without a mutation")
     missed = 0
     for name in wanted:
-        file, old, new = BUGS[name]
+        file, old, new = MUTATIONS[name]
         path = COPY / file
         text = path.read_text()
-        if text.count(old) != 1:
-            sys.exit(f"{name}: {file} holds {text.count(old)} times: {old}")
         path.write_text(text.replace(old, new))
         try:
             found = finder()

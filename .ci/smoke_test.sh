@@ -309,16 +309,16 @@ grep -q 'MFA#LEDGER' "$work/table-on.json" || fail "the dump of the table is no 
 grep -q 'TRUST#' "$work/table-trusted.json" || fail "no trusted device in the dump"
 grep -q 'SESSION#' "$work/table-trusted.json" || fail "no session in the dump"
 grep -q '^200 POST .*/auth/mfa/verify' "$work/output" || fail "the output of the server is no output"
-python3 .ci/readable.py "$work/secrets" "$work"/table-{trusted,on,off}.json "$work/output"
+python3 .ci/secret_scan.py "$work/secrets" "$work"/table-{trusted,on,off}.json "$work/output"
 # The search itself must be able to fail.
 while read -r planted; do
   jq --arg text "$planted" '. + [{"planted": {"S": $text}}]' "$work/table-on.json" >"$work/planted.json"
-  python3 .ci/readable.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "a planted secret is not found"
+  python3 .ci/secret_scan.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "a planted secret is not found"
 done <"$work/secrets"
 raws=("$(base32 -d <<<"$totp_secret" | base64)")
 for secret in "${trust_token#mfat_}" "${refresh##*.}"; do raws+=("$(tr _- /+ <<<"$secret")="); done
 for raw in "${raws[@]}"; do
   jq --arg bytes "$raw" '. + [{"planted": {"B": $bytes}}]' "$work/table-on.json" >"$work/planted.json"
-  python3 .ci/readable.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "planted bytes are not found"
+  python3 .ci/secret_scan.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "planted bytes are not found"
 done
 echo "  each of $(wc -l <"$work/secrets") secrets is found where it is planted, and nowhere else"

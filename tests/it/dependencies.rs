@@ -82,9 +82,9 @@ fn used() -> Dependencies {
     let mut used = Dependencies::new();
     for (name, path) in &modules {
         let sources = files(path).into_iter().filter(|file| !file.ends_with("tests.rs")).map(read);
-        let mut uses: BTreeSet<_> = sources.flat_map(|source| named(&source, "crate")).collect();
-        uses.remove(name);
-        used.insert(name.clone(), uses);
+        let mut found: BTreeSet<_> = sources.flat_map(|source| named(&source, "crate")).collect();
+        found.remove(name);
+        used.insert(name.clone(), found);
     }
     let functions = fs::read_dir(Path::new(ROOT).join("functions")).expect("a folder");
     let functions = functions.flat_map(|entry| files(&entry.expect("an entry").path().join("src"))).map(read);
@@ -118,9 +118,9 @@ fn the_documented_dependencies_point_one_way() {
         let (lowest, _) = left.iter().find(|(_, uses)| uses.is_empty()).expect("no cycle is left");
         let lowest = lowest.clone();
         left.remove(&lowest);
-        left.values_mut().for_each(|uses| {
+        for uses in left.values_mut() {
             uses.remove(&lowest);
-        });
+        }
     }
 }
 

@@ -26,7 +26,7 @@ const PHONE: &str = "+442079460018";
 /// The owner's two logins, and the intruder's.
 const LOGINS: usize = 3;
 const INTRUDER: usize = 2;
-/// Longer than trust lasts, and than any lock level or strike is remembered.
+/// Longer than trust lasts, and than any lock level or unforgiven answer is remembered.
 const MONTH: u64 = 31 * 86_400;
 
 /// What somebody does.
@@ -174,7 +174,7 @@ struct Device {
     /// The login that set it up, and so knows the secret.
     maker: usize,
     /// The login that confirmed it or used it last; `None`: it went on when MFA was switched on, or came after.
-    by: Option<usize>,
+    confirmed_by: Option<usize>,
 }
 
 /// What the model knows of a user.
@@ -202,7 +202,7 @@ struct User {
     sessions: Vec<Session>,
     trusts: Vec<Trust>,
     /// Wrong answers since a right one, at least and at most; and since ever, at most.
-    row: (u32, u32),
+    consecutive: (u32, u32),
     wrong: u32,
     locked_at: Option<u64>,
     enabled: bool,
@@ -244,8 +244,8 @@ impl World {
             if let Step::Wait(seconds) = step {
                 self.mfa.advance(*seconds);
                 for of in self.users.iter_mut().filter(|_| *seconds == MONTH) {
-                    // Locks and strikes are forgotten by then; a row is not.
-                    of.wrong = of.row.1;
+                    // Locks and unforgiven answers are forgotten by then. The consecutive count is not.
+                    of.wrong = of.consecutive.1;
                 }
             }
             return;
@@ -379,7 +379,7 @@ impl World {
                 secret: answer.text("secret"),
                 made,
                 maker: login,
-                by: Some(login),
+                confirmed_by: Some(login),
             };
             self.users[user].setups.push(device);
         }
@@ -405,7 +405,7 @@ impl World {
             Some(answer) => of.assert_lock(answer, now),
             None => {
                 of.certain = false;
-                of.row.0 = 0;
+                of.consecutive.0 = 0;
                 of.right[login] = Some(now);
             }
         }
@@ -415,7 +415,7 @@ impl World {
         }
         if answer.is_none_or(|answer| answer.status == 200) && right {
             of.steps.insert(setup.id.clone(), now / 30);
-            of.devices.push(Device { by: (!of.enabled).then_some(login), ..setup });
+            of.devices.push(Device { confirmed_by: (!of.enabled).then_some(login), ..setup });
         }
     }
 
@@ -481,7 +481,7 @@ impl World {
                 if right && !was_spent {
                     // Perhaps it was spent; then its tokens are lost.
                     of.right[login] = Some(now);
-                    of.row.0 = 0;
+                    of.consecutive.0 = 0;
                 } else {
                     of.wrong_code(now, false);
                 }
@@ -533,7 +533,7 @@ impl World {
                     // Perhaps it was used.
                     of.used_device(&id, login);
                     of.right[login] = Some(now);
-                    of.row.0 = 0;
+                    of.consecutive.0 = 0;
                 } else {
                     of.wrong_code(now, false);
                 }
@@ -736,7 +736,7 @@ impl World {
         for gone in of.devices.iter().filter(|device| !verified.contains(&device.id)) {
             let may_go = match act {
                 Act::Remove { .. } => Some(&gone.id) == self.removed.as_ref(),
-                Act::Toggle { on } => *on && gone.by.is_some_and(|by| by != login),
+                Act::Toggle { on } => *on && gone.confirmed_by.is_some_and(|by| by != login),
                 Act::Reset { .. } => true,
                 // It had died before the device was one.
                 Act::Confirm { .. } => died,
@@ -823,7 +823,7 @@ impl User {
             sets: Vec::new(),
             sessions: Vec::new(),
             trusts: Vec::new(),
-            row: (0, 0),
+            consecutive: (0, 0),
             wrong: 0,
             locked_at: None,
             enabled: false,
@@ -848,26 +848,26 @@ impl User {
 
     fn right_code(&mut self, login: usize, now: u64) {
         self.right[login] = Some(now);
-        self.row = (0, 0);
+        self.consecutive = (0, 0);
     }
 
     fn used_device(&mut self, id: &str, login: usize) {
         for device in self.devices.iter_mut().filter(|device| device.id == id) {
-            device.by = device.by.map(|_| login);
+            device.confirmed_by = device.confirmed_by.map(|_| login);
         }
     }
 
     /// A wrong answer that was counted for sure, or perhaps.
     fn wrong_code(&mut self, now: u64, for_sure: bool) {
-        self.row = (self.row.0 + u32::from(for_sure), self.row.1 + 1);
+        self.consecutive = (self.consecutive.0 + u32::from(for_sure), self.consecutive.1 + 1);
         self.wrong += 1;
-        if for_sure && self.row.0 >= 5 {
+        if for_sure && self.consecutive.0 >= 5 {
             self.locked_at = Some(now);
         }
     }
 
     fn unlocked(&mut self) {
-        self.row = (0, 0);
+        self.consecutive = (0, 0);
         self.locked_at = None;
     }
 
@@ -878,7 +878,7 @@ impl User {
 
     /// Fewer than five since ever lock nobody.
     fn is_surely_open(&self) -> bool {
-        self.row.1 < 5 && self.wrong < 5
+        self.consecutive.1 < 5 && self.wrong < 5
     }
 
     fn assert_lock(&self, answer: &Response, now: u64) {
@@ -904,7 +904,7 @@ impl User {
     fn died_over_recovery(&mut self) {
         self.died();
         self.epoch += 1;
-        self.row.0 = 0;
+        self.consecutive.0 = 0;
         self.locked_at = None;
     }
 
@@ -933,10 +933,10 @@ impl User {
         self.codes = [const { None }; LOGINS];
         if enabled {
             assert!(
-                self.devices.iter().all(|device| device.by.is_none_or(|by| by == login)),
+                self.devices.iter().all(|device| device.confirmed_by.is_none_or(|by| by == login)),
                 "a device that another login set up goes on"
             );
-            self.devices.iter_mut().for_each(|device| device.by = None);
+            self.devices.iter_mut().for_each(|device| device.confirmed_by = None);
             self.grace = self.right[login].map(|at| (login, at + 900)).filter(|(_, until)| *until > now);
             // A set older than an hour is void; the model does not know how old they are.
             self.sets.clear();

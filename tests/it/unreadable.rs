@@ -166,7 +166,7 @@ async fn spoil(kind: &'static Kind, attribute: String, value: Option<Value>) -> 
         assert_eq!(world.mfa.dump().await, before, "{} {attribute} {how}: {name} changed something", kind.name);
         let log = world.mfa.log();
         let last: Value = serde_json::from_str(log.lines().last().expect("a line")).expect("JSON");
-        cause = last["cause"].as_str().expect("a cause").to_owned();
+        last["cause"].as_str().expect("a cause").clone_into(&mut cause);
         let is_named = cause.contains(&format!("`{attribute}`")) || is_sealed && cause.contains("does not open");
         assert!(is_named, "{} {attribute} {how}: {name} logs {cause}", kind.name);
         assert!(!cause.contains("Alice"), "no value is logged: {cause}");

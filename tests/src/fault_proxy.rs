@@ -44,7 +44,7 @@ struct Plan {
     countdown: Option<(String, usize, InjectedFault)>,
     /// A call that was broken by its number: the SDK's repetitions of it are broken too.
     broken: Option<(Bytes, InjectedFault)>,
-    /// The first answer to each eventual read since the fault_proxy was told to remember.
+    /// The first answer to each eventual read since the proxy was told to remember.
     remembered: Option<HashMap<String, Value>>,
     trips: Option<Trips>,
 }

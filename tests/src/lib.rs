@@ -1,4 +1,4 @@
-//! The test kit: a whole bundle in one process, people who use it, and a thin fault_proxy in front of `DynamoDB` that can
+//! The test kit: a whole bundle in one process, people who use it, and a thin proxy in front of `DynamoDB` that can
 //! fail, lose answers, or serve stale and torn reads. Nothing here replaces the production code.
 #![expect(
     clippy::expect_used,

@@ -237,7 +237,7 @@ mod tests {
         for judged in [greedy, patient, careful, eight_hourly] {
             assert!(judged <= 400, "greedy {greedy}, patient {patient}, careful {careful}, 8-hourly {eight_hourly}");
         }
-        assert!(careful > 300, "the careful one is bounded by the strikes alone: {careful}");
+        assert!(careful > 300, "the careful one is bounded by the long-term budget alone: {careful}");
         let no_owner = year(1_000_000, |_, _| 1000);
         assert!(no_owner <= 101, "without the owner: {no_owner}");
     }

@@ -67,8 +67,8 @@ impl Problem {
             Self::DeliveryRejected(cause)
             | Self::DeliveryFailed { cause, .. }
             | Self::Unavailable(cause)
-            | Self::Internal(cause) => Some(cause.clone()),
-            Self::Refused(Refusal::Unreadable(cause)) => Some(cause.clone()),
+            | Self::Internal(cause)
+            | Self::Refused(Refusal::Unreadable(cause)) => Some(cause.clone()),
             _ => None,
         }
     }

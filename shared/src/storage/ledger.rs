@@ -206,6 +206,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stdout, reason = "the figure is shown with --nocapture")]
     fn the_fullest_ledger_costs_one_unit_and_leaves_room() {
         let mut item = write(fullest()).expect("an item");
         item.insert("pk".to_owned(), text(user_key(UserId([1; 16]))));

@@ -19,6 +19,8 @@ const FORMAT: u8 = 1;
 /// 2020-01-01T00:00:00Z. Times are stored as seconds since then, in four bytes, which lasts until 2156. Zero is "never".
 const EPOCH_SECONDS: u64 = 1_577_836_800;
 
+const NEVER: Timestamp = Timestamp::from_secs(0);
+
 /// A list of records in one attribute.
 #[derive(Debug)]
 pub(super) struct Packed<T>(pub(super) Vec<T>);
@@ -89,12 +91,8 @@ impl Fields<'_> {
     }
 
     fn time(&mut self) -> Option<Timestamp> {
-        Some(self.optional_time()?.unwrap_or_default())
-    }
-
-    fn optional_time(&mut self) -> Option<Option<Timestamp>> {
         let seconds = self.number()?;
-        Some((seconds > 0).then(|| Timestamp::from_secs(EPOCH_SECONDS + seconds)))
+        Some(if seconds == 0 { NEVER } else { Timestamp::from_secs(EPOCH_SECONDS + seconds) })
     }
 }
 
@@ -112,14 +110,14 @@ impl Record for Device {
     fn pack(&self, out: &mut Vec<u8>) {
         out.extend(self.id.0.as_bytes());
         pack_number(self.last_step, out);
-        pack_time(self.last_used_at.unwrap_or_default(), out);
+        pack_time(self.last_used_at.unwrap_or(NEVER), out);
         // Zeros are "none": a keyed hash of 64 bits is never all zeros in practice.
         out.extend(self.confirmed_by.map_or([0; 8], |login| login.0));
     }
 
     fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
         let id = DeviceId(Uuid::from_bytes(fields.bytes()?));
-        let (last_step, last_used_at) = (fields.number()?, fields.optional_time()?);
+        let (last_step, last_used_at) = (fields.number()?, Some(fields.time()?).filter(|at| *at != NEVER));
         let confirmed_by = Some(fields.bytes()?).filter(|hash| *hash != [0; 8]).map(LoginId);
         Some(Self { id, last_step, last_used_at, confirmed_by })
     }
