@@ -43,7 +43,7 @@ impl MessageTexts {
         let lifetime = self.minutes(if self.lifetime < Duration::from_mins(2) { "minute" } else { "minutes" });
         let text = format!(
             "Your {app_name} code is:\n\n    {code}\n\nIt is valid for {lifetime} and works once.\n\n\
-             If this was not you, somebody may know your password: change it, and give this code to nobody.\n"
+             If you didn't request this code, someone may know your password. Change it now, and never share this code.\n"
         );
         let escaped = escape_html(app_name);
         let html = format!(
@@ -52,7 +52,7 @@ impl MessageTexts {
              <p>Your {escaped} code is:</p>\n\
              <p style=\"font-size:2em;letter-spacing:.15em\"><strong>{code}</strong></p>\n\
              <p>It is valid for {lifetime} and works once.</p>\n\
-             <p>If this was not you, somebody may know your password: change it, and give this code to nobody.</p>\n\
+             <p>If you didn't request this code, someone may know your password. Change it now, and never share this code.</p>\n\
              </body></html>\n"
         );
         EmailText { subject: format!("Your {app_name} code"), text, html }
@@ -99,7 +99,7 @@ mod tests {
         let email = texts("R&D <Tools>").email("012345");
         for part in [&email.text, &email.html] {
             assert!(
-                part.contains("012345") && part.contains("5 minutes") && part.contains("this was not you"),
+                part.contains("012345") && part.contains("5 minutes") && part.contains("didn't request this code"),
                 "{part}"
             );
         }

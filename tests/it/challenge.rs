@@ -25,7 +25,7 @@ async fn an_email_says_the_code_the_name_the_lifetime_and_what_if_it_was_not_you
     assert_eq!((mail.channel, mail.to.as_str()), ("email", "alice@example.com"));
     let code = mail.code.as_deref().expect("a code");
     for part in [&mail.text, mail.html.as_ref().expect("HTML")] {
-        for piece in [code, "Example", "5 minutes", "not you"] {
+        for piece in [code, "Example", "5 minutes", "didn't request"] {
             assert!(part.contains(piece), "{piece} in {part}");
         }
     }
