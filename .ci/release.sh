@@ -1,27 +1,30 @@
 #!/usr/bin/env bash
-# Builds three functions as they are deployed, but for this machine's processor, and the local server, and shows their
-# sizes; that each function holds only what its endpoint uses; and that they run on Amazon Linux 2023, whose glibc is 2.34.
+# Builds four functions as they are deployed (but for this machine's processor), an empty function
+# and the local server. Shows their sizes, that each function holds only what its endpoint uses, and
+# that the functions run on Amazon Linux 2023, whose glibc is 2.34.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-functions=(status challenge setup-totp)
+functions=(status verify challenge setup-totp)
 cargo lambda build --release --locked "${functions[@]/#/--bin=}"
+cargo lambda build --release --locked --example=empty_function
 cargo build --release --locked --package mfa-local
 
 binary() { echo "target/lambda/$1/bootstrap"; }
 megabytes() { awk -v bytes="$(stat -c %s "$1")" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
 
-for name in "${functions[@]}"; do
+for name in "${functions[@]}" empty_function; do
   zip=target/ci/$name.zip
   rm -f "$zip"
   python3 -m zipfile -c "$zip" "$(binary "$name")"
-  printf '  %-10s %s, zipped %s\n' "$name" "$(megabytes "$(binary "$name")")" "$(megabytes "$zip")"
+  printf '  %-14s %s, zipped %s\n' "$name" "$(megabytes "$(binary "$name")")" "$(megabytes "$zip")"
 done
-printf '  %-10s %s\n' mfa-local "$(megabytes target/release/mfa-local)"
+printf '  %-14s %s\n' mfa-local "$(megabytes target/release/mfa-local)"
 
-# Each of these stands in the code of one thing. Where it is used it must be found, or the search shows nothing.
+# Each marker stands in the code of one thing. The function that uses this thing must hold the
+# marker. Otherwise the search in the other functions shows nothing.
 holds() { grep -qaF "$2" "$(binary "$1")" || fail "$1 holds no $3 ($2): look for something else"; }
 lacks() { if grep -qaF "$2" "$(binary "$1")"; then fail "$1 holds $3 ($2)"; fi; }
 while read -r marker user what; do
@@ -39,5 +42,5 @@ MARKERS
 for name in "${functions[@]}"; do
   newest=$(objdump -T "$(binary "$name")" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
   printf '%s\n' "$newest" GLIBC_2.34 | sort -VC || fail "$name needs $newest"
-  printf '  %-10s needs %s\n' "$name" "$newest"
+  printf '  %-14s needs %s\n' "$name" "$newest"
 done
