@@ -5,7 +5,7 @@ use mfa::{
     App,
     delivery::{EmailSender, NotSent, SmsSender},
     domain::{
-        Address, Caller, Channel, CodeId, CodeRecord, Context, Method, Policy, Refusal,
+        Address, Caller, Channel, CodeId, Context, Method, Policy, Refusal,
         challenge::{self, CodeRequest, Failure, Reserved},
         code::Otp,
         ledger::SentCode,
@@ -112,7 +112,12 @@ impl Challenge {
         cx: &Context<'_>,
     ) -> Result<(), Unsent> {
         charge(table, request, reserved, cx).await?;
-        store(table, request, otp, reserved, cx).await?;
+        let Caller { user, login, .. } = *cx.caller;
+        match table.put_code(user, login, &request.record(otp, reserved.until, cx)).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Unsent::Superseded),
+            Err(error) => return Err(Unsent::NotStored(error)),
+        }
         self.deliver(request, otp).await.map_err(Unsent::NotDelivered)
     }
 
@@ -216,29 +221,6 @@ async fn charge(table: &Table, request: &CodeRequest, reserved: &Reserved, cx: &
         // A paid code that nobody can count is not sent. A free one is.
         (Err(StoreError::Unavailable(_)), Channel::Free) => Ok(()),
         (charged, Channel::Device | Channel::Free | Channel::Paid) => charged.map_err(Unsent::NotCharged),
-    }
-}
-
-/// Stores the code's item, over that of the login's earlier code.
-async fn store(
-    table: &Table,
-    request: &CodeRequest,
-    otp: &Otp,
-    reserved: &Reserved,
-    cx: &Context<'_>,
-) -> Result<(), Unsent> {
-    let Caller { user, login, .. } = *cx.caller;
-    let CodeRequest { id, method, address, .. } = request;
-    let record = CodeRecord {
-        id: *id,
-        tag: cx.keys.code_tag(user, *id, *method, address, otp),
-        reserved_at: cx.now,
-        until: reserved.until,
-    };
-    match table.put_code(user, login, &record).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Unsent::Superseded),
-        Err(error) => Err(Unsent::NotStored(error)),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Address, CodeId, Context, Counter, CounterKind, Decision, Method, Policy, Refusal, Snapshot, Timestamp, gate,
-    ledger::SentCode, method::Channel,
+    Address, CodeId, CodeRecord, Context, Counter, CounterKind, Decision, Method, Policy, Refusal, Snapshot, Timestamp,
+    code::Otp, gate, ledger::SentCode, method::Channel,
 };
 
 /// A request for a code that is to be sent.
@@ -18,6 +18,15 @@ pub struct CodeRequest {
     pub address: Address,
     /// The keyed hash of the network that the request comes from.
     pub source: String,
+}
+
+impl CodeRequest {
+    /// The item that `otp` is checked against until `until`. It holds a keyed hash of the code.
+    #[must_use]
+    pub fn record(&self, otp: &Otp, until: Timestamp, cx: &Context<'_>) -> CodeRecord {
+        let tag = cx.keys.code_tag(cx.caller.user, self.id, self.method, &self.address, otp);
+        CodeRecord { id: self.id, tag, reserved_at: cx.now, until }
+    }
 }
 
 /// A code that the ledger names: it may be stored and sent, once its counters are raised.
