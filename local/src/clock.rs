@@ -31,18 +31,18 @@ impl LocalClock {
         Self { base: Clock::new(move || moment), ahead: Arc::default() }
     }
 
-    /// The time.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.base.now().plus(Duration::from_millis(self.ahead.load(Ordering::SeqCst)))
     }
 
-    /// Moves it forward.
+    /// Moves the clock forward.
     pub fn advance(&self, span: Duration) {
         self.ahead.fetch_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// The same clock as the bundle wants it.
+    /// This clock in the type that the bundle takes.
     #[must_use]
     pub fn for_app(&self) -> Clock {
         let clock = self.clone();
@@ -50,7 +50,7 @@ impl LocalClock {
     }
 }
 
-/// The embedded `DynamoDB` goes by the bundle's clock, so that its TTL does too.
+/// A table in memory reads the bundle's clock, so that moving the clock also makes items expire.
 impl storage_backend::Clock for LocalClock {
     fn now_unix_secs(&self) -> u64 {
         self.now().as_secs()

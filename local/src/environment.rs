@@ -1,10 +1,10 @@
-//! The environment of a bundle on this machine.
+//! The environment variables of a bundle on this machine.
 
 use std::collections::BTreeMap;
 
 use mfa::config::development;
 
-/// Where the services are.
+/// The addresses of the services.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
     /// `DynamoDB`.
@@ -15,7 +15,8 @@ pub struct Endpoints {
     pub sns: String,
 }
 
-/// Every variable that a bundle needs here, with the development keys; text messages go anywhere.
+/// Every variable that a bundle needs here, with the development keys. Text messages may go to
+/// every country.
 #[must_use]
 pub fn variables(endpoints: &Endpoints) -> BTreeMap<&'static str, String> {
     let every_country = (1..=9).map(|digit| format!("+{digit}")).collect::<Vec<_>>().join(",");
@@ -38,20 +39,21 @@ pub fn variables(endpoints: &Endpoints) -> BTreeMap<&'static str, String> {
     ])
 }
 
-/// The same as a file for `cargo lambda watch --env-file`.
+/// Writes the variables as a file for `cargo lambda watch --env-file`.
 #[must_use]
 pub fn env_file(variables: &BTreeMap<String, String>) -> String {
     let lines: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
     lines.join("\n") + "\n"
 }
 
-/// The same as a file for `sam local invoke --env-vars`.
+/// Writes the variables as a file for `sam local invoke --env-vars`.
 #[must_use]
 pub fn sam_file(variables: &BTreeMap<String, String>) -> String {
     serde_json::json!({ "Parameters": variables }).to_string() + "\n"
 }
 
-/// In quotes, without which `cargo lambda` refuses a value such as `a=` or `+1`. It reads `\n` as a line break.
+/// Puts a value in quotes. Without them, `cargo lambda` refuses a value such as `a=` or `+1`. It
+/// reads `\n` as a line break.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('"', "\\\""))
 }

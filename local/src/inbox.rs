@@ -31,26 +31,26 @@ struct Messages {
     received: u64,
 }
 
-/// A message that was sent.
+/// A message that the bundle sent.
 #[derive(Clone, Debug, Serialize)]
 pub struct InboxMessage {
-    /// Counts up from 1.
+    /// The number of the message, counted from 1.
     pub id: String,
     /// `email` or `sms`.
     pub channel: &'static str,
-    /// The address or number.
+    /// The e-mail address or phone number of the recipient.
     pub to: String,
-    /// Of an e-mail.
+    /// The subject of an e-mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// What it says.
+    /// The plain text.
     pub text: String,
-    /// The same for e-mail readers that show it.
+    /// The HTML version of an e-mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub html: Option<String>,
-    /// The code in it.
+    /// The code in the text.
     pub code: Option<String>,
-    /// When it came, by the bundle's clock.
+    /// When the message arrived, by the bundle's clock.
     pub at: String,
 }
 
@@ -59,13 +59,13 @@ impl Inbox {
         Self { messages: Arc::default(), clock }
     }
 
-    /// What is kept, oldest first.
+    /// The kept messages, oldest first.
     #[must_use]
     pub fn messages(&self) -> Vec<InboxMessage> {
         self.lock().kept.iter().cloned().collect()
     }
 
-    /// How many messages ever came.
+    /// How many messages have arrived, those no longer kept included.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.lock().received
@@ -76,7 +76,7 @@ impl Inbox {
         self.lock().kept.clear();
     }
 
-    /// SES and SNS on one address, told apart by their paths.
+    /// Serves SES and SNS at one address. Their paths differ.
     pub(crate) fn router(&self) -> Router {
         Router::new()
             .route("/v2/email/outbound-emails", post(send_email))

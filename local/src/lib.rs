@@ -1,7 +1,7 @@
 //! The whole bundle on one machine: no AWS account, no Docker, no Java, no Node.
 //!
-//! The functions' own endpoints run behind one router, and talk over HTTP to an embedded `DynamoDB` and to an inbox that
-//! takes the real SES and SNS calls, as they would to AWS.
+//! The functions' own endpoints run behind one router. As in AWS, they call `DynamoDB`, SES and SNS
+//! over HTTP: here an embedded `DynamoDB`, and an inbox that takes the real SES and SNS calls.
 
 pub mod clock;
 pub mod environment;

@@ -10,16 +10,21 @@ use std::{
 
 use axum::http::{HeaderValue, Method};
 use clap::Parser;
-use mfa::{App, config::Config, http::LogLine};
+use mfa::{
+    App,
+    config::Config,
+    http::{ErrorCode, LogLine},
+};
 use mfa_local::{LocalTable, Server, Services, StartServices, clock::LocalClock, environment, router};
 use tokio::net::TcpListener;
 
-/// Multi-factor authentication on one machine: every function behind one port, with an embedded `DynamoDB` and an inbox
-/// for the codes that go out. Listens on loopback only.
+/// Multi-factor authentication on one machine: every function behind one port, with an embedded
+/// `DynamoDB` and an inbox for the codes that are sent. Listens on loopback only.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// Port to serve at; 0 picks a free one [default: 9000; with --services-only 9001, for `cargo lambda watch` takes 9000].
+    /// Port to serve at; 0 picks a free one [default: 9000; with --services-only 9001, because
+    /// `cargo lambda watch` takes 9000].
     #[arg(long)]
     port: Option<u16>,
     /// Keep the table in this file instead of in memory.
@@ -40,14 +45,16 @@ struct Options {
     /// Let pages of this origin call the API.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Option<HeaderValue>,
-    /// Set a variable of the README's table, such as `MFA_REQUIRED=true`. May be given more than once.
+    /// Set a variable, such as `MFA_REQUIRED=true`; docs/configuration.md lists them all. May be
+    /// given more than once.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     settings: Vec<(String, String)>,
-    /// Start only `DynamoDB`, the inbox and the console's own routes, and write their addresses to the env file.
+    /// Start only `DynamoDB`, the inbox and the console's own routes, and write the environment for
+    /// functions that run elsewhere to --env-file.
     #[arg(long)]
     services_only: bool,
-    /// Where --services-only writes the environment for `cargo lambda watch --env-file`; with a name that ends in `.json`,
-    /// for `sam local invoke --env-vars`.
+    /// File that --services-only writes the environment to, for `cargo lambda watch --env-file`; if
+    /// its name ends in `.json`, for `sam local invoke --env-vars`.
     #[arg(long, value_name = "FILE", default_value = "local.env")]
     env_file: PathBuf,
 }
@@ -57,7 +64,7 @@ async fn main() -> ExitCode {
     match run(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            // Standard error may be closed; there is nobody else to tell.
+            // If standard error is closed, nobody is left to tell.
             let _ = writeln!(std::io::stderr(), "mfa-local: {message}");
             ExitCode::FAILURE
         }
@@ -65,7 +72,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), String> {
-    // Bound first: a taken port must not leave services running.
+    // The port is bound first: if it is taken, no file or table must have been made.
     let listener = listen(options.port.unwrap_or(if options.services_only { 9001 } else { 9000 })).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
 
@@ -150,7 +157,7 @@ fn welcome_text(address: SocketAddr) -> String {
     )
 }
 
-/// A call that works as it stands, pasted into a shell.
+/// A call that works when it is pasted into a shell.
 fn first_call(address: SocketAddr) -> String {
     format!(
         "Try it, in another terminal:\n\n\
@@ -175,9 +182,9 @@ fn services_text(address: SocketAddr, options: &Options) -> String {
     )
 }
 
-/// One readable line a request.
+/// Prints one readable line for each request.
 fn print_request(method: &Method, path: &str, log: &LogLine) {
-    let code = log.code.unwrap_or("");
+    let code = log.code.map_or("", ErrorCode::as_str);
     let cause = log.cause.as_deref().map(|cause| format!(" ({cause})")).unwrap_or_default();
     print(&format!("{} {method:<6} {path} {code}{cause} {} ms\n", log.status, log.duration_ms));
 }

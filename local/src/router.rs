@@ -18,30 +18,30 @@ use tower_http::cors::CorsLayer;
 
 use crate::{Inbox, LocalRoute, LocalTable, clock::LocalClock, routes, workbench};
 
-/// Where reading a body stops; the pipeline refuses far smaller ones.
+/// At most so many bytes of a body are read. The pipeline refuses far smaller bodies.
 const READ_AT_MOST: usize = 64 * 1024;
 
 /// What the router serves.
 pub struct Server {
-    /// The bundle, or none where only the workbench is served.
+    /// The bundle, or `None` to serve only the workbench.
     pub app: Option<App>,
-    /// What was sent.
+    /// The messages that the bundle sent.
     pub inbox: Inbox,
-    /// The table, to look at.
+    /// The table, which the workbench shows.
     pub table: LocalTable,
     /// The bundle's clock.
     pub clock: LocalClock,
-    /// Whether it may be moved.
+    /// Whether the workbench may move the clock.
     pub clock_is_adjustable: bool,
     /// The HS256 secret that the workbench signs login tokens with.
     pub jwt_secret: String,
-    /// The one origin that browsers may call from, beside the console's own.
+    /// The one origin, besides the console's own, that browsers may call from.
     pub allow_origin: Option<HeaderValue>,
-    /// Is handed the log line of each request.
+    /// Receives the log line of each request.
     pub log: fn(&Method, &str, &LogLine),
 }
 
-/// All functions' endpoints behind one router, and the workbench beside them.
+/// Serves the endpoints of all functions, and the workbench.
 pub fn router(server: Server) -> Router {
     let log = server.log;
     let mut router = Router::new();
@@ -67,7 +67,7 @@ async fn handle(route: Arc<LocalRoute>, request: Request, log: fn(&Method, &str,
     answer(served, &method, route.path, log)
 }
 
-/// What API Gateway does for a path that it does not know.
+/// Answers a path that no route serves. In AWS, API Gateway answers it.
 fn unknown(request: &Request, now: Timestamp, log: fn(&Method, &str, &LogLine)) -> Response {
     answer(serve_unknown(&request_id(), now), request.method(), request.uri().path(), log)
 }
@@ -84,7 +84,7 @@ async fn incoming(request: Request) -> Incoming {
     let path_parameter = path_parameters.and_then(|all| all.iter().next().map(|(_, value)| value.to_owned()));
     let body = match to_bytes(body, READ_AT_MOST).await {
         Ok(bytes) => bytes.to_vec(),
-        // Too long to read is too long to take: the pipeline says so.
+        // The pipeline refuses a body of this length, as it would refuse the real one.
         Err(_) => vec![0; READ_AT_MOST],
     };
     Incoming { request_id: request_id(), method: parts.method, headers: parts.headers, source_ip, path_parameter, body }
@@ -94,7 +94,7 @@ fn request_id() -> String {
     random::uuid().map(|id| id.to_string()).unwrap_or_default()
 }
 
-/// The gateway's CORS, as `template.yaml` has it.
+/// The CORS rules of the gateway, with the methods and headers that `template.yaml` allows.
 fn cors(origin: HeaderValue) -> CorsLayer {
     let custom = ["nest_auth_device_trust", "x-access-token-type"].map(HeaderName::from_static);
     let exposed = [header::RETRY_AFTER, HeaderName::from_static("x-request-id"), header::WWW_AUTHENTICATE];

@@ -1,10 +1,10 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use lambda_http::http::Method;
 use mfa::{
     App,
-    http::{Endpoint, Incoming, Served, serve},
+    http::{Endpoint, ErrorCode, Incoming, Served, errors_of, serve},
 };
 
 /// One route of the bundle, served by the function's own endpoint.
@@ -16,6 +16,8 @@ pub struct LocalRoute {
     pub method: Method,
     /// Its path.
     pub path: &'static str,
+    /// Every error that it may answer.
+    pub errors: BTreeSet<ErrorCode>,
     serve: Arc<dyn Fn(Incoming) -> BoxFuture<'static, Served> + Send + Sync>,
 }
 
@@ -26,7 +28,7 @@ impl LocalRoute {
             let host = Arc::clone(&host);
             Box::pin(async move { serve(&host.0, &host.1, incoming).await })
         };
-        Self { name: E::NAME, method: E::METHOD, path: E::PATH, serve: Arc::new(serve) }
+        Self { name: E::NAME, method: E::METHOD, path: E::PATH, errors: errors_of::<E>(), serve: Arc::new(serve) }
     }
 
     /// Runs a request through the function's pipeline.

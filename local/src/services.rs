@@ -6,24 +6,24 @@ use tokio::net::TcpListener;
 
 use crate::{Inbox, clock::LocalClock, environment::Endpoints};
 
-/// Which services to start. An address means: use that one instead.
+/// Which services to start. If a service has an address here, that one is used instead.
 #[derive(Clone, Debug, Default)]
 pub struct StartServices {
     /// Keeps the table in this file instead of in memory.
     pub data: Option<PathBuf>,
-    /// Another `DynamoDB`.
+    /// The address of another `DynamoDB`.
     pub dynamodb: Option<String>,
-    /// Another SES.
+    /// The address of another SES.
     pub ses: Option<String>,
-    /// Another SNS.
+    /// The address of another SNS.
     pub sns: Option<String>,
 }
 
 /// The services that run.
 pub struct Services {
-    /// Where they are.
+    /// The addresses of the services.
     pub endpoints: Endpoints,
-    /// What was sent.
+    /// The messages that the bundle sent.
     pub inbox: Inbox,
 }
 
@@ -40,10 +40,10 @@ impl std::fmt::Display for ServicesError {
 impl std::error::Error for ServicesError {}
 
 impl Services {
-    /// Starts them on free ports of the loopback interface; they end with the runtime.
+    /// Starts the services on free ports of the loopback interface. They end with the runtime.
     ///
     /// # Errors
-    /// [`ServicesError`], for people.
+    /// [`ServicesError`], with a message for people.
     pub async fn start(wanted: StartServices, clock: &LocalClock) -> Result<Self, ServicesError> {
         let inbox = Inbox::new(clock.clone());
         let own_inbox = match (&wanted.ses, &wanted.sns) {

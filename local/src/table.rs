@@ -12,7 +12,8 @@ use aws_sdk_dynamodb::{
 };
 use serde_json::{Value, json};
 
-/// The table as an operator sees it: made, and looked at whole. The bundle itself does neither.
+/// The table as an operator uses it: creates it, changes items and reads all of them. The bundle
+/// itself never creates or scans a table.
 #[derive(Clone)]
 pub struct LocalTable {
     client: Client,
@@ -33,10 +34,10 @@ impl LocalTable {
         Self { client: Client::from_conf(config), name: name.to_owned() }
     }
 
-    /// Makes it as `template.yaml` does, unless it is there.
+    /// Creates the table with the keys and the TTL of `template.yaml`, unless it exists.
     ///
     /// # Errors
-    /// What the service said.
+    /// The message of the service.
     pub async fn create(&self) -> Result<(), String> {
         let attribute = |name: &str| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
@@ -71,11 +72,11 @@ impl LocalTable {
         update.send().await.map(|_| ()).map_err(|error| said(&error))
     }
 
-    /// Sets one attribute of an item, or removes it, as somebody who can write to the table might. `value` is
-    /// `DynamoDB` JSON: a string, a number or a binary value.
+    /// Sets one attribute of an item, or removes it if `value` is `None`, as somebody who can write
+    /// to the table might. `value` is `DynamoDB` JSON: a string, a number or a binary value.
     ///
     /// # Errors
-    /// What the service said.
+    /// The message of the service, or that `value` has another type.
     pub async fn set(&self, pk: &str, sk: &str, name: &str, value: Option<&Value>) -> Result<(), String> {
         let update = self.client.update_item().table_name(&self.name).expression_attribute_names("#name", name);
         let update = update.key("pk", AttributeValue::S(pk.to_owned())).key("sk", AttributeValue::S(sk.to_owned()));
@@ -86,10 +87,11 @@ impl LocalTable {
         update.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
     }
 
-    /// Raises every user's security epoch, as docs/operations.md does after a restore: what was proven before counts no more.
+    /// Raises every user's security epoch, as docs/operations.md does after a restore, so that no
+    /// earlier proof counts.
     ///
     /// # Errors
-    /// What the service said.
+    /// The message of the service.
     pub async fn raise_every_epoch(&self) -> Result<(), String> {
         let string = |item: &Value, pointer: &str| item.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
         for item in self.dump().await? {
@@ -105,10 +107,10 @@ impl LocalTable {
         Ok(())
     }
 
-    /// All items, as stored, as `DynamoDB` JSON.
+    /// All stored items as `DynamoDB` JSON.
     ///
     /// # Errors
-    /// What the service said.
+    /// The message of the service.
     pub async fn dump(&self) -> Result<Vec<Value>, String> {
         let mut items = Vec::new();
         let mut start = None;
@@ -129,7 +131,7 @@ fn attribute_value(json: &Value) -> Result<AttributeValue, String> {
     let bytes = || data_encoding::BASE64.decode(json["B"].as_str()?.as_bytes()).ok();
     let value = text("S").map(AttributeValue::S).or_else(|| text("N").map(AttributeValue::N));
     let value = value.or_else(|| bytes().map(|bytes| AttributeValue::B(Blob::new(bytes))));
-    value.ok_or_else(|| format!("{json} is no value that can be set"))
+    value.ok_or_else(|| format!("{json} is not a string, a number or a binary value"))
 }
 
 fn item_json(item: &HashMap<String, AttributeValue>) -> Value {

@@ -1,4 +1,4 @@
-//! `/__local/…` and the console page: for trying the bundle out. Only here, never in a function.
+//! `/__local/…` and the console page, for trying the bundle out. No function contains them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{Inbox, InboxMessage, LocalTable, Server, clock::LocalClock};
 
-/// How long a login token lives unless the request says, in seconds.
+/// Lifetime of a login token in seconds, unless the request gives another.
 const LOGIN_LIFETIME: u64 = 60 * 60;
 
 struct Workbench {
@@ -59,7 +59,7 @@ async fn empty_inbox(State(bench): Shared) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Stands for the application's own login.
+/// Stands in for the application's own login.
 async fn login_token(State(bench): Shared, body: JsonBody) -> Response {
     let Ok(Json(mut claims)) = body else { return refused("the body must be a JSON object of claims") };
     if !claims.contains_key("sub") {
@@ -93,7 +93,7 @@ async fn read_clock(State(bench): Shared) -> Json<Value> {
 
 async fn advance_clock(State(bench): Shared, body: JsonBody) -> Response {
     if !bench.clock_is_adjustable {
-        let message = json!({ "message": "the clock cannot be moved: what is kept in a file, or used by functions elsewhere, goes by the real one" });
+        let message = json!({ "message": "the clock cannot be moved: a table in a file, and functions that run elsewhere, use the real time" });
         return (StatusCode::CONFLICT, Json(message)).into_response();
     }
     let seconds = body.ok().and_then(|Json(body)| body.get("advance").and_then(Value::as_u64));

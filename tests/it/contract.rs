@@ -2,12 +2,15 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
     path::{Path, PathBuf},
 };
 
-use mfa::{config::Config, domain::access::RouteRequirements};
-use mfa_tests::TestApp;
+use mfa::{config::Config, domain::access::RouteRequirements, http::ErrorCode};
+use mfa_local::LocalRoute;
+use mfa_tests::{TestApp, sample_event::assert_up_to_date};
+use serde_json::{Value, json};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -15,6 +18,11 @@ fn root() -> PathBuf {
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A YAML file. Of a value with a tag, such as `!Ref Table`, the value alone.
+fn yaml(path: &str) -> Value {
+    serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 fn names_in(folder: &str, ending: &str) -> BTreeSet<String> {
@@ -28,50 +36,170 @@ fn camel(name: &str) -> String {
     name.split('-').map(upper).collect()
 }
 
+/// The function `name` in the template.
+fn function_resource(template: &Value, name: &str) -> Value {
+    template["Resources"][format!("{}Function", camel(name))].clone()
+}
+
 #[tokio::test]
 async fn every_operation_has_its_function_event_template_resource_operation_and_tests() {
     let mfa = TestApp::start().await;
     let routes: BTreeSet<String> = mfa.routes().iter().map(|route| route.name.to_owned()).collect();
-    // The authorizer stands before the application's own routes and is none of ours.
+    // The authorizer stands before the application's own routes and has no route here.
     let functions: BTreeSet<String> = routes.iter().cloned().chain(["authorizer".to_owned()]).collect();
     assert_eq!(names_in("functions", ""), functions);
     let mut events = names_in("events", ".json");
     assert!(events.remove("expected"));
     assert_eq!(events, functions);
+    let expected: BTreeMap<String, Value> = serde_json::from_str(&read("events/expected.json")).expect("JSON");
+    assert_eq!(expected.into_keys().collect::<BTreeSet<_>>(), functions);
 
-    let (template, openapi, manifest) = (read("template.yaml"), read("docs/openapi.yaml"), read("Cargo.toml"));
+    let (template, openapi) = (yaml("template.yaml"), yaml("docs/openapi.yaml"));
     for route in mfa.routes() {
         let (name, method) = (route.name, route.method.as_str());
-        assert!(template.contains(&format!("\n  {}Function:\n", camel(name))), "template: {name}");
-        assert!(template.contains(&format!("Binary: {name}\n")), "template: the binary of {name}");
-        assert!(template.contains(&format!("Path: {}\n", route.path)), "template: the path of {name}");
-        assert!(openapi.contains(&format!("\n  {}:\n    {}:\n", route.path, method.to_lowercase())), "openapi: {name}");
-        assert!(openapi.contains(&format!("operationId: {name}\n")), "openapi: {name}");
-        let watch = format!("\"{}\" = [{{ function = \"{name}\", method = \"{method}\" }}]", route.path);
-        assert!(manifest.contains(&watch), "Cargo.toml: the route of {name} for cargo lambda watch");
+        let resource = function_resource(&template, name);
+        assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], name, "template");
+        let event = json!({ "ApiId": "HttpApi", "Method": method, "Path": route.path });
+        assert_eq!(resource["Properties"]["Events"]["Route"]["Properties"], event, "template: {name}");
+        assert_eq!(openapi["paths"][route.path][method.to_lowercase()]["operationId"], name, "openapi");
         assert!(root().join(format!("tests/it/{}.rs", name.replace('-', "_"))).exists(), "tests: {name}");
         assert!(root().join(format!("functions/{name}/tests/lambda.rs")).exists(), "binary test: {name}");
     }
-    assert!(template.contains("\n  AuthorizerFunction:\n") && template.contains("Binary: authorizer\n"));
-    assert!(template.contains("\n  ExampleFunction:\n"), "template: the route that shows the authorizer");
+    let described: usize = openapi["paths"].as_object().expect("paths").values().map(methods_of).sum();
+    assert_eq!(described, routes.len(), "the API description has operations that nothing serves");
+
+    let authorizer = function_resource(&template, "authorizer");
+    assert_eq!(authorizer["Metadata"]["BuildProperties"]["Binary"], "authorizer");
+    assert!(function_resource(&template, "example").is_object(), "template: the route that shows the authorizer");
+    let resources = template["Resources"].as_object().expect("resources").values();
+    let resources = resources.filter(|resource| resource["Type"] == "AWS::Serverless::Function").count();
+    assert_eq!(resources, functions.len() + 1, "the template has functions that have no route");
+
+    let text = read("template.yaml");
     let (rule, rest) = ("GET /example/fresh-second-factor = mfa max_age=300", "; $default = token");
-    assert!(template.contains(rule) && template.contains(rest), "template: what that route demands");
+    assert!(text.contains(rule) && text.contains(rest), "template: what that route demands");
     assert!(RouteRequirements::parse(&format!("{rule}{rest}")).is_some(), "and the bundle takes it");
-    let resources = template.matches("Type: AWS::Serverless::Function\n").count();
-    assert_eq!(resources, functions.len() + 1, "the template has functions that are no route");
+}
+
+fn methods_of(path: &Value) -> usize {
+    let path = path.as_object().expect("a path");
+    path.keys().filter(|key| ["get", "post", "put", "patch", "delete"].contains(&key.as_str())).count()
+}
+
+#[tokio::test]
+async fn cargo_lambda_watch_serves_every_route() {
+    const HEAD: &str = "[workspace.metadata.lambda.watch.router]\n";
+    let mfa = TestApp::start().await;
+    let manifest = read("Cargo.toml");
+    let (before, _) = manifest.split_once(HEAD).expect("the table of routes is the last in Cargo.toml");
+    let mut by_path: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for LocalRoute { name, method, path, .. } in mfa.routes() {
+        by_path.entry(path).or_default().push(format!("{{ function = \"{name}\", method = \"{method}\" }}"));
+    }
+    let lines = by_path.iter().map(|(path, routes)| format!("\"{path}\" = [{}]\n", routes.join(", ")));
+    assert_up_to_date("Cargo.toml", &format!("{before}{HEAD}{}", lines.collect::<String>()));
+}
+
+/// The codes that the API description gives to a response, by the `enum` of `code`. The narrowest one counts.
+fn described_codes(openapi: &Value, response: &Value) -> BTreeSet<String> {
+    fn resolve<'a>(openapi: &'a Value, mut value: &'a Value) -> &'a Value {
+        while let Some(place) = value["$ref"].as_str() {
+            value = openapi.pointer(&place[1..]).unwrap_or_else(|| panic!("{place} does not exist"));
+        }
+        value
+    }
+    fn codes_of(openapi: &Value, schema: &Value) -> Option<BTreeSet<String>> {
+        let schema = resolve(openapi, schema);
+        let own = schema["properties"]["code"]["enum"].as_array();
+        let own = own.map(|codes| codes.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect());
+        let parts = schema["allOf"].as_array().into_iter().flatten().filter_map(|part| codes_of(openapi, part));
+        own.into_iter().chain(parts).min_by_key(BTreeSet::len)
+    }
+    let schema = &resolve(openapi, response)["content"]["application/json"]["schema"];
+    codes_of(openapi, schema).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn every_operation_declares_the_errors_that_the_api_description_lists() {
+    let mfa = TestApp::start().await;
+    let openapi = yaml("docs/openapi.yaml");
+    for route in mfa.routes() {
+        let mut declared: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for code in &route.errors {
+            declared.entry(code.status().as_u16().to_string()).or_default().insert(code.as_str().to_owned());
+        }
+        let operation = &openapi["paths"][route.path][route.method.as_str().to_lowercase()];
+        let responses = operation["responses"].as_object().expect("responses");
+        let described: BTreeMap<_, _> = responses
+            .iter()
+            .filter(|(status, _)| *status != "200")
+            .map(|(status, response)| (status.clone(), described_codes(&openapi, response)))
+            .collect();
+        assert_eq!(described, declared, "{}", route.name);
+    }
+}
+
+/// Which routes may answer a code, as docs/errors.md says it.
+fn routes_that_answer(code: ErrorCode, routes: &[LocalRoute]) -> String {
+    let (with, without): (Vec<_>, Vec<_>) = routes.iter().partition(|route| route.errors.contains(&code));
+    let listed = |routes: &[&LocalRoute]| {
+        routes.iter().map(|route| format!("`{}`", route.name)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    match without.as_slice() {
+        _ if with.is_empty() => "no route: an unknown path".to_owned(),
+        [] => "every route".to_owned(),
+        [_] | [_, _] => format!("every route but {}", listed(&without).join(" and ")),
+        _ if with.iter().all(|route| route.method == "POST") && without.iter().all(|route| route.method != "POST") => {
+            "every POST route".to_owned()
+        }
+        _ => listed(&with).join(", "),
+    }
+}
+
+#[tokio::test]
+async fn the_page_on_errors_lists_every_code_with_its_status_and_routes() {
+    let mfa = TestApp::start().await;
+    let page = read("docs/errors.md");
+    let (head, table) = page.split_once("|---|---|---|---|\n").expect("a table at the end of the page");
+    let meanings: BTreeMap<_, _> = table
+        .lines()
+        .map(|row| (row.split('`').nth(1).expect("a code"), row.rsplit(" | ").next().expect("a meaning")))
+        .collect();
+    let mut rows = String::new();
+    for code in ErrorCode::ALL {
+        let meaning = meanings.get(code.as_str()).unwrap_or_else(|| panic!("docs/errors.md: {}", code.as_str()));
+        let routes = routes_that_answer(*code, mfa.routes());
+        writeln!(rows, "| `{}` | {} | {routes} | {meaning}", code.as_str(), code.status().as_u16()).expect("text");
+    }
+    assert_up_to_date("docs/errors.md", &format!("{head}|---|---|---|---|\n{rows}"));
+}
+
+/// Calls `found` for each field of each object in `value`.
+fn for_each_field<'a>(value: &'a Value, found: &mut impl FnMut(&'a str, &'a Value)) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                found(name, value);
+                for_each_field(value, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| for_each_field(value, found)),
+        _ => {}
+    }
 }
 
 /// The calls that `template.yaml` lets a function make: `Query`, `PutItem` and so on, `SendEmail` and `Publish`.
 pub(crate) fn allowed_calls(name: &str) -> BTreeSet<String> {
-    let template = read("template.yaml");
-    let (_, function) = template.split_once(&format!("\n  {}Function:\n", camel(name))).expect("a function");
-    let function = function.lines().take_while(|line| line.is_empty() || line.starts_with("    ")).collect::<String>();
-    let actions =
-        function.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter_map(|word| word.split_once(':'));
-    actions
-        .filter(|(service, _)| ["dynamodb", "ses", "sns"].contains(service))
-        .map(|(_, call)| call.to_owned())
-        .collect()
+    let function = function_resource(&yaml("template.yaml"), name);
+    let mut calls = BTreeSet::new();
+    for_each_field(&function, &mut |field, value| {
+        if field == "Action" {
+            let actions = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            let names = actions.iter().filter_map(Value::as_str).filter_map(|action| action.split_once(':'));
+            calls.extend(names.map(|(_, call)| call.to_owned()));
+        }
+    });
+    calls
 }
 
 /// The variables that the code asks for, found by letting it ask.
@@ -84,36 +212,39 @@ fn variables_of_the_code() -> BTreeSet<String> {
     asked.into_inner().into_iter().filter(|name| name.starts_with("MFA_")).collect()
 }
 
-fn variables_in(text: &str, begins: &str) -> BTreeSet<String> {
-    let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix(begins));
-    let names = lines.map(|rest| rest.chars().take_while(|c| is_name(*c)).collect::<String>());
-    names.filter(|name| name.starts_with("MFA_")).collect()
+/// The variables that the tables of a page list.
+fn variables_in_tables(page: &str) -> BTreeSet<String> {
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let names = rows.filter_map(|row| row.split_once('`')).map(|(name, _)| name);
+    names.filter(|name| name.starts_with("MFA_")).map(ToOwned::to_owned).collect()
 }
 
 #[test]
 fn no_verdict_of_the_authorizer_is_stored_or_serves_another_route() {
-    let template = read("template.yaml");
-    let (_, authorizer) = template.split_once("          SecondFactor:").expect("the authorizer");
-    let (authorizer, _) = authorizer.split_once("\n\n").expect("its end");
-    for setting in [
-        "PayloadFormatVersion: '2.0'",
-        "SimpleResponses: true",
-        "Headers: [Authorization]",
-        "[routeKey]",
-        "ReauthorizeEvery: 0",
-    ] {
-        assert!(authorizer.contains(setting), "{setting}");
-    }
+    let template = yaml("template.yaml");
+    let authorizer = &template["Resources"]["HttpApi"]["Properties"]["Auth"]["Authorizers"]["SecondFactor"];
+    assert_eq!(authorizer["AuthorizerPayloadFormatVersion"], "2.0");
+    assert_eq!(authorizer["EnableSimpleResponses"], true);
+    assert_eq!(
+        authorizer["Identity"],
+        json!({ "Headers": ["Authorization"], "Context": ["routeKey"], "ReauthorizeEvery": 0 })
+    );
 }
 
 #[test]
 fn code_documentation_and_template_know_the_same_variables() {
     let code = variables_of_the_code();
-    assert_eq!(variables_in(&read("docs/configuration.md"), "| `"), code, "the tables of docs/configuration.md");
+    assert_eq!(variables_in_tables(&read("docs/configuration.md")), code, "the tables of docs/configuration.md");
     let development: BTreeSet<String> = ["MFA_AWS_TIMEOUT_MS", "MFA_NATIVE_ROOTS"].map(str::to_owned).into();
     let deployed: BTreeSet<String> = code.difference(&development).cloned().collect();
-    assert_eq!(variables_in(&read("template.yaml"), ""), deployed, "the template");
+    let template = yaml("template.yaml");
+    let mut given = BTreeSet::new();
+    for_each_field(&template, &mut |name, _| {
+        if name.starts_with("MFA_") {
+            given.insert(name.to_owned());
+        }
+    });
+    assert_eq!(given, deployed, "the template");
 }
 
 #[test]
@@ -131,13 +262,20 @@ fn every_test_that_the_threat_model_names_exists() {
 
 #[test]
 fn the_examples_of_the_api_description_say_what_the_bundle_says() {
-    let (description, problems) = (read("docs/openapi.yaml"), read("shared/src/http/problem.rs"));
-    let lines: Vec<_> = description.lines().map(str::trim_start).collect();
-    let errors = lines.windows(2).filter(|pair| pair[1].starts_with("code: "));
-    let examples: BTreeSet<_> = errors.filter_map(|pair| pair[0].strip_prefix("message: ")).collect();
-    // Those with a field's or a method's name in them are put together.
-    let together = |text: &&str| [" must be ", " is required", " answers "].iter().any(|part| text.contains(part));
-    let is_known = |text: &&str| problems.contains(&format!("\"{text}\""));
-    let (known, unknown): (Vec<_>, Vec<_>) = examples.into_iter().filter(|text| !together(text)).partition(is_known);
+    let (openapi, problems) = (yaml("docs/openapi.yaml"), read("shared/src/http/problem.rs"));
+    let mut examples = BTreeSet::new();
+    for_each_field(&openapi, &mut |_, value| {
+        if let (Some(message), Some(code)) = (value["message"].as_str(), value["code"].as_str()) {
+            examples.insert((code, message));
+        }
+    });
+    // Those that name a field or a method are put together from parts.
+    let is_put_together =
+        |message: &str| [" must be ", " is required", " answers "].iter().any(|part| message.contains(part));
+    let is_known = |message: &str| problems.contains(&format!("\"{message}\""));
+    let (known, unknown): (Vec<_>, Vec<_>) = examples
+        .into_iter()
+        .filter(|(_, message)| !is_put_together(message))
+        .partition(|(code, message)| is_known(message) && ErrorCode::ALL.iter().any(|known| known.as_str() == *code));
     assert!(known.len() > 15 && unknown.is_empty(), "{unknown:?}");
 }

@@ -17,22 +17,24 @@ use serde_json::Value;
 
 use crate::{FaultProxy, Person, Response};
 
-/// When every test begins. In the future, so that no engine's own clock takes an item for expired.
+/// The moment at which every test begins. It lies in the future, so that no engine's own clock
+/// treats an item as expired.
 pub const START: Timestamp = Timestamp::from_secs(1_893_456_000);
 
-/// A bundle of one test's own: production code, an engine, an inbox, and a clock that stands still.
+/// The bundle of one test: production code, an engine, an inbox, and a clock that only the test
+/// moves.
 pub struct TestApp {
     /// The bundle.
     pub app: App,
     /// Its clock.
     pub clock: LocalClock,
-    /// What was sent.
+    /// The messages that the bundle sent.
     pub inbox: Inbox,
-    /// The table, whole.
+    /// The table as an operator uses it.
     pub table: LocalTable,
-    /// What stands in front of `DynamoDB`, SES and SNS.
+    /// The proxy in front of `DynamoDB`, SES and SNS.
     pub fault_proxy: FaultProxy,
-    /// The environment that it was configured by.
+    /// The environment variables that the bundle was configured with.
     pub variables: BTreeMap<String, String>,
     /// The table without the fault proxy.
     direct: Table,
@@ -41,12 +43,12 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// With the development configuration.
+    /// Starts a bundle with the development configuration.
     pub async fn start() -> Arc<Self> {
         Self::start_with(&[]).await
     }
 
-    /// With some variables set otherwise.
+    /// Starts a bundle with the development configuration, changed by these variables.
     pub async fn start_with(settings: &[(&str, &str)]) -> Arc<Self> {
         let clock = LocalClock::standing_at(START);
         let wanted = StartServices { dynamodb: engine_under_test(), ..StartServices::default() };
@@ -135,7 +137,7 @@ impl TestApp {
 
     /// Runs a request that a host handed over.
     pub async fn serve(&self, path: &str, incoming: Incoming) -> Response {
-        // Two routes share a path only by method.
+        // Routes that share a path differ by method. If none has the method, one of them answers 405.
         let fits = |route: &&LocalRoute| parameter_of(route.path, path).is_some();
         let (same, other): (Vec<_>, Vec<_>) =
             self.routes.iter().filter(fits).partition(|route| route.method == incoming.method);
@@ -148,7 +150,7 @@ impl TestApp {
         Response { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
-    /// All that was logged, as it is written.
+    /// All log lines, as they are written.
     pub fn log(&self) -> String {
         let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().map(|line| serde_json::to_string(line).expect("JSON") + "\n").collect()
@@ -161,7 +163,7 @@ impl TestApp {
         items
     }
 
-    /// What a user's ledger says, if the table has one.
+    /// The user's ledger, if the table has one.
     pub async fn ledger(&self, sub: &str) -> Option<Ledger> {
         let user = self.app.keys.user_id(sub);
         let snapshot = self.direct.snapshot(user, self.clock.now()).await.expect("a snapshot");
@@ -174,7 +176,8 @@ impl TestApp {
     }
 }
 
-/// What stands in `path` in place of the parameter of `pattern`: empty where it has none, `None` where they differ.
+/// The part of `path` that stands for the parameter of `pattern`. Empty if `pattern` has no
+/// parameter, `None` if `path` does not match it.
 fn parameter_of(pattern: &str, path: &str) -> Option<String> {
     match pattern.split_once('{') {
         None => (pattern == path).then(String::new),

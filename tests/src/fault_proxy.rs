@@ -23,7 +23,8 @@ use tokio::{
     time::Instant,
 };
 
-/// Stands in front of `DynamoDB`, SES and SNS, notes every call, and breaks those that it is told to.
+/// A proxy in front of `DynamoDB`, SES and SNS that notes every call and breaks the calls that a
+/// test names.
 #[derive(Clone)]
 pub struct FaultProxy {
     /// Where it listens.
@@ -36,23 +37,25 @@ pub struct FaultProxy {
 #[derive(Default)]
 struct Plan {
     calls: Vec<Call>,
-    /// Calls that came in, and those of them that are neither answered nor hanging.
+    /// How many calls arrived.
     arrived: usize,
+    /// How many of them are neither answered nor hanging.
     open: usize,
     faults: Vec<(String, InjectedFault)>,
-    /// The call that is to be broken: its name, how many of that name come before, and how.
+    /// The call to break: its name, how many calls of that name come before it, and the fault.
     countdown: Option<(String, usize, InjectedFault)>,
-    /// A call that was broken by its number: the SDK's repetitions of it are broken too.
+    /// The body of a call that was broken by its number. The SDK's retries of it are broken too.
     broken: Option<(Bytes, InjectedFault)>,
     /// The first answer to each eventual read since the proxy was told to remember.
     remembered: Option<HashMap<String, Value>>,
     trips: Option<Trips>,
 }
 
-/// One call that went through.
+/// One call that reached its service.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The operation and the kind of item: `PutItem MFA#LEDGER`; `SendEmail` and `Publish` of the providers.
+    /// The operation and the kind of item, such as `PutItem MFA#LEDGER`. A call to a provider is
+    /// `SendEmail` or `Publish`.
     pub what: String,
     /// Whether it was a strong read.
     pub strong: bool,
@@ -63,39 +66,41 @@ pub struct Call {
 /// What can go wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InjectedFault {
-    /// The service answers 500, and did nothing. The SDK tries three times; so does the fault.
+    /// The service does nothing and answers 500. The SDK tries three times, and every try fails.
     Error,
-    /// The service answers that it throttles, and did nothing.
+    /// The service does nothing and answers that it throttles.
     Throttle,
-    /// The service did what it was asked, but the answer is lost, each time.
+    /// The service does what it is asked, but the answer to every try is lost.
     LoseAnswer,
     /// As [`Self::LoseAnswer`], but only once: the SDK's next try is answered.
     LoseOneAnswer,
-    /// Nothing is done, and no answer comes: a time-out, or the caller's process dies before.
+    /// The service does nothing, and no answer comes: a time-out, or the caller's process dies
+    /// before the call.
     Hang,
-    /// The service did what it was asked, and no answer comes: a time-out, or the caller's process dies after.
+    /// The service does what it is asked, and no answer comes: a time-out, or the caller's process
+    /// dies after the call.
     HangAfter,
-    /// The call waits for [`FaultProxy::release`], and is then made: others come first.
+    /// The call waits for [`FaultProxy::release`], so that other calls come first.
     Hold,
-    /// A conditional write is answered as if another had come first.
+    /// A conditional write does nothing, and is answered as if another write had come first.
     LoseRace,
-    /// An eventual read is answered as it was when [`FaultProxy::remember`] was called.
+    /// An eventual read gets the first answer that it had after [`FaultProxy::remember`].
     Stale,
-    /// An eventual read lacks every item but the ledger.
+    /// An eventual `Query` returns only the ledger, and an eventual `GetItem` returns nothing.
     Torn,
-    /// An eventual read lacks the ledger.
+    /// An eventual `Query` returns every item but the ledger.
     TornLedger,
 }
 
 impl InjectedFault {
-    /// Whether it ends with the call that it broke.
+    /// Whether the fault ends with the call that it broke.
     const fn is_for_one_call(self) -> bool {
         matches!(self, Self::LoseOneAnswer | Self::LoseRace | Self::Hold)
     }
 }
 
 impl FaultProxy {
-    /// In front of a `DynamoDB`, and of an SES and SNS that share an address.
+    /// Starts a proxy in front of a `DynamoDB`, and of an SES and an SNS that share an address.
     pub(crate) async fn start(dynamodb: &str, providers: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -112,19 +117,19 @@ impl FaultProxy {
         fault_proxy
     }
 
-    /// Breaks the `n`-th call from now whose name begins with `what`, counted from 0, and the SDK's repetitions of it,
-    /// until [`Self::heal`].
+    /// Breaks the `n`-th call from now, counted from 0, of those whose name begins with `what`. The
+    /// SDK's retries of it are broken too, until [`Self::heal`].
     pub fn break_call(&self, what: &str, n: usize, fault: InjectedFault) {
         self.lock().countdown = Some((what.to_owned(), n, fault));
     }
 
-    /// Lets the held call go on.
+    /// Lets the held call continue.
     pub fn release(&self) {
         self.released.notify_one();
     }
 
-    /// Waits until a call hangs, or is held, and what was sent beside it is done: then the caller's process may die, and
-    /// nothing of it comes in later.
+    /// Waits until a call hangs or is held, and all concurrent calls are answered. If the caller's
+    /// process dies then, no call of it arrives later.
     pub async fn hung(&self) {
         const QUIET: Duration = Duration::from_millis(50);
         self.hung.notified().await;
@@ -143,22 +148,23 @@ impl FaultProxy {
         self.lock().faults.push((what.to_owned(), fault));
     }
 
-    /// From now on keeps the first answer to each eventual read, for [`InjectedFault::Stale`].
+    /// Keeps from now on the first answer to each eventual read, for [`InjectedFault::Stale`].
     pub fn remember(&self) {
         self.lock().remembered = Some(HashMap::new());
     }
 
-    /// From now on holds each call to `DynamoDB` until no other comes beside it, and so sees how many round trips there are.
+    /// Counts round trips from now on: each call to `DynamoDB` waits until no further one arrives,
+    /// and all that waited together are one round trip.
     pub fn count_trips(&self) {
         self.lock().trips = Some(Trips { count: 0, last: Instant::now(), gathers: false });
     }
 
-    /// The round trips since the last time this was asked: calls that were made side by side are one.
+    /// The number of round trips since this was last asked. Concurrent calls are one round trip.
     pub fn take_trips(&self) -> usize {
         self.lock().trips.as_mut().map_or(0, |trips| std::mem::take(&mut trips.count))
     }
 
-    /// Waits until nobody else calls beside this one.
+    /// Waits until no further call arrives, so that all concurrent calls are counted as one trip.
     async fn gather(&self) {
         const BESIDE: Duration = Duration::from_millis(30);
         if let Some(trips) = &mut self.lock().trips {
@@ -176,14 +182,14 @@ impl FaultProxy {
         }
     }
 
-    /// Breaks nothing any more.
+    /// Removes all faults, and what [`Self::remember`] kept.
     pub fn heal(&self) {
         let mut plan = self.lock();
         let calls = std::mem::take(&mut plan.calls);
         *plan = Plan { calls, arrived: plan.arrived, open: plan.open, trips: plan.trips.take(), ..Plan::default() };
     }
 
-    /// The calls since the last time this was asked.
+    /// The calls since this was last asked.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.lock().calls)
     }
@@ -202,7 +208,7 @@ struct Forward {
     fault_proxy: FaultProxy,
 }
 
-/// The service that a call is meant for: each has errors of its own form.
+/// The service that a call is meant for. Each service writes its errors in its own form.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Service {
     DynamoDb,
@@ -254,13 +260,14 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
         answer = serde_json::to_vec(&spoilt).expect("JSON").into();
     }
     let mut response = Response::from_parts(head, Body::from(answer));
-    // How the engine framed its answer says nothing of this one: DynamoDB Local sends a large one in chunks.
+    // These headers describe the engine's answer, not this one: DynamoDB Local sends a large answer
+    // in chunks.
     response.headers_mut().remove("content-length");
     response.headers_mut().remove("transfer-encoding");
     response
 }
 
-/// How calls go together.
+/// Counts round trips.
 struct Trips {
     count: usize,
     last: Instant,
@@ -298,10 +305,11 @@ impl Forward {
         let target = if service == Service::DynamoDb { &self.dynamodb } else { &self.providers };
         parts.uri = format!("{target}{}", parts.uri.path()).parse().expect("the service's address");
         parts.headers.remove("host");
-        // The SDK would check the engine's checksum against the answer that is changed here.
+        // With this header, the engine may send a checksum, and the SDK would check it against the
+        // answer that is changed here.
         parts.headers.remove("accept-encoding");
         let request = Request::from_parts(parts, Body::from(body));
-        // A thousand clients at once, yet not a thousand connections more.
+        // A thousand clients may call at once, but must not open a thousand more connections.
         let _place = self.places.acquire().await.expect("never closed");
         let response = self.client.request(request).await.expect("the service answers");
         let (head, body) = response.into_parts();
@@ -372,7 +380,7 @@ fn item_kind(call: &Value) -> String {
     }
 }
 
-/// An error as the service would write it.
+/// An error in the form in which the service writes it.
 fn problem(service: Service, status: u16, kind: &str) -> Response {
     let response = Response::builder().status(status);
     let response = match service {

@@ -1,5 +1,6 @@
-//! The test kit: a whole bundle in one process, people who use it, and a thin proxy in front of `DynamoDB` that can
-//! fail, lose answers, or serve stale and torn reads. Nothing here replaces the production code.
+//! The test kit: a whole bundle in one process, people who use it, and a thin proxy in front of
+//! `DynamoDB`, SES and SNS that can fail, lose answers, or serve stale and torn reads. Nothing here
+//! replaces the production code.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -15,8 +16,11 @@ pub mod fuzzed;
 mod person;
 mod response;
 pub mod runtime_api;
+pub mod sample_event;
 
 pub use app::{START, TestApp};
 pub use fault_proxy::{Call, FaultProxy, InjectedFault};
 pub use person::{Authenticator, Login, Person, claims_of, totp_code, wrong_code};
 pub use response::Response;
+pub use sample_event::SampleEvent;
+pub use serde_json::json;

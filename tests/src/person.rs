@@ -36,29 +36,30 @@ impl Person {
         Self { mfa, claims: Map::new() }.with("sub", sub).with("type", "access")
     }
 
-    /// With a claim in every login token.
+    /// Puts a claim into every login token of this person.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(name.to_owned(), value.into());
         self
     }
 
-    /// With an e-mail address.
+    /// Gives the person an e-mail address.
     pub fn with_email(self, email: &str) -> Self {
         self.with("email", email)
     }
 
-    /// With a phone number.
+    /// Gives the person a phone number.
     pub fn with_phone(self, phone: &str) -> Self {
         self.with("phone", phone)
     }
 
-    /// Without a claim.
+    /// Leaves a claim out of every login token of this person.
     pub fn without(mut self, name: &str) -> Self {
         self.claims.remove(name);
         self
     }
 
-    /// Signs in: a token of a year with a session of its own, unless the claims say otherwise.
+    /// Signs in. The token lives for a year and has its own session, unless the claims say otherwise.
+    /// A claim with the value `(none)` is left out.
     pub fn login(&self) -> Login {
         let mut claims = self.claims.clone();
         let session = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
@@ -91,7 +92,7 @@ impl Login {
         Self::with_token(mfa, self.token.clone())
     }
 
-    /// Calls a route with a header more.
+    /// Calls a route with one more header.
     pub async fn call_with(&self, method: Method, path: &str, name: &'static str, value: &str) -> Response {
         let mut headers = self.headers();
         headers.insert(name, HeaderValue::from_str(value).expect("a header value"));
@@ -174,7 +175,7 @@ impl Login {
         self.post("/auth/mfa/reset-totp", json!({ "code": code })).await
     }
 
-    /// `POST verify` with `trustDevice`: the trust token.
+    /// `POST verify` with `trustDevice`. Returns the trust token.
     pub async fn trust(&self, method: &str, otp: &str) -> String {
         let body = json!({ "method": method, "otp": otp, "trustDevice": true });
         let answer = self.post("/auth/mfa/verify", body).await;
@@ -205,7 +206,7 @@ impl Login {
         Authenticator { secret: answer.text("secret"), device_id: answer.text("deviceId") }
     }
 
-    /// Sets up an authenticator and confirms it with the code of now.
+    /// Sets up an authenticator and confirms it with its current code.
     pub async fn enrol(&self) -> Authenticator {
         let authenticator = self.open_authenticator().await;
         let code = authenticator.code(&self.mfa);
@@ -213,13 +214,13 @@ impl Login {
         authenticator
     }
 
-    /// Asks for a code and reads it in the inbox.
+    /// Asks for a code and reads it from the inbox.
     pub async fn receive_code(&self, method: &str) -> String {
         self.challenge(method).await.assert_ok();
         self.mfa.inbox.messages().last().and_then(|message| message.code.clone()).expect("a code in the inbox")
     }
 
-    /// Gives a right code: the login goes on with the token that proves it.
+    /// Gives a right code. Returns the same login with the token that proves the code.
     pub async fn prove(&self, method: &str, otp: &str) -> Self {
         let answer = self.verify(method, otp).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -228,12 +229,12 @@ impl Login {
 }
 
 impl Authenticator {
-    /// The code of now, by the bundle's clock.
+    /// The current code, by the bundle's clock.
     pub fn code(&self, mfa: &TestApp) -> String {
         totp_code(&self.secret, mfa.clock.now().as_secs())
     }
 
-    /// Waits for the next step and gives its code.
+    /// Moves the bundle's clock to the next step, for everybody, and returns the code of that step.
     pub fn advance_to_next_code(&self, mfa: &TestApp) -> String {
         mfa.advance(30);
         self.code(mfa)
@@ -246,13 +247,13 @@ pub fn totp_code(secret: &str, unix_seconds: u64) -> String {
     Builder::new().with_secret(secret).build_noncompliant().generate(unix_seconds).to_string()
 }
 
-/// Six digits that are not `right`; another `n` gives others.
+/// Six digits that differ from `right`. Each `n` gives other digits.
 pub fn wrong_code(right: &str, n: usize) -> String {
     let right: usize = right.parse().expect("digits");
     format!("{:06}", (right + 1 + n) % 1_000_000)
 }
 
-/// What a token says, unchecked.
+/// The claims of a token. Its signature is not checked.
 pub fn claims_of(token: &str) -> Map<String, Value> {
     let payload = token.split('.').nth(1).expect("a payload");
     let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");

@@ -13,14 +13,14 @@ pub struct Response {
 }
 
 impl Response {
-    /// The body of a 200.
+    /// Returns the body. Fails unless the status is 200.
     #[track_caller]
     pub fn assert_ok(self) -> Value {
         assert_eq!(self.status, 200, "{}", self.body);
         self.body
     }
 
-    /// Fails unless it is this problem, in the documented form.
+    /// Fails unless the answer is this problem, in the documented form.
     #[track_caller]
     pub fn assert_problem(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self.code()), (status, Some(code)), "{}", self.body);
@@ -38,7 +38,7 @@ impl Response {
         self.body["code"].as_str().filter(|_| self.status != 200)
     }
 
-    /// What `Retry-After` says, in seconds.
+    /// The value of `Retry-After`, in seconds.
     pub fn retry_after(&self) -> Option<u64> {
         self.header("retry-after")?.parse().ok()
     }

@@ -10,7 +10,7 @@ use mfa::{
         code::Otp,
         ledger::SentCode,
     },
-    http::{BearerToken, Call, Endpoint, Fields, Problem, ReadBody},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
     messages::MessageTexts,
     random,
     storage::{StoreError, Table, UserQuery},
@@ -145,6 +145,14 @@ impl Endpoint for Challenge {
     const NAME: &'static str = "challenge";
     const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/challenge";
+    const ERRORS: &'static [ErrorCode] = &[
+        ErrorCode::MissingRequiredField,
+        ErrorCode::MfaMethodNotAvailable,
+        ErrorCode::MfaDeliveryRejected,
+        ErrorCode::RateLimited,
+        ErrorCode::AccountLocked,
+        ErrorCode::MfaDeliveryFailed,
+    ];
     type Auth = BearerToken;
     type Body = ChallengeBody;
     type Reply = ChallengeReply;

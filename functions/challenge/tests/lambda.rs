@@ -1,6 +1,8 @@
-//! The real binary, as Lambda runs it.
+//! The sample event, and the real binary as Lambda runs it.
 
-#[tokio::test]
-async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(env!("CARGO_BIN_EXE_challenge"), "challenge").await;
-}
+use mfa_tests::{SampleEvent, json};
+
+mfa_tests::sample_event!(
+    "challenge",
+    SampleEvent::of::<mfa_challenge::Challenge>().body(&json!({ "method": "email" }))
+);

@@ -7,7 +7,7 @@ use mfa::{
         Policy, RecoveryId,
         recovery::{self, RecoveryCode, RecoveryRecord},
     },
-    http::{BearerToken, Call, Endpoint, NoBody, Problem},
+    http::{BearerToken, Call, Endpoint, ErrorCode, NoBody, Problem},
     random,
     storage::UserQuery,
 };
@@ -27,6 +27,7 @@ impl Endpoint for GenerateRecoveryCode {
     const NAME: &'static str = "generate-recovery-code";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/generate-recovery-code";
+    const ERRORS: &'static [ErrorCode] = &[ErrorCode::MfaRequired, ErrorCode::RateLimited];
     type Auth = BearerToken;
     type Body = NoBody;
     type Reply = RecoveryCodes;

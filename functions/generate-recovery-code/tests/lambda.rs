@@ -1,10 +1,8 @@
-//! The real binary, as Lambda runs it.
+//! The sample event, and the real binary as Lambda runs it.
 
-#[tokio::test]
-async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(
-        env!("CARGO_BIN_EXE_generate-recovery-code"),
-        "generate-recovery-code",
-    )
-    .await;
-}
+use mfa_tests::SampleEvent;
+
+mfa_tests::sample_event!(
+    "generate-recovery-code",
+    SampleEvent::of::<mfa_generate_recovery_code::GenerateRecoveryCode>()
+);

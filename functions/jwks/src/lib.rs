@@ -3,7 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
-    http::{Call, Endpoint, NoBody, Problem, Public},
+    http::{Call, Endpoint, ErrorCode, NoBody, Problem, Public},
     tokens,
 };
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ impl Endpoint for Jwks {
     const NAME: &'static str = "jwks";
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/.well-known/jwks.json";
+    const ERRORS: &'static [ErrorCode] = &[];
     const ANSWERS_WHEN_OFF: bool = true;
     const USES_TABLE: bool = false;
     // As long as an access token lives at most. A new key is published for longer before it signs (docs/operations.md).

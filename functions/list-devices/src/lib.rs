@@ -3,7 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
-    http::{self, BearerToken, Call, Endpoint, MfaDevice, NoBody, Problem},
+    http::{self, BearerToken, Call, Endpoint, ErrorCode, MfaDevice, NoBody, Problem},
 };
 
 /// The endpoint.
@@ -13,6 +13,7 @@ impl Endpoint for ListDevices {
     const NAME: &'static str = "list-devices";
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/auth/mfa/devices";
+    const ERRORS: &'static [ErrorCode] = &[];
     type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Vec<MfaDevice>;

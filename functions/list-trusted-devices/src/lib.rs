@@ -7,7 +7,7 @@ use mfa::{
         Timestamp, gate,
         trust::{self, TrustRecord},
     },
-    http::{BearerToken, Call, Endpoint, NoBody, Problem},
+    http::{BearerToken, Call, Endpoint, ErrorCode, NoBody, Problem},
     storage::UserQuery,
 };
 use serde::Serialize;
@@ -43,6 +43,7 @@ impl Endpoint for ListTrustedDevices {
     const NAME: &'static str = "list-trusted-devices";
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/auth/mfa/trusted-devices";
+    const ERRORS: &'static [ErrorCode] = &[ErrorCode::MfaRequired];
     type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Vec<TrustedDevice>;

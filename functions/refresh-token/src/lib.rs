@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     domain::{Policy, Refusal, session},
-    http::{Call, Endpoint, Fields, Problem, Public, ReadBody},
+    http::{Call, Endpoint, ErrorCode, Fields, Problem, Public, ReadBody},
 };
 use serde::Serialize;
 
@@ -34,6 +34,8 @@ impl Endpoint for RefreshToken {
     const NAME: &'static str = "refresh-token";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/refresh-token";
+    const ERRORS: &'static [ErrorCode] =
+        &[ErrorCode::MissingRequiredField, ErrorCode::RefreshTokenInvalid, ErrorCode::RefreshTokenExpired];
     type Auth = Public;
     type Body = RefreshBody;
     type Reply = RefreshReply;

@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     domain::{DeviceId, remove_device},
-    http::{BearerToken, Call, Endpoint, Message, NoBody, Problem},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Message, NoBody, Problem},
     storage::UserQuery,
 };
 
@@ -15,6 +15,8 @@ impl Endpoint for RemoveDevice {
     const NAME: &'static str = "remove-device";
     const METHOD: Method = Method::DELETE;
     const PATH: &'static str = "/auth/mfa/devices/{deviceId}";
+    const ERRORS: &'static [ErrorCode] =
+        &[ErrorCode::MfaRequired, ErrorCode::MfaDeviceNotFound, ErrorCode::MfaLastMethod, ErrorCode::RateLimited];
     type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Message;

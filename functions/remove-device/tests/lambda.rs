@@ -1,6 +1,11 @@
-//! The real binary, as Lambda runs it.
+//! The sample event, and the real binary as Lambda runs it.
 
-#[tokio::test]
-async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(env!("CARGO_BIN_EXE_remove-device"), "remove-device").await;
-}
+use mfa::http::ErrorCode;
+use mfa_tests::SampleEvent;
+
+mfa_tests::sample_event!(
+    "remove-device",
+    SampleEvent::of::<mfa_remove_device::RemoveDevice>()
+        .parameter("4b3c9c9c-9a9d-4d1e-8d9f-123456789abc")
+        .answers(ErrorCode::MfaDeviceNotFound)
+);

@@ -7,7 +7,7 @@ use mfa::{
         Policy,
         recovery::{self, RecoveryCode},
     },
-    http::{BearerToken, Call, Endpoint, Fields, Message, Problem, ReadBody},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Message, Problem, ReadBody},
     storage::UserQuery,
 };
 
@@ -30,6 +30,8 @@ impl Endpoint for ResetTotp {
     const NAME: &'static str = "reset-totp";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/reset-totp";
+    const ERRORS: &'static [ErrorCode] =
+        &[ErrorCode::MissingRequiredField, ErrorCode::MfaRecoveryCodeInvalid, ErrorCode::RateLimited];
     type Auth = BearerToken;
     type Body = ResetBody;
     type Reply = Message;

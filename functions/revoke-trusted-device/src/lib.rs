@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     domain::{Refusal, gate, trust},
-    http::{BearerToken, Call, Endpoint, Message, NoBody, Problem},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Message, NoBody, Problem},
     storage::UserQuery,
 };
 
@@ -15,6 +15,7 @@ impl Endpoint for RevokeTrustedDevice {
     const NAME: &'static str = "revoke-trusted-device";
     const METHOD: Method = Method::DELETE;
     const PATH: &'static str = "/auth/mfa/trusted-devices/{id}";
+    const ERRORS: &'static [ErrorCode] = &[ErrorCode::MfaRequired, ErrorCode::MfaDeviceNotFound];
     type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Message;

@@ -1,10 +1,11 @@
-//! The real binary, as Lambda runs it.
+//! The sample event, and the real binary as Lambda runs it.
 
-#[tokio::test]
-async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(
-        env!("CARGO_BIN_EXE_revoke-trusted-device"),
-        "revoke-trusted-device",
-    )
-    .await;
-}
+use mfa::http::ErrorCode;
+use mfa_tests::SampleEvent;
+
+mfa_tests::sample_event!(
+    "revoke-trusted-device",
+    SampleEvent::of::<mfa_revoke_trusted_device::RevokeTrustedDevice>()
+        .parameter("AAAAAAAAAAAAAAAAAAAAAA")
+        .answers(ErrorCode::MfaDeviceNotFound)
+);

@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     domain::{Caller, DeviceId, DeviceRecord, Email, Phone, Policy, keys::CannotSeal, setup_totp},
-    http::{BearerToken, Call, Endpoint, Fields, Problem, ReadBody},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
     random,
     storage::UserQuery,
 };
@@ -48,6 +48,12 @@ impl Endpoint for SetupTotp {
     const NAME: &'static str = "setup-totp";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/setup-totp";
+    const ERRORS: &'static [ErrorCode] = &[
+        ErrorCode::MfaMethodNotAvailable,
+        ErrorCode::MfaRequired,
+        ErrorCode::MfaDeviceLimitReached,
+        ErrorCode::RateLimited,
+    ];
     type Auth = BearerToken;
     type Body = SetupBody;
     type Reply = SetupReply;

@@ -4,7 +4,7 @@ use lambda_http::http::Method as HttpMethod;
 use mfa::{
     App,
     domain::{Method, Policy, Snapshot, gate},
-    http::{self, BearerToken, Call, Endpoint, MfaDevice, NoBody, Problem},
+    http::{self, BearerToken, Call, Endpoint, ErrorCode, MfaDevice, NoBody, Problem},
 };
 use serde::Serialize;
 
@@ -31,6 +31,7 @@ impl Endpoint for Status {
     const NAME: &'static str = "status";
     const METHOD: HttpMethod = HttpMethod::GET;
     const PATH: &'static str = "/auth/mfa/status";
+    const ERRORS: &'static [ErrorCode] = &[];
     const ANSWERS_WHEN_OFF: bool = true;
     type Auth = BearerToken;
     type Body = NoBody;

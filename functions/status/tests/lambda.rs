@@ -1,6 +1,5 @@
-//! The real binary, as Lambda runs it.
+//! The sample event, and the real binary as Lambda runs it.
 
-#[tokio::test]
-async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(env!("CARGO_BIN_EXE_status"), "status").await;
-}
+use mfa_tests::SampleEvent;
+
+mfa_tests::sample_event!("status", SampleEvent::of::<mfa_status::Status>());

@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     domain::{self, Policy, Switch},
-    http::{BearerToken, Call, Endpoint, Fields, Message, Problem, ReadBody},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Message, Problem, ReadBody},
     storage::UserQuery,
 };
 
@@ -28,6 +28,13 @@ impl Endpoint for Toggle {
     const NAME: &'static str = "toggle";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/toggle";
+    const ERRORS: &'static [ErrorCode] = &[
+        ErrorCode::MissingRequiredField,
+        ErrorCode::MfaRequired,
+        ErrorCode::MfaTogglingNotAllowed,
+        ErrorCode::MfaCannotEnableWithoutMethod,
+        ErrorCode::RateLimited,
+    ];
     type Auth = BearerToken;
     type Body = ToggleBody;
     type Reply = Message;

@@ -7,7 +7,7 @@ use mfa::{
         Policy, Snapshot,
         recovery::{self, RecoveryCode},
     },
-    http::{BearerToken, Call, Endpoint, Fields, Problem, ReadBody, VerifiedReply},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, VerifiedReply},
     step_up::StepUp,
 };
 
@@ -31,6 +31,8 @@ impl Endpoint for VerifyRecoveryCode {
     const NAME: &'static str = "verify-recovery-code";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-recovery-code";
+    const ERRORS: &'static [ErrorCode] =
+        &[ErrorCode::MissingRequiredField, ErrorCode::MfaRecoveryCodeInvalid, ErrorCode::RateLimited];
     type Auth = BearerToken;
     type Body = RecoveryBody;
     type Reply = VerifiedReply;

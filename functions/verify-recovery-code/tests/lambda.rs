@@ -1,10 +1,11 @@
-//! The real binary, as Lambda runs it.
+//! The sample event, and the real binary as Lambda runs it.
 
-#[tokio::test]
-async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(
-        env!("CARGO_BIN_EXE_verify-recovery-code"),
-        "verify-recovery-code",
-    )
-    .await;
-}
+use mfa::http::ErrorCode;
+use mfa_tests::{SampleEvent, json};
+
+mfa_tests::sample_event!(
+    "verify-recovery-code",
+    SampleEvent::of::<mfa_verify_recovery_code::VerifyRecoveryCode>()
+        .body(&json!({ "code": "0123-4567-89AB-CDEF-GHJK-MNPQ" }))
+        .answers(ErrorCode::MfaRecoveryCodeInvalid)
+);

@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     domain::{Policy, code::Otp, verify_totp_setup},
-    http::{BearerToken, Call, Endpoint, Fields, Message, Problem, ReadBody},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Message, Problem, ReadBody},
     storage::UserQuery,
 };
 
@@ -36,6 +36,15 @@ impl Endpoint for VerifyTotpSetup {
     const NAME: &'static str = "verify-totp-setup";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-totp-setup";
+    const ERRORS: &'static [ErrorCode] = &[
+        ErrorCode::MissingRequiredField,
+        ErrorCode::MfaMethodNotAvailable,
+        ErrorCode::MfaCodeInvalid,
+        ErrorCode::MfaRequired,
+        ErrorCode::MfaDeviceLimitReached,
+        ErrorCode::RateLimited,
+        ErrorCode::AccountLocked,
+    ];
     type Auth = BearerToken;
     type Body = ConfirmBody;
     type Reply = Message;

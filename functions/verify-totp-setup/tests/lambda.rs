@@ -1,10 +1,12 @@
-//! The real binary, as Lambda runs it.
+//! The sample event, and the real binary as Lambda runs it.
 
-#[tokio::test]
-async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(
-        env!("CARGO_BIN_EXE_verify-totp-setup"),
-        "verify-totp-setup",
-    )
-    .await;
-}
+use mfa::http::ErrorCode;
+use mfa_tests::{SampleEvent, json};
+
+mfa_tests::sample_event!(
+    "verify-totp-setup",
+    // The secret is of a set-up that nobody opened.
+    SampleEvent::of::<mfa_verify_totp_setup::VerifyTotpSetup>()
+        .body(&json!({ "otp": "123456", "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" }))
+        .answers(ErrorCode::MfaCodeInvalid)
+);

@@ -7,7 +7,7 @@ use mfa::{
         Refusal,
         trust::{self, TrustToken},
     },
-    http::{BearerToken, Call, Endpoint, NoBody, Problem, VerifiedReply},
+    http::{BearerToken, Call, Endpoint, ErrorCode, NoBody, Problem, VerifiedReply},
     step_up::StepUp,
 };
 
@@ -21,6 +21,7 @@ impl Endpoint for VerifyTrustedDevice {
     const NAME: &'static str = "verify-trusted-device";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-trusted-device";
+    const ERRORS: &'static [ErrorCode] = &[ErrorCode::MissingRequiredField, ErrorCode::MfaDeviceNotFound];
     type Auth = BearerToken;
     type Body = NoBody;
     type Reply = VerifiedReply;

@@ -1,10 +1,12 @@
-//! The real binary, as Lambda runs it.
+//! The sample event, and the real binary as Lambda runs it.
 
-#[tokio::test]
-async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(
-        env!("CARGO_BIN_EXE_verify-trusted-device"),
-        "verify-trusted-device",
-    )
-    .await;
-}
+use mfa::http::ErrorCode;
+use mfa_tests::SampleEvent;
+
+mfa_tests::sample_event!(
+    "verify-trusted-device",
+    // The trust token is of a device that nobody trusts.
+    SampleEvent::of::<mfa_verify_trusted_device::VerifyTrustedDevice>()
+        .header("nest_auth_device_trust", &format!("mfat_{}", "A".repeat(43)))
+        .answers(ErrorCode::MfaDeviceNotFound)
+);

@@ -6,7 +6,7 @@ use mfa::{
     domain::{
         Caller, Channel, DeviceId, Method, Policy, Refusal, Snapshot, Timestamp, code::Otp, verify, verify::Guess,
     },
-    http::{BearerToken, Call, Endpoint, Fields, Problem, ReadBody, VerifiedReply},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, VerifiedReply},
     random,
     step_up::StepUp,
 };
@@ -56,6 +56,16 @@ impl Endpoint for Verify {
     const NAME: &'static str = "verify";
     const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/verify";
+    const ERRORS: &'static [ErrorCode] = &[
+        ErrorCode::MissingRequiredField,
+        ErrorCode::MfaMethodNotAvailable,
+        ErrorCode::MfaCodeInvalid,
+        ErrorCode::VerificationCodeInvalid,
+        ErrorCode::VerificationCodeExpired,
+        ErrorCode::MfaDeviceNotFound,
+        ErrorCode::RateLimited,
+        ErrorCode::AccountLocked,
+    ];
     type Auth = BearerToken;
     type Body = VerifyBody;
     type Reply = VerifiedReply;

@@ -1,6 +1,12 @@
-//! The real binary, as Lambda runs it.
+//! The sample event, and the real binary as Lambda runs it.
 
-#[tokio::test]
-async fn the_binary_answers_its_sample_event() {
-    mfa_tests::runtime_api::assert_binary_answers_its_event(env!("CARGO_BIN_EXE_verify"), "verify").await;
-}
+use mfa::http::ErrorCode;
+use mfa_tests::{SampleEvent, json};
+
+mfa_tests::sample_event!(
+    "verify",
+    // No code was sent.
+    SampleEvent::of::<mfa_verify::Verify>()
+        .body(&json!({ "method": "email", "otp": "123456" }))
+        .answers(ErrorCode::VerificationCodeInvalid)
+);

@@ -2,7 +2,7 @@ use std::future::{Future, ready};
 
 use lambda_http::http::{HeaderMap, header};
 
-use super::Problem;
+use super::{ErrorCode, Problem};
 use crate::{
     App,
     domain::{Caller, Timestamp, UserId},
@@ -11,6 +11,9 @@ use crate::{
 
 /// Whom an endpoint answers, as the headers of a request tell.
 pub trait Authenticate: Sized + Send {
+    /// The errors that it may answer.
+    const ERRORS: &'static [ErrorCode];
+
     /// Finds out who calls.
     ///
     /// # Errors
@@ -34,6 +37,10 @@ pub struct BearerToken {
 }
 
 impl Authenticate for BearerToken {
+    // The application's key set may be out of reach.
+    const ERRORS: &'static [ErrorCode] =
+        &[ErrorCode::NoAuthProvided, ErrorCode::InvalidToken, ErrorCode::ServiceUnavailable];
+
     async fn from_request(app: &App, headers: &HeaderMap, now: Timestamp) -> Result<Self, Problem> {
         let (caller, claims) = app.verifier.authenticate(bearer_token(headers)?, now).await?;
         Ok(Self { caller, claims })
@@ -48,6 +55,8 @@ impl Authenticate for BearerToken {
 pub struct Public;
 
 impl Authenticate for Public {
+    const ERRORS: &'static [ErrorCode] = &[];
+
     fn from_request(_: &App, _: &HeaderMap, _: Timestamp) -> impl Future<Output = Result<Self, Problem>> + Send {
         ready(Ok(Self))
     }

@@ -1,9 +1,9 @@
-use std::future::Future;
+use std::{collections::BTreeSet, future::Future};
 
 use lambda_http::http::{HeaderMap, Method, header};
 use serde::Serialize;
 
-use super::{Authenticate, BearerToken, Problem, ReadBody};
+use super::{Authenticate, BearerToken, ErrorCode, Problem, ReadBody};
 use crate::{
     App,
     domain::{Context, Policy, Timestamp, keys::Keys},
@@ -23,6 +23,8 @@ pub trait Endpoint: Send + Sync + 'static {
     const USES_TABLE: bool = true;
     /// What `cache-control` says of a reply. An error is never stored.
     const CACHE_CONTROL: &'static str = "no-store";
+    /// The errors that its own body and rules may answer. [`errors_of`] adds those of the pipeline.
+    const ERRORS: &'static [ErrorCode];
     /// Whom it answers: [`BearerToken`], or [`Public`](super::Public).
     type Auth: Authenticate;
     /// What is read from the body.
@@ -39,6 +41,27 @@ pub trait Endpoint: Send + Sync + 'static {
         app: &App,
         call: Call<Self::Body, Self::Auth>,
     ) -> impl Future<Output = Result<Self::Reply, Problem>> + Send;
+}
+
+/// Every error that `E` may answer: its own, and those of the pipeline.
+///
+/// Debug builds panic if an endpoint answers another, and a test compares the API description.
+#[must_use]
+pub fn errors_of<E: Endpoint>() -> BTreeSet<ErrorCode> {
+    let mut errors =
+        BTreeSet::from([ErrorCode::MethodNotAllowed, ErrorCode::PayloadTooLarge, ErrorCode::InternalError]);
+    errors.extend(E::ERRORS);
+    errors.extend(E::Auth::ERRORS);
+    if E::METHOD == Method::POST {
+        errors.extend([ErrorCode::UnsupportedMediaType, ErrorCode::InvalidInput]);
+    }
+    if !E::ANSWERS_WHEN_OFF {
+        errors.insert(ErrorCode::MfaNotEnabled);
+    }
+    if E::USES_TABLE {
+        errors.insert(ErrorCode::ServiceUnavailable);
+    }
+    errors
 }
 
 /// A call that passed the pipeline's checks. Holds secrets: it cannot be printed.

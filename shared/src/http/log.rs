@@ -2,6 +2,7 @@ use std::{io::Write, time::Duration};
 
 use serde::Serialize;
 
+use super::ErrorCode;
 use crate::domain::UserId;
 
 /// What is logged of a request: one JSON line. Holds no code, secret, token or address.
@@ -18,7 +19,7 @@ pub struct LogLine {
     pub status: u16,
     /// The error code, where it is an error.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<&'static str>,
+    pub code: Option<ErrorCode>,
     /// What lies behind it, where the answer does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,

@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use lambda_http::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::{Authenticate, Call, Endpoint, Fields, LogLine, Problem, ReadBody, source};
+use super::{Authenticate, Call, Endpoint, Fields, LogLine, Problem, ReadBody, errors_of, source};
 use crate::{App, domain::Timestamp};
 
 /// The largest body that is read, in bytes: no route needs a quarter of it.
@@ -48,6 +48,12 @@ pub async fn serve<E: Endpoint>(app: &App, endpoint: &E, incoming: Incoming) -> 
     let now = app.clock.now();
     log.took(now.since(began));
     let mut served = finish(outcome, now, log);
+    debug_assert!(
+        served.log.code.is_none_or(|code| errors_of::<E>().contains(&code)),
+        "{} does not declare {:?}",
+        E::NAME,
+        served.log.code
+    );
     if served.response.status() == StatusCode::OK {
         served.response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(E::CACHE_CONTROL));
     }

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use lambda_http::http::{Method, StatusCode};
 use serde::Serialize;
 
+use super::ErrorCode;
 use crate::{
     domain::{Policy, Refusal, Timestamp},
     random::NoRandomness,
@@ -78,35 +79,35 @@ impl Problem {
     pub(super) fn answer(&self, now: Timestamp) -> ErrorResponse {
         match self {
             Self::Refused(refusal) => refused(refusal, now),
-            Self::InvalidInput(message) => ErrorResponse::new(400, "INVALID_INPUT", message.clone()),
+            Self::InvalidInput(message) => ErrorResponse::new(ErrorCode::InvalidInput, message.clone()),
             Self::MissingField(name) => {
-                ErrorResponse::new(400, "MISSING_REQUIRED_FIELD", format!("{name} is required"))
+                ErrorResponse::new(ErrorCode::MissingRequiredField, format!("{name} is required"))
             }
             Self::NoAuth => {
-                ErrorResponse::new(401, "NO_AUTH_PROVIDED", "Authentication is required").authenticate("Bearer")
+                ErrorResponse::new(ErrorCode::NoAuthProvided, "Authentication is required").authenticate("Bearer")
             }
             Self::InvalidToken(_) => {
-                ErrorResponse::new(401, "INVALID_TOKEN", "The access token is invalid or has expired")
+                ErrorResponse::new(ErrorCode::InvalidToken, "The access token is invalid or has expired")
                     .authenticate(r#"Bearer error="invalid_token""#)
             }
-            Self::NotEnabled => ErrorResponse::new(403, "MFA_NOT_ENABLED", "MFA is not enabled for this application"),
-            Self::NotFound => ErrorResponse::new(404, "NOT_FOUND", "There is no such route"),
+            Self::NotEnabled => ErrorResponse::new(ErrorCode::MfaNotEnabled, "MFA is not enabled for this application"),
+            Self::NotFound => ErrorResponse::new(ErrorCode::NotFound, "There is no such route"),
             Self::MethodNotAllowed(allowed) => {
-                ErrorResponse::new(405, "METHOD_NOT_ALLOWED", format!("This route answers {allowed} only"))
+                ErrorResponse::new(ErrorCode::MethodNotAllowed, format!("This route answers {allowed} only"))
             }
-            Self::TooLarge => ErrorResponse::new(413, "PAYLOAD_TOO_LARGE", "The body is larger than 8 KiB"),
+            Self::TooLarge => ErrorResponse::new(ErrorCode::PayloadTooLarge, "The body is larger than 8 KiB"),
             Self::NotJson => {
-                ErrorResponse::new(415, "UNSUPPORTED_MEDIA_TYPE", "The content type must be application/json")
+                ErrorResponse::new(ErrorCode::UnsupportedMediaType, "The content type must be application/json")
             }
             Self::DeliveryRejected(_) => {
-                ErrorResponse::new(422, "MFA_DELIVERY_REJECTED", "The code cannot be delivered to this address")
+                ErrorResponse::new(ErrorCode::MfaDeliveryRejected, "The code cannot be delivered to this address")
             }
             Self::DeliveryFailed { retry_after, .. } => {
-                ErrorResponse::new(503, "MFA_DELIVERY_FAILED", "The code could not be sent. Try again shortly")
+                ErrorResponse::new(ErrorCode::MfaDeliveryFailed, "The code could not be sent. Try again shortly")
                     .retry(*retry_after)
             }
             Self::Unavailable(_) => {
-                ErrorResponse::new(503, "SERVICE_UNAVAILABLE", "The service is not available. Try again shortly")
+                ErrorResponse::new(ErrorCode::ServiceUnavailable, "The service is not available. Try again shortly")
                     .retry(1)
             }
             Self::Internal(_) => internal(),
@@ -118,64 +119,65 @@ impl Problem {
 fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
     match refusal {
         Refusal::MethodNotAvailable => {
-            ErrorResponse::new(400, "MFA_METHOD_NOT_AVAILABLE", "This method is not available to you")
+            ErrorResponse::new(ErrorCode::MfaMethodNotAvailable, "This method is not available to you")
         }
         Refusal::AddressNotProven => ErrorResponse::new(
-            400,
-            "MFA_METHOD_NOT_AVAILABLE",
+            ErrorCode::MfaMethodNotAvailable,
             "This address is new since MFA was switched on. Use another method first",
         ),
-        Refusal::WrongTotp => ErrorResponse::new(400, "MFA_CODE_INVALID", "The code is invalid"),
-        Refusal::WrongCode => ErrorResponse::new(400, "VERIFICATION_CODE_INVALID", "The code is invalid"),
-        Refusal::ExpiredCode => ErrorResponse::new(400, "VERIFICATION_CODE_EXPIRED", "The code has expired"),
-        Refusal::Locked { until } => ErrorResponse::new(429, "ACCOUNT_LOCKED", "Too many wrong codes. Try again later")
-            .retry(now.seconds_until(*until)),
+        Refusal::WrongTotp => ErrorResponse::new(ErrorCode::MfaCodeInvalid, "The code is invalid"),
+        Refusal::WrongCode => ErrorResponse::new(ErrorCode::VerificationCodeInvalid, "The code is invalid"),
+        Refusal::ExpiredCode => ErrorResponse::new(ErrorCode::VerificationCodeExpired, "The code has expired"),
+        Refusal::Locked { until } => {
+            ErrorResponse::new(ErrorCode::AccountLocked, "Too many wrong codes. Try again later")
+                .retry(now.seconds_until(*until))
+        }
         Refusal::RateLimited { retry_at } => {
-            ErrorResponse::new(429, "RATE_LIMITED", "Too many requests. Try again later")
+            ErrorResponse::new(ErrorCode::RateLimited, "Too many requests. Try again later")
                 .retry(now.seconds_until(*retry_at))
         }
-        Refusal::Contended => ErrorResponse::new(429, "RATE_LIMITED", "Too many requests at once. Try again")
+        Refusal::Contended => ErrorResponse::new(ErrorCode::RateLimited, "Too many requests at once. Try again")
             .retry(Policy::CONTENDED_RETRY_AFTER.as_secs()),
         Refusal::ProofRequired => {
             // RFC 9470 3: tells a client that signing in again with a second factor helps.
             let max_age = Policy::PROOF_FRESH_FOR.as_secs();
-            ErrorResponse::new(401, "MFA_REQUIRED", "Verify a second factor first").authenticate(format!(
+            ErrorResponse::new(ErrorCode::MfaRequired, "Verify a second factor first").authenticate(format!(
                 "Bearer error=\"insufficient_user_authentication\", \
                  error_description=\"A recent second factor is required\", max_age=\"{max_age}\""
             ))
         }
         Refusal::ToggleNotAllowed => {
-            ErrorResponse::new(403, "MFA_TOGGLING_NOT_ALLOWED", "MFA cannot be switched on or off here")
+            ErrorResponse::new(ErrorCode::MfaTogglingNotAllowed, "MFA cannot be switched on or off here")
         }
         Refusal::NoUsableMethod => ErrorResponse::new(
-            403,
-            "MFA_CANNOT_ENABLE_WITHOUT_METHOD",
+            ErrorCode::MfaCannotEnableWithoutMethod,
             "Set up a method first, or enter a code from your authenticator app",
         ),
-        Refusal::SessionInvalid => refresh_token("REFRESH_TOKEN_INVALID", "The refresh token is invalid"),
-        Refusal::SessionExpired => refresh_token("REFRESH_TOKEN_EXPIRED", "The session has ended. Sign in again"),
+        Refusal::SessionInvalid => refresh_token(ErrorCode::RefreshTokenInvalid, "The refresh token is invalid"),
+        Refusal::SessionExpired => {
+            refresh_token(ErrorCode::RefreshTokenExpired, "The session has ended. Sign in again")
+        }
         Refusal::WrongRecoveryCode => {
-            ErrorResponse::new(400, "MFA_RECOVERY_CODE_INVALID", "The recovery code is invalid")
+            ErrorResponse::new(ErrorCode::MfaRecoveryCodeInvalid, "The recovery code is invalid")
         }
         Refusal::LastMethod => ErrorResponse::new(
-            409,
-            "MFA_LAST_METHOD",
+            ErrorCode::MfaLastMethod,
             "This is the last method. Set up another first, or switch MFA off",
         ),
         Refusal::Unreadable(_) => internal(),
-        Refusal::DeviceNotFound => ErrorResponse::new(404, "MFA_DEVICE_NOT_FOUND", "There is no such device"),
+        Refusal::DeviceNotFound => ErrorResponse::new(ErrorCode::MfaDeviceNotFound, "There is no such device"),
         Refusal::DeviceLimit => {
-            ErrorResponse::new(409, "MFA_DEVICE_LIMIT_REACHED", "You've reached the maximum number of authenticators")
+            ErrorResponse::new(ErrorCode::MfaDeviceLimitReached, "You've reached the maximum number of authenticators")
         }
     }
 }
 
-fn refresh_token(code: &'static str, message: &'static str) -> ErrorResponse {
-    ErrorResponse::new(401, code, message).authenticate(r#"Bearer error="invalid_token""#)
+fn refresh_token(code: ErrorCode, message: &'static str) -> ErrorResponse {
+    ErrorResponse::new(code, message).authenticate(r#"Bearer error="invalid_token""#)
 }
 
 fn internal() -> ErrorResponse {
-    ErrorResponse::new(500, "INTERNAL_ERROR", "Something went wrong on our side")
+    ErrorResponse::new(ErrorCode::InternalError, "Something went wrong on our side")
 }
 
 /// An error as it goes out.
@@ -194,12 +196,12 @@ pub(super) struct ErrorBody {
     status_code: u16,
     error: &'static str,
     message: Cow<'static, str>,
-    pub(super) code: &'static str,
+    pub(super) code: ErrorCode,
 }
 
 impl ErrorResponse {
-    fn new(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        let status = code.status();
         let error = status.canonical_reason().unwrap_or("Error");
         let body = ErrorBody { status_code: status.as_u16(), error, message: message.into(), code };
         Self { status, body, retry_after: None, authenticate: None }

@@ -10,7 +10,10 @@ use lambda_http::{
 use mfa::{
     App,
     domain::{Method as Factor, code::Otp, session::RefreshToken, trust},
-    http::{BearerToken, Call, Endpoint, Fields, Incoming, LogLine, NoBody, Problem, Served, serve, serve_unknown},
+    http::{
+        BearerToken, Call, Endpoint, ErrorCode, Fields, Incoming, LogLine, NoBody, Problem, Served, serve,
+        serve_unknown,
+    },
 };
 use mfa_local::{LocalRoute, routes};
 use serde_json::{Value, json};
@@ -211,6 +214,7 @@ impl Endpoint for Mirror {
     const NAME: &'static str = "mirror";
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/";
+    const ERRORS: &'static [ErrorCode] = &[ErrorCode::MissingRequiredField];
     type Auth = BearerToken;
     type Body = NoBody;
     type Reply = Value;
