@@ -249,3 +249,73 @@ impl From<NoRandomness> for Problem {
         Self::Internal(format!("no randomness: {error}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fmt::Write};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1000);
+    const LATER: Timestamp = Timestamp::from_secs(1030);
+
+    fn every_problem() -> Vec<Problem> {
+        let cause = || "a cause for the log".to_owned();
+        let refusals = [
+            Refusal::MethodNotAvailable,
+            Refusal::AddressNotProven,
+            Refusal::WrongTotp,
+            Refusal::WrongCode,
+            Refusal::ExpiredCode,
+            Refusal::Locked { until: LATER },
+            Refusal::SessionInvalid,
+            Refusal::SessionExpired,
+            Refusal::WrongRecoveryCode,
+            Refusal::RateLimited { retry_at: LATER },
+            Refusal::Contended,
+            Refusal::ProofRequired,
+            Refusal::ToggleNotAllowed,
+            Refusal::NoUsableMethod,
+            Refusal::Unreadable(cause()),
+            Refusal::LastMethod,
+            Refusal::DeviceNotFound,
+            Refusal::DeviceLimit,
+        ];
+        let others = [
+            Problem::invalid("otp must be 6 digits"),
+            Problem::MissingField("method"),
+            Problem::NoAuth,
+            Problem::InvalidToken("a cause for the log"),
+            Problem::NotEnabled,
+            Problem::NotFound,
+            Problem::MethodNotAllowed(Method::POST),
+            Problem::TooLarge,
+            Problem::NotJson,
+            Problem::DeliveryRejected(cause()),
+            Problem::DeliveryFailed { cause: cause(), retry_after: 5 },
+            Problem::Unavailable(cause()),
+            Problem::Internal(cause()),
+        ];
+        refusals.into_iter().map(Problem::from).chain(others).collect()
+    }
+
+    #[test]
+    fn every_error_is_as_the_snapshot_shows() {
+        let mut shown = String::new();
+        let mut codes = BTreeSet::new();
+        for problem in every_problem() {
+            let answer = problem.answer(NOW);
+            codes.insert(answer.body.code);
+            writeln!(shown, "{problem:?}\n{}", serde_json::to_string(&answer.body).expect("JSON")).expect("text");
+            if let Some(seconds) = answer.retry_after {
+                writeln!(shown, "retry-after: {seconds}").expect("text");
+            }
+            if let Some(challenge) = answer.authenticate {
+                writeln!(shown, "www-authenticate: {challenge}").expect("text");
+            }
+            shown.push('\n');
+        }
+        insta::assert_snapshot!(shown);
+        assert_eq!(codes, ErrorCode::ALL.iter().copied().collect(), "some code is shown by no problem");
+    }
+}
