@@ -1,0 +1,88 @@
+# The steps of the project's check, by the names that .ci/run gives them: `just tests lints`.
+
+@_default:
+    just --list --unsorted
+
+# The README's test command
+tests:
+    @bash .ci/run tests
+
+# Rustfmt changes nothing
+format:
+    @bash .ci/run format
+
+# Clippy has no warning
+lints:
+    @bash .ci/run lints
+
+# No name comes back that was given up, and each mutation still fits the sources
+names:
+    @bash .ci/run names
+
+# The documentation of the code builds without a warning
+rustdoc:
+    @bash .ci/run rustdoc
+
+# Cargo-deny accepts licences, versions and sources of the dependencies
+licences:
+    @bash .ci/run licences
+
+# SAM, cfn-lint and an OpenAPI validator accept template.yaml and docs/openapi.yaml
+template:
+    @bash .ci/run template
+
+# The integration tests pass against AWS's own DynamoDB Local
+dynamodb:
+    @bash .ci/run dynamodb
+
+# A whole journey by curl, after which no secret is in the table or the output
+smoke:
+    @bash .ci/run smoke
+
+# The published Nest Auth client works unchanged
+client:
+    @bash .ci/run client
+
+# The server answers made-up calls as docs/openapi.yaml describes
+conformance:
+    @bash .ci/run conformance
+
+# Codes arrive through the SES and SNS of moto
+emulators:
+    @bash .ci/run emulators
+
+# A person gets through the console page in Chromium
+console:
+    @bash .ci/run console
+
+# The functions run under cargo lambda watch, and answer their sample events
+watch:
+    @bash .ci/run watch
+
+# The variables that sam local hands over start each function
+sam:
+    @bash .ci/run sam
+
+# Release builds: what they contain, their size, the glibc that they need
+release:
+    @bash .ci/run release
+
+# Release builds: instructions until the first answer
+cold-start:
+    @bash .ci/run cold-start
+
+# Release build of the local server: memory
+memory:
+    @bash .ci/run memory
+
+# (not in CI) the tests find each of the mutations in .ci/mutations.py
+mutations:
+    @bash .ci/run mutations
+
+# (not in CI) cargo-mutants over shared/src/domain
+mutants:
+    @bash .ci/run mutants
+
+# (not in CI) each fuzz target for FUZZ_SECONDS, by default 60
+fuzz:
+    @bash .ci/run fuzz
