@@ -21,8 +21,6 @@ fn budget(what: &str) -> Budget {
         "status" | "list-devices" | "list-trusted-devices" => (1.0, 0.0, 1),
         // One unit for the session, and one for a trusted device, are written beside the commit.
         "toggle" | "verify" | "verify-recovery-code" | "verify-trusted-device" => (1.0, 2.0, 2),
-        // The removed device's item is deleted after the commit.
-        "verify-totp-setup" | "remove-device" | "setup-totp" | "generate-recovery-code" => (1.0, 2.0, 3),
         "verify that trusts" => (1.0, 3.0, 2),
         "verify, wrong" | "revoke-trusted-device" => (1.0, 1.0, 2),
         "challenge by e-mail" => (1.0, 3.0, 4),
@@ -33,7 +31,8 @@ fn budget(what: &str) -> Budget {
         // A dropped set and each dropped device is a deletion more.
         "reset-totp" => (1.0, 6.0, 7),
         "jwks" => (0.0, 0.0, 0),
-        other => panic!("no budget for {other}"),
+        // One read and one commit. A route that needs more is listed above.
+        _ => (1.0, 2.0, 3),
     };
     Budget { reads, writes, trips }
 }
@@ -127,10 +126,12 @@ async fn every_route_stays_within_its_budget() {
     meter.assert_within("verify-recovery-code");
     alice.reset(&codes[1]).await.assert_ok();
     meter.assert_within("reset-totp");
-    let nobody = lambda_http::http::HeaderMap::new();
-    mfa.request(lambda_http::http::Method::GET, "/.well-known/jwks.json", nobody, Vec::new()).await.assert_ok();
-    meter.assert_within("jwks");
 
-    let routes: BTreeSet<_> = mfa.routes().iter().map(|route| route.name.to_owned()).collect();
-    assert_eq!(meter.measured, routes, "a route was not measured");
+    // What this journey does not touch is measured by its sample event.
+    for route in mfa.routes() {
+        if !meter.measured.contains(route.name) {
+            mfa.replay_sample(route.name, Some(&alice)).await.assert_ok();
+            meter.assert_within(route.name);
+        }
+    }
 }

@@ -100,6 +100,31 @@ async fn cargo_lambda_watch_serves_every_route() {
     assert_up_to_date("Cargo.toml", &format!("{before}{HEAD}{}", lines.collect::<String>()));
 }
 
+#[test]
+fn every_file_of_this_folder_is_a_module() {
+    let modules = names_in("tests/it", ".rs").into_iter().filter(|name| name != "main");
+    let main = read("tests/it/main.rs");
+    let (head, _) = main.split_once("\nmod ").expect("modules");
+    let lines = modules.map(|name| format!("mod {name};\n"));
+    assert_up_to_date("tests/it/main.rs", &format!("{head}\n{}", lines.collect::<String>()));
+}
+
+#[tokio::test]
+async fn the_readme_lists_every_route_with_its_summary() {
+    const HEAD: &str = "| Route | What it does |\n|---|---|\n";
+    let mfa = TestApp::start().await;
+    let openapi = yaml("docs/openapi.yaml");
+    let readme = read("README.md");
+    let (before, rest) = readme.split_once(HEAD).expect("the table of routes");
+    let (_, after) = rest.split_once("\n\n").expect("its end");
+    let rows = mfa.routes().iter().map(|LocalRoute { method, path, .. }| {
+        let summary = &openapi["paths"][path][method.as_str().to_lowercase()]["summary"];
+        format!("| `{method} {path}` | {} |", summary.as_str().expect("a summary"))
+    });
+    let table = rows.collect::<Vec<_>>().join("\n");
+    assert_up_to_date("README.md", &format!("{before}{HEAD}{table}\n\n{after}"));
+}
+
 /// The codes that the API description gives to a response, by the `enum` of `code`. The narrowest one counts.
 fn described_codes(openapi: &Value, response: &Value) -> BTreeSet<String> {
     fn resolve<'a>(openapi: &'a Value, mut value: &'a Value) -> &'a Value {

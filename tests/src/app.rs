@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use lambda_http::http::{HeaderMap, HeaderValue, Method};
+use lambda_http::http::{HeaderMap, HeaderValue, Method, header};
 use mfa::{
     App,
     config::Config,
@@ -15,7 +15,7 @@ use mfa::{
 use mfa_local::{Inbox, LocalRoute, LocalTable, Services, StartServices, clock::LocalClock, environment, routes};
 use serde_json::Value;
 
-use crate::{FaultProxy, Person, Response};
+use crate::{FaultProxy, Login, Person, Response, runtime_api::read_event};
 
 /// The moment at which every test begins. It lies in the future, so that no engine's own clock
 /// treats an item as expired.
@@ -133,6 +133,19 @@ impl TestApp {
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         let body = serde_json::json!({ "refreshToken": refresh_token });
         self.request(Method::POST, "/auth/refresh-token", headers, body.to_string().into_bytes()).await
+    }
+
+    /// Runs the sample event of a route, by this caller in place of its own.
+    pub async fn replay_sample(&self, name: &str, login: Option<&Login>) -> Response {
+        let request = lambda_http::request::from_str(&read_event(name)).expect("an API Gateway event");
+        let path = request.uri().path().to_owned();
+        let mut incoming = Incoming::from(request);
+        incoming.headers.remove(header::AUTHORIZATION);
+        if let Some(login) = login {
+            let bearer = format!("Bearer {}", login.token);
+            incoming.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&bearer).expect("a header value"));
+        }
+        self.serve(&path, incoming).await
     }
 
     /// Runs a request that a host handed over.
