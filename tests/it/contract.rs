@@ -286,6 +286,42 @@ fn every_test_that_the_threat_model_names_exists() {
 }
 
 #[test]
+fn every_test_and_step_that_the_page_on_proofs_names_exists() {
+    let (page, script) = (read("docs/proofs.md"), read(".ci/run"));
+    let is_step = |name: &str| script.contains(&format!("\nstep_{name}() {{"));
+    let rows: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| ")).skip(1).collect();
+    assert!(rows.len() > 15, "{} rows", rows.len());
+    for row in rows {
+        let [promise, shown_by, runs_in] = row.trim_end_matches(" |").split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("three columns: {row}")
+        };
+        let in_ticks = |text: &str| text.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect::<Vec<_>>();
+        assert!(in_ticks(runs_in).iter().all(|step| is_step(step)), "{promise}: {runs_in}");
+        for command in in_ticks(shown_by) {
+            let words: Vec<_> = command.split_whitespace().filter(|word| !word.starts_with('-')).collect();
+            match words[..] {
+                ["cargo", "test", "mfa-tests", "it", module] => {
+                    assert!(root().join(format!("tests/it/{module}.rs")).exists(), "{command}");
+                }
+                ["cargo", "test", "mfa", part] => assert!(unit_tests().contains(part), "{command}"),
+                ["bash", ".ci/run", ..] => assert!(words[2..].iter().all(|step| is_step(step)), "{command}"),
+                ["python3", script, ..] => assert!(root().join(script).exists(), "{command}"),
+                _ => panic!("no test and no step: {command}"),
+            }
+        }
+    }
+}
+
+/// The unit tests of the crate `mfa`, as text.
+fn unit_tests() -> String {
+    let folders = ["domain", "storage"].map(|folder| format!("shared/src/{folder}"));
+    let files = folders
+        .iter()
+        .flat_map(|folder| names_in(folder, ".rs").into_iter().map(move |name| format!("{folder}/{name}.rs")));
+    files.map(|file| format!("{file}\n{}", read(&file))).collect()
+}
+
+#[test]
 fn the_examples_of_the_api_description_say_what_the_bundle_says() {
     let (openapi, problems) = (yaml("docs/openapi.yaml"), read("shared/src/http/problem.rs"));
     let mut examples = BTreeSet::new();
