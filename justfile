@@ -15,7 +15,7 @@ format:
 lints:
     @bash .ci/run lints
 
-# No name comes back that was given up, and each mutation still fits the sources
+# No given-up name comes back, and each mutation still fits the sources
 names:
     @bash .ci/run names
 

@@ -39,7 +39,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bundle import ROOT, SCRATCH, Client, Local, Program, claims_of, fail, totp, wait_for
+from kit import ROOT, SCRATCH, Client, Local, Program, Services, claims_of, fail, totp, turn_mfa_on, wait_for
 
 MOST = 10_000_000
 FUNCTIONS = ("empty_function", "status", "verify", "challenge")
@@ -233,9 +233,7 @@ class Bench:
         self.calls = []
         self.users = 0
         env_file = Path(folder) / f"{tree.name}.json"
-        options = ["--services-only", "--port", "0", "--env-file", env_file]
-        services = Program(f"bench-{tree.name}-services", tree.local, *options)
-        stack.enter_context(services).wait_for_line(r"login tokens +(http://[^/\s]+)")
+        stack.enter_context(Services(f"bench-{tree.name}-services", env_file, binary=tree.local))
         self.environment = json.loads(env_file.read_text())["Parameters"]
         options = []
         for service in ("dynamodb", "ses", "sns"):
@@ -260,10 +258,7 @@ class Bench:
         self.users += 1
         user = {"sub": f"user-{self.users:06}", "email": f"user-{self.users:06}@example.com"}
         token = self.mfa.sign_in(**user)
-        post = lambda path, body: self.mfa.ok("POST", f"/auth/mfa/{path}", body, token)
-        secret = post("setup-totp", {})["secret"]
-        post("verify-totp-setup", {"otp": totp(secret, time.time()), "secret": secret})
-        post("toggle", {"enabled": True})
+        secret = turn_mfa_on(self.mfa, token, time.time())
         token = self.mfa.sign_in(**user)
         sample = "status" if function == "empty_function" else function
         event = json.loads((ROOT / "events" / f"{sample}.json").read_text())
@@ -307,7 +302,7 @@ class Bench:
                 wait_for(name, lambda: api.all_done.is_set() or process.process.poll() is not None, 120)
                 # The function may still be at work after it has sent the request.
                 time.sleep(0.2)
-        report = process.output.read_text(errors="replace")
+        report = process.output()
         if len(api.answers) != invocations:
             fail(f"{name}: {report}")
         for kind, answer in api.answers:
@@ -420,4 +415,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        main()
+    except AssertionError as error:
+        sys.exit(f"FAILED: {error}")

@@ -2,11 +2,12 @@
 """Changes one rule at a time in a copy of the sources, and shows which test finds each mutation.
 
     python3 .ci/mutations.py [NAME…]
-    python3 .ci/mutations.py --check    only looks whether each mutation still fits the sources
+    python3 .ci/mutations.py --check    only checks that each mutation still fits the sources
 
-The first form is not part of `.ci/run`: each mutation takes a build and a run of the tests. The copy is a git worktree of
-HEAD in target/mutations, kept for the next time. Every test must pass there without a mutation first. The model plays the
-same sequences as in `cargo test`. docs/mutation-tests.md has the last result.
+The first form takes a build and a run of the tests for each mutation, so CI leaves it out. The copy
+is a git worktree of HEAD in target/mutations, kept for the next time. First, every test must pass
+there without a mutation. The model plays the same sequences as in `cargo test`.
+docs/mutation-tests.md has the last result.
 """
 
 import os
@@ -20,7 +21,7 @@ COPY = Path(os.environ.get("MFA_MUTATIONS", ROOT / "target/mutations"))
 
 DOMAIN = "shared/src/domain"
 
-# name: (file, what stands there, what replaces it)
+# name: (file, the text in it, the text that replaces it)
 MUTATIONS = {
     "the version condition is skipped": (
         "shared/src/storage/ledger.rs",
@@ -93,7 +94,7 @@ MUTATIONS = {
     ),
 }
 
-# The model first; what it does not find, the other tests must.
+# The model runs first. The other tests must find what it does not find.
 TESTS = [
     ("the model", ["cargo", "test", "-q", "-p", "mfa-tests", "--test", "it", "--", "model"]),
     ("the rules' own tests", ["cargo", "test", "-q", "-p", "mfa", "--lib"]),
@@ -106,7 +107,7 @@ def run(command):
 
 
 def finder():
-    """What fails in the copy as it is, and how. None if everything passes."""
+    """The first tests that fail in the copy, and how they fail. None if everything passes."""
     for name, command in TESTS:
         ran = run(command)
         output = ran.stdout + ran.stderr
@@ -120,10 +121,10 @@ def finder():
 
 
 def check():
-    """Fails if a mutation does not fit the sources any more: then it would test nothing."""
+    """Fails if a mutation no longer fits the sources. It would test nothing."""
     for name, (file, old, _) in MUTATIONS.items():
         if (count := (ROOT / file).read_text().count(old)) != 1:
-            sys.exit(f"{name}: {file} holds {count} times: {old}")
+            sys.exit(f"{name}: {file} has this text {count} times instead of once: {old}")
     print(f"  all {len(MUTATIONS)} mutations fit the sources")
 
 

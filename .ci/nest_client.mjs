@@ -1,5 +1,7 @@
-// The published Nest Auth client against the local server: `node .ci/nest_client.mjs [MFA-LOCAL]`. Every MFA call that
-// it has, with right and wrong input, and how its session goes on and ends. The package is in target/ci/node_modules.
+// Runs the published Nest Auth client against the local server:
+// `node .ci/nest_client.mjs [MFA-LOCAL]`. It makes every MFA call of the client, with right and wrong
+// input, and shows how the client's session continues and ends. The package is in
+// target/ci/node_modules.
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { openSync, readFileSync } from 'node:fs';
@@ -9,7 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 process.on('uncaughtException', ({ message }) => process.exit(console.error(`FAILED: ${message}`) ?? 1));
 
-// The package is made for bundlers: its own imports leave out `.js`, which Node wants.
+// The package is made for bundlers. Its own imports leave out `.js`, which Node needs.
 const addEnding = `export const resolve = (name, context, next) => next(name, context)
   .catch((error) => name.startsWith('.') ? next(name + '.js', context) : Promise.reject(error));`;
 register(`data:text/javascript,${encodeURIComponent(addEnding)}`);
@@ -19,7 +21,7 @@ const nest = await import(new URL('ci/node_modules/@ackplus/nest-auth-client/dis
 const binary = process.argv[2] ?? new URL('debug/mfa-local', target).pathname;
 const url = await startServer(new URL('ci/nest-client.log', target));
 const user = { sub: 'nora', email: 'nora@example.com', phone: '+14155550187' };
-const A_WHILE = 16 * 60; // seconds: the access token has expired, and the second factor is not fresh
+const A_WHILE = 16 * 60; // in seconds; after it the access token has expired, and no proof is fresh
 const traffic = []; // "STATUS METHOD PATH" of every call that left a client
 
 async function startServer(log) {
@@ -51,7 +53,8 @@ async function totp() {
   return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
 }
 
-// Stands between client and server, and is the application's login: it answers as one that wants a second factor.
+// Stands between client and server. It also is the application's login, which asks for a second
+// factor.
 const adapter = {
   async request(options) {
     const path = options.url.slice(url.length);
@@ -77,17 +80,17 @@ function check(what, seen, wanted = true) {
   console.log(`  ok  ${what}`);
 }
 
-// "STATUS CODE" of a call that must fail.
+// The "STATUS CODE" of a call that must fail.
 const refusal = (call) => call.then(() => 'a success', (error) => `${error.statusCode} ${error.code}`);
 
-// A refusal that leaves the client signed in as it was.
+// Expects a refusal that leaves the client signed in with the same token.
 async function refused(client, what, wanted, call) {
   const before = await client.getAccessToken();
   const seen = await refusal(call());
   check(`${what}: ${wanted}`, [seen, client.signedOut, await client.getAccessToken()], [wanted, undefined, before]);
 }
 
-// What a call sends, and its answer.
+// The requests that a call sends, and its answer.
 async function sends(call) {
   const [start, answer] = [traffic.length, await call()];
   return [traffic.slice(start), answer];
@@ -130,9 +133,9 @@ console.log('A new login on a trusted device');
 await client.login(user);
 check('has no second factor', proves(await client.getAccessToken()), false);
 const known = await client.attachToFetch()(`${url}/auth/mfa/verify-trusted-device`, { method: 'POST' });
-check('the trust token that the client sends is one', proves((await known.json()).accessToken));
+check('the trust token that the client sends stands in for a code', proves((await known.json()).accessToken));
 
-console.log('The session goes on');
+console.log('The session continues');
 const ownStorage = new nest.MemoryStorage();
 const own = newClient(ownStorage);
 await own.login(user);
@@ -152,11 +155,12 @@ check('a factor that is not fresh does not sign out', tooOld, ['401 MFA_REQUIRED
 
 console.log('Calls at once with an expired token');
 await advance(A_WHILE);
-// By fetch: of calls of its own to one address within one millisecond the client repeats only the first.
+// Most calls use fetch. If the client itself calls one address more than once within a millisecond,
+// it repeats only the first call.
 const byFetch = own.attachToFetch();
 const many = Array.from({ length: 12 }, () => () => byFetch(`${url}/auth/mfa/status`).then((reply) => reply.ok));
 many.push(() => own.getMfaStatus().then(() => true), () => own.listTotpDevices().then(() => true));
-check('all fourteen end well', (await Promise.all(many.map((call) => call()))).every(Boolean));
+check('all fourteen succeed', (await Promise.all(many.map((call) => call()))).every(Boolean));
 await advance(A_WHILE);
 const [tab, otherTab] = [newClient(ownStorage), newClient(ownStorage)];
 const [inTabs] = await sends(() => Promise.all([tab.getMfaStatus(), otherTab.getMfaStatus()]));

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fails if a name that was given up comes back: .ci/old_names.txt has one pattern a line.
+# Fails if a name that was given up comes back. .ci/old_names.txt has one pattern a line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if git grep -nP -f .ci/old_names.txt -- . ':!.ci/old_names.txt' ':!*.lock'; then

@@ -8,9 +8,9 @@ cd "$(dirname "$0")/.."
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
 functions=(status verify challenge setup-totp)
-cargo lambda build --release --locked "${functions[@]/#/--bin=}"
+# In one call with the functions, so that their common crates are built once.
+cargo lambda build --release --locked "${functions[@]/#/--bin=}" --bin=mfa-local
 cargo lambda build --release --locked --example=empty_function
-cargo build --release --locked --package mfa-local
 
 binary() { echo "target/lambda/$1/bootstrap"; }
 megabytes() { awk -v bytes="$(stat -c %s "$1")" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
@@ -21,7 +21,7 @@ for name in "${functions[@]}" empty_function; do
   python3 -m zipfile -c "$zip" "$(binary "$name")"
   printf '  %-14s %s, zipped %s\n' "$name" "$(megabytes "$(binary "$name")")" "$(megabytes "$zip")"
 done
-printf '  %-14s %s\n' mfa-local "$(megabytes target/release/mfa-local)"
+printf '  %-14s %s\n' mfa-local "$(megabytes "$(binary mfa-local)")"
 
 # Each marker stands in the code of one thing. The function that uses this thing must hold the
 # marker. Otherwise the search in the other functions shows nothing.

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Looks for secrets in files, `secret_scan.py SECRETS FILE…`, a secret a line, and fails where it finds one.
+"""Looks for secrets in files, and fails if it finds one: `secret_scan.py SECRETS FILE…`.
 
-In any case, as text, base64, base64url and hexadecimal; of a base 32 secret also its bytes, of a recovery code also its
-characters without the hyphens, of a JWT also each part, of a refresh token also its MAC, of a trust token also its
-random part, and of these two also the bytes.
+SECRETS has one secret a line. The scan ignores case. It looks for each secret as text, base64,
+base64url and hexadecimal, and in the same forms also for
+- the bytes of a base 32 secret,
+- the characters of a recovery code without the hyphens,
+- payload and signature of a JWT,
+- the MAC of a refresh token and the random part of a trust token, as text and as bytes.
 """
 
 import base64
@@ -13,17 +16,17 @@ import sys
 
 
 def forms(secret):
-    """The ways in which a secret could be written, as lower case bytes."""
+    """The forms in which a secret could be written, as lower-case bytes."""
     raws = [secret.encode()]
     if re.fullmatch("[A-Z2-7]{32}", secret):
         raws.append(base64.b32decode(secret))
     if re.fullmatch("[0-9A-Z]{4}(-[0-9A-Z]{4})+", secret):
         raws.append(secret.replace("-", "").encode())
     if match := re.fullmatch(r"(?:mfa_.+\.|mfat_)([0-9A-Za-z_-]{43})", secret):
-        # Session and generation of a refresh token are no secrets.
+        # Session and generation of a refresh token are not secret.
         raws += [match[1].encode(), base64.urlsafe_b64decode(match[1] + "=")]
     elif secret.count(".") == 2:
-        # The header of a token is no secret.
+        # The header of a token is not secret.
         raws += [part.encode() for part in secret.split(".")[1:]]
     for raw in raws:
         yield raw.lower()
@@ -33,7 +36,7 @@ def forms(secret):
 
 
 def contents(path):
-    """A file's bytes and, behind them, what its base64 values hold."""
+    """The bytes of a file, followed by the decoded bytes of its base64 values."""
     with open(path, "rb") as file:
         data = file.read()
     values = re.findall(rb'"([A-Za-z0-9+/]{8,}={0,2})"', data)
@@ -47,7 +50,7 @@ def contents(path):
 
 
 def is_in(form, data):
-    # Six digits are somewhere in any long number: a code counts where it stands alone.
+    # Any long number may contain six given digits. A code counts only if it stands alone.
     if re.fullmatch(rb"\d{1,10}", form):
         return re.search(rb"(?<![0-9a-z])" + form + rb"(?![0-9a-z])", data)
     return form in data

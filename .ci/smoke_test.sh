@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A person's whole journey by curl, with a wrong input at each step, on the local server: `.ci/smoke_test.sh [MFA-LOCAL]`.
-# At its end, nothing that opens a door and no address is found in the table or in what the server printed.
+# Makes a person's whole journey by curl on the local server: `.ci/smoke_test.sh [MFA-LOCAL]`. Each
+# step also gets wrong input. At the end, neither the table nor the output of the server may contain
+# a code, a token, another secret or an address.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,14 +21,14 @@ done
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-# secret VALUE…: must be found nowhere at the end.
+# secret VALUE…: notes values that must be found nowhere at the end.
 secret() { printf '%s\n' "$@" >>"$work/secrets"; }
 
 # local_call METHOD PATH [BODY]: a call to the workbench.
 local_call() { curl -sS --fail-with-body -X "$1" "$url$2" -H 'content-type: application/json' ${3+-d "$3"}; }
 
-# expect "STATUS [CODE]" METHOD PATH [BODY]: a call with $token, and with the header $trust where that is set; the answer
-# is in $reply, its headers in $work/headers.
+# expect "STATUS [CODE]" METHOD PATH [BODY]: a call with $token, and with the header $trust if it is
+# set. The answer is in $reply, and its headers are in $work/headers.
 trust=''
 expect() {
   local wanted=$1 method=$2 path=$3 seen cache=no-store
@@ -36,17 +37,17 @@ expect() {
   seen=${reply##*$'\n'} reply=${reply%$'\n'*}
   [ "$seen" = 200 ] || seen="$seen $(jq -r .code <<<"$reply")"
   [ "$seen" = "$wanted" ] || fail "$method $path ${4-}: $seen instead of $wanted: $reply"
-  # Public keys, and nothing else, may be kept.
+  # Only public keys may be cached.
   [ "$seen $path" = "200 /.well-known/jwks.json" ] && cache='public, max-age=900'
   header cache-control "$cache[[:space:]]*$"
   grep -qi '^x-request-id: .' "$work/headers" || fail "$method $path has no request id"
   printf '  %-32s %-4s %s\n' "$seen" "$method" "$path"
 }
 
-# holds FILTER: what jq must find true in $reply.
-holds() { jq -e "$1" >/dev/null <<<"$reply" || fail "not so: $1 in $reply"; }
+# holds FILTER: fails unless the jq filter is true of $reply.
+holds() { jq -e "$1" >/dev/null <<<"$reply" || fail "not true: $1 of $reply"; }
 
-# header NAME PATTERN: what the last answer's header must look like.
+# header NAME PATTERN: fails unless a header of the last answer matches.
 header() { grep -qiE "^$1: *$2" "$work/headers" || fail "no header $1: $2"; }
 
 # field NAME: a field of $reply.
@@ -55,7 +56,7 @@ field() { jq -r ".$1" <<<"$reply"; }
 # claim NAME TOKEN: a claim of an access token.
 claim() { jq -rR "split(\".\")[1] | gsub(\"-\"; \"+\") | gsub(\"_\"; \"/\") | @base64d | fromjson | .$1" <<<"$2"; }
 
-# tokens_are_secret: those of $reply.
+# tokens_are_secret: notes the tokens of $reply as secret.
 tokens_are_secret() { secret "$(jq -r '.accessToken, .refreshToken, .trustToken // empty' <<<"$reply")"; }
 
 sign_in() {
@@ -67,13 +68,13 @@ sign_in() {
 now() { local_call GET /__local/clock | jq '.unix | floor'; }
 advance() { local_call POST /__local/clock "{\"advance\":$1}" >/dev/null; }
 
-# totp [SECONDS]: the authenticator's code, so many seconds from now by the server's clock.
+# totp [SECONDS]: the authenticator's code at so many seconds from now, by the server's clock.
 totp() { oathtool --totp --base32 --now "@$(($(now) + ${1:-0}))" "$totp_secret"; }
 
 # code CHANNEL: the newest code that arrived.
 code() { local_call GET /__local/inbox | jq -r "[.[] | select(.channel == \"$1\")][-1].code"; }
 
-# other_than CODE…: six digits that are none of these.
+# other_than CODE…: six digits that differ from all of these codes.
 other_than() {
   local guess
   for guess in 271828 314159 141421 173205 577215; do
@@ -152,7 +153,7 @@ tokens_are_secret
 verified=$(field accessToken) refresh=$(field refreshToken)
 expect "400 VERIFICATION_CODE_INVALID" POST /auth/mfa/verify "{\"method\":\"email\",\"otp\":\"$mailed\"}"
 
-echo "The session goes on without a login token, until a refresh token is used again"
+echo "The session continues without a login token, until a refresh token is used again"
 token=''
 expect "400 MISSING_REQUIRED_FIELD" POST /auth/refresh-token '{}'
 expect "400 INVALID_INPUT" POST /auth/refresh-token '{"refreshToken":7}'
@@ -234,7 +235,7 @@ echo "End the trust"
 trust=''
 sign_in "$login"
 expect "401 MFA_REQUIRED" GET /auth/mfa/trusted-devices
-local_call GET /__local/table >"$work/table-trusted.json" # as it is with sessions and trust
+local_call GET /__local/table >"$work/table-trusted.json" # with sessions and trust
 login_token=$token token=$verified
 expect "200" GET /auth/mfa/trusted-devices
 holds 'length == 1 and (.[0] | keys) == ["createdAt", "expiresAt", "id", "label", "lastUsedAt"]'
@@ -277,13 +278,13 @@ holds '.recoveryCodesLeft == 9 and .isRequiresMfa == false'
 tokens_are_secret
 recovered=$(field accessToken) refresh=$(field refreshToken)
 expect "400 MFA_RECOVERY_CODE_INVALID" POST /auth/mfa/verify-recovery-code "{\"code\":\"${recovery_codes[0]}\"}"
-local_call GET /__local/table >"$work/table-on.json" # as it is while MFA is on
+local_call GET /__local/table >"$work/table-on.json" # while MFA is on
 
 echo "Remove the authenticator"
 expect "200" GET /auth/mfa/devices
 device=$(field '[0].id')
 expect "401 MFA_REQUIRED" DELETE "/auth/mfa/devices/$device"
-token=$verified # void since the recovery code was used
+token=$verified # its proof ended when the recovery code was used
 expect "401 MFA_REQUIRED" DELETE "/auth/mfa/devices/$device"
 token=$recovered
 expect "404 MFA_DEVICE_NOT_FOUND" DELETE /auth/mfa/devices/00000000-0000-4000-8000-000000000000
@@ -303,14 +304,14 @@ expect "200" POST /auth/mfa/reset-totp "{\"code\":\"${recovery_codes[1]}\"}"
 expect "200" GET /auth/mfa/status
 holds '.isEnabled == false and .hasRecoveryCode == false and .totpDevices == []'
 
-echo "Nothing that opens a door is readable"
+echo "No secret is readable"
 local_call GET /__local/table >"$work/table-off.json"
-grep -q 'MFA#LEDGER' "$work/table-on.json" || fail "the dump of the table is no dump"
+grep -q 'MFA#LEDGER' "$work/table-on.json" || fail "no ledger in the dump of the table"
 grep -q 'TRUST#' "$work/table-trusted.json" || fail "no trusted device in the dump"
 grep -q 'SESSION#' "$work/table-trusted.json" || fail "no session in the dump"
-grep -q '^200 POST .*/auth/mfa/verify' "$work/output" || fail "the output of the server is no output"
+grep -q '^200 POST .*/auth/mfa/verify' "$work/output" || fail "no verify request in the output of the server"
 python3 .ci/secret_scan.py "$work/secrets" "$work"/table-{trusted,on,off}.json "$work/output"
-# The search itself must be able to fail.
+# The secret scan itself must be able to fail.
 while read -r planted; do
   jq --arg text "$planted" '. + [{"planted": {"S": $text}}]' "$work/table-on.json" >"$work/planted.json"
   python3 .ci/secret_scan.py "$work/secrets" "$work/planted.json" >"$work/search" && fail "a planted secret is not found"

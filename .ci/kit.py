@@ -1,6 +1,7 @@
-"""What the checks in Python share: a server of their own, calls to it, and an authenticator.
+"""What the checks in Python share: programs that run as long as a check does, calls to them, and
+an authenticator.
 
-Standard library only.
+Standard library only. A failure is an AssertionError with a message that says what was seen.
 """
 
 import base64
@@ -11,7 +12,6 @@ import json
 import re
 import struct
 import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,15 +19,15 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / "target" / "ci"
 DEBUG = ROOT / "target" / "debug" / "mfa-local"
+RELEASE = ROOT / "target" / "lambda" / "mfa-local" / "bootstrap"
 
 
 def fail(message):
-    sys.exit(f"FAILED: {message}")
+    raise AssertionError(message)
 
 
 def expect(what, seen, wanted):
-    if seen != wanted:
-        fail(f"{what}: {seen!r} instead of {wanted!r}")
+    assert seen == wanted, f"{what}: {seen!r} instead of {wanted!r}"
     print(f"  ok  {what}: {wanted}")
 
 
@@ -42,36 +42,46 @@ def wait_for(what, condition, seconds=30):
 
 
 class Program:
-    """A program that runs until the check ends. What it prints goes to a file of `target/ci/`."""
+    """A program that runs until its `with` block ends. It prints to a file of `target/ci/`."""
 
     def __init__(self, name, *command, **options):
         SCRATCH.mkdir(parents=True, exist_ok=True)
         self.name = name
-        self.output = SCRATCH / f"{name}.log"
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options
-            )
+        self.log = SCRATCH / f"{name}.log"
+        words = [str(word) for word in command]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+
+    def output(self):
+        return self.log.read_text(errors="replace")
 
     def wait_for_line(self, pattern, seconds=30):
         """The first group of `pattern` in what the program prints."""
 
         def found():
             if self.process.poll() is not None:
-                fail(f"{self.name} ended: {self.output.read_text(errors='replace')}")
-            return re.search(pattern, self.output.read_text(errors="replace"))
+                fail(f"{self.name} ended: {self.output()}")
+            return re.search(pattern, self.output())
 
-        return wait_for(self.name, found, seconds).group(1)
+        try:
+            return wait_for(self.name, found, seconds).group(1)
+        except BaseException:
+            # Without this, a program that never gets ready would outlive the check.
+            self.end()
+            raise
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def end(self):
         self.process.terminate()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
 
 
 class Local(Program):
@@ -80,6 +90,18 @@ class Local(Program):
     def __init__(self, name, *options, binary=DEBUG):
         super().__init__(name, binary, "--port", "0", *options)
         self.url = self.wait_for_line(r"Serving the MFA bundle at (http://\S+)")
+
+
+class Services(Program):
+    """`mfa-local` for functions that run elsewhere. It writes their environment to `env_file`."""
+
+    def __init__(self, name, env_file, *options, binary=DEBUG):
+        # An old file would be read before the program writes the new one.
+        env_file.unlink(missing_ok=True)
+        command = [binary, "--services-only", "--port", "0", "--env-file", env_file, *options]
+        super().__init__(name, *command)
+        self.env_file = env_file
+        self.url = self.wait_for_line(r"login tokens +(http://[^/\s]+)")
 
 
 class Client:
@@ -107,8 +129,27 @@ class Client:
             fail(f"{method} {path} answered {status} {answer}")
         return answer
 
+    # The following are calls to the workbench of `mfa-local`.
+
     def sign_in(self, **claims):
         return self.ok("POST", "/__local/token", claims)["accessToken"]
+
+    def now(self):
+        return self.ok("GET", "/__local/clock")["unix"]
+
+    def codes_for(self, address):
+        """The codes that arrived at an e-mail address or phone number, oldest first."""
+        inbox = self.ok("GET", "/__local/inbox")
+        return [message["code"] for message in inbox if message["to"] == address]
+
+
+def turn_mfa_on(mfa, token, unix_seconds):
+    """Sets up and confirms an authenticator and turns MFA on. Returns the authenticator's secret."""
+    secret = mfa.ok("POST", "/auth/mfa/setup-totp", {}, token)["secret"]
+    confirmation = {"otp": totp(secret, unix_seconds), "secret": secret}
+    mfa.ok("POST", "/auth/mfa/verify-totp-setup", confirmation, token)
+    mfa.ok("POST", "/auth/mfa/toggle", {"enabled": True}, token)
+    return secret
 
 
 def totp(secret, unix_seconds):

@@ -1,25 +1,24 @@
-#!/usr/bin/env python3
-"""Shows that a person gets through the whole journey on the console page, in a real browser, without a script error.
+"""Shows that a person gets through the whole journey on the console page, in a real browser,
+without a script error.
 
 Pictures of the page, light and dark, wide and narrow, stay in target/ci/ as console-*.png.
 """
 
 import base64
-import sys
-import tempfile
 
-from bundle import SCRATCH, Local, expect, fail, wait_for
+import pytest
+from kit import SCRATCH, expect, fail, wait_for
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-# Nothing but this machine can be reached, and the browser does nothing of its own accord.
+# The browser can reach only this machine, and makes no calls of its own.
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --disable-dev-shm-usage --force-device-scale-factor=1
 --window-size=1440,1000""".split() + ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
 
 class Console:
-    """The page, by the ids that a comment in it lists."""
+    """The page. A comment in its script lists the ids."""
 
     def __init__(self, driver):
         self.driver = driver
@@ -32,7 +31,7 @@ class Console:
         wait_for("the page is busy", lambda: body.get_attribute("data-busy") == "0", 15)
 
     def press(self, id):
-        # By script: the bar on top sticks, and may lie over what was scrolled to.
+        # A script clicks, because the bar at the top may cover the element.
         self.driver.execute_script("document.getElementById(arguments[0]).click()", id)
         self.settled()
 
@@ -41,7 +40,7 @@ class Console:
         self[id].send_keys(text)
 
     def notice(self, id):
-        """Status, code and whether it shows, of what came of an action."""
+        """Status and code of the outcome of an action. Fails if the notice does not show."""
         notice = self[id]
         status, code = (notice.get_attribute(f"data-{name}") or "" for name in ("status", "code"))
         if not (notice.is_displayed() and notice.text):
@@ -68,7 +67,7 @@ class Console:
         return wait_for(f"a message by {channel}", mails)[0]
 
     def picture(self, name, scheme, width):
-        """The whole page, as tall as it is."""
+        """Takes a picture of the whole page, and returns the colour of its background."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
@@ -86,7 +85,7 @@ class Console:
 
 def journey(page):
     expect("the page is open", page.driver.title, "mfa · local console")
-    expect("without a login nothing can be asked", page["refresh"].is_enabled(), False)
+    expect("without a login, the button is enabled", page["refresh"].is_enabled(), False)
 
     page.press("user-alice")
     page.press("sign-in")
@@ -211,38 +210,37 @@ def trusted_devices(page):
     page.press("use-trust")
     expect("sign in again by a device that was revoked", page.notice("trust-notice"), "404 MFA_DEVICE_NOT_FOUND")
 
-    # So that the pictures show everything.
+    # The pictures show these sections too.
     page.press("take-recovery")
     page.press("use-recovery")
     page.press("refresh-session")
     expect("refresh the session", page.notice("session-notice"), "200")
 
 
-def main():
+@pytest.fixture
+def page(local, tmp_path):
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with Local("mfa-local-with-console") as local, tempfile.TemporaryDirectory() as profile:
-        for flag in [*FLAGS, f"--user-data-dir={profile}"]:
-            options.add_argument(flag)
-        driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
-        try:
-            driver.get(local.url)
-            page = Console(driver)
-            journey(page)
-            session(page)
-            trusted_devices(page)
-            light = page.picture("light", "light", 1440)
-            dark = page.picture("dark", "dark", 1440)
-            expect("light and dark differ", light != dark, True)
-            page.picture("narrow", "light", 390)
-            # Refusals are answers: Chromium reports each 4xx as a resource that failed to load.
-            entries = [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
-            errors = [entry["message"] for entry in entries if "Failed to load resource" not in entry["message"]]
-            expect("errors of the page", errors, [])
-        finally:
-            driver.quit()
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path}"]:
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+    try:
+        driver.get(local.url)
+        yield Console(driver)
+    finally:
+        driver.quit()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def test_a_person_gets_through_every_section_of_the_page(page):
+    journey(page)
+    session(page)
+    trusted_devices(page)
+    light = page.picture("light", "light", 1440)
+    dark = page.picture("dark", "dark", 1440)
+    expect("light and dark differ", light != dark, True)
+    page.picture("narrow", "light", 390)
+    # Chromium reports each 4xx as a resource that failed to load, but refusals are wanted here.
+    entries = [entry for entry in page.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    errors = [entry["message"] for entry in entries if "Failed to load resource" not in entry["message"]]
+    expect("errors of the page", errors, [])

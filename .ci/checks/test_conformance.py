@@ -1,18 +1,19 @@
-#!/usr/bin/env python3
-"""Shows that the local server answers as docs/openapi.yaml describes: `conformance.py [MFA-LOCAL]`.
+"""Shows that the local server answers as docs/openapi.yaml describes.
 
-First one right call of every operation and the refusals that all have in common. Then Schemathesis makes up calls,
-right and wrong ones, of nobody, of people who signed in, and of people who passed a second factor (callers.py).
+First come a valid call of every operation and the refusals that all operations share. Then
+Schemathesis makes up calls, valid and invalid ones: without a caller, by people who signed in, and
+by people who passed a second factor (callers.py).
 """
 
 import os
 import subprocess
-import sys
+from pathlib import Path
 
+import pytest
 import requests
 import schemathesis
-from bundle import DEBUG, ROOT, SCRATCH, Client, Local, expect, fail
 from callers import code_of, sign_in
+from kit import ROOT, SCRATCH, Local, expect
 from schemathesis.checks import CHECKS
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.transport import Response
@@ -20,7 +21,7 @@ from schemathesis.core.transport import Response
 DESCRIPTION = ROOT / "docs" / "openapi.yaml"
 KEYS = ROOT / "tests" / "it" / "keys"
 
-# Each check, and what turns a right answer into one that it must find.
+# Each check, and the change to a right answer that the check must find.
 FAULTS = {
     "not_a_server_error": {"status_code": 500},
     "status_code_conformance": {"status_code": 418},
@@ -28,7 +29,7 @@ FAULTS = {
     "response_headers_conformance": {"headers": {"cache-control": ["public"]}},
     "response_schema_conformance": {"content": b'{"isEnabled":"yes"}'},
 }
-# Asked of made-up calls alone: that faulty input and other methods are refused.
+# Only for made-up calls: invalid input and other methods are refused.
 MORE_CHECKS = ["negative_data_rejection", "unsupported_method", "allow_header_conformance"]
 
 
@@ -52,13 +53,22 @@ class Described:
         return answer.json()
 
     def refusals(self, name):
-        """What Schemathesis does not compare: the answers to another method, a long body, and one that is no JSON."""
+        """Compares answers that Schemathesis does not: to another method, a long body, and a body
+        that is not JSON."""
         case = self.operations[name].Case(path_parameters={"deviceId": "x", "id": "x"})
         wrong = [(405, "PUT", None), (413, case.method, "x" * 9000), (415, case.method, "x")]
         for status, method, body in wrong if case.method == "POST" else wrong[:2]:
             answer = requests.request(method, self.url + case.formatted_path, data=body)
             expect(f"{method} {name}", answer.status_code, status)
             case.validate_response(answer, checks=CHECKS.get_by_names(list(FAULTS)))
+
+
+@pytest.fixture(scope="module")
+def server(local, mfa):
+    """The description of the server, with a right call of every operation."""
+    described = Described(local.url)
+    right_calls(described, mfa)
+    return described
 
 
 def right_calls(server, client):
@@ -81,52 +91,44 @@ def right_calls(server, client):
     right("verify-recovery-code", login, code=codes[0], rememberDevice=True)
     right("reset-totp", login, code=codes[1])
     expect("keys with HS256", right("jwks"), {"keys": []})
-    expect("operations without a right call", server.operations.keys() - server.called.keys(), set())
 
 
-def published_keys(binary):
-    for algorithm, name in [("ES256", "ec"), ("EdDSA", "ed")]:
-        public, private = (KEYS / f"{name}{ending}" for ending in [".pub.pem", ".pem"])
-        settings = {"ALGORITHM": algorithm, "PUBLIC_KEY": public.read_text()}
-        options = [f"--set=MFA_JWT_{setting}={value}" for setting, value in settings.items()]
-        options.append(f"--set=MFA_SIGNING_KEY={private.read_text()}")
-        with Local("mfa-local-with-keys", *options, binary=binary) as local:
-            expect(f"keys with {algorithm}", len(Described(local.url).right("jwks")["keys"]), 1)
+def test_every_operation_has_a_right_call_that_is_answered_as_described(server):
+    assert server.operations.keys() == server.called.keys()
 
 
-def wrong_answers_are_found(case, answer):
-    for check, fault in FAULTS.items():
-        parts = {"status_code": answer.status_code, "content": answer.content, "headers": {}} | fault
-        parts["headers"] = answer.headers | parts["headers"]
-        try:
-            wrong = Response(**parts, request=answer.request, elapsed=0, verify=True)
-            case.validate_response(wrong, checks=CHECKS.get_by_names([check]))
-        except FailureGroup:
-            print(f"  ok  {check} finds {fault}")
-        else:
-            fail(f"{check} does not find {fault}")
+@pytest.mark.parametrize(("algorithm", "name"), [("ES256", "ec"), ("EdDSA", "ed")])
+def test_the_public_key_is_published(algorithm, name):
+    public, private = (KEYS / f"{name}{ending}" for ending in [".pub.pem", ".pem"])
+    settings = {"ALGORITHM": algorithm, "PUBLIC_KEY": public.read_text()}
+    options = [f"--set=MFA_JWT_{setting}={value}" for setting, value in settings.items()]
+    options.append(f"--set=MFA_SIGNING_KEY={private.read_text()}")
+    with Local("mfa-local-with-keys", *options) as local:
+        assert len(Described(local.url).right("jwks")["keys"]) == 1
 
 
-def made_up_calls(url, caller):
-    command = ["st", "run", DESCRIPTION, "--url", url, "--checks", ",".join([*FAULTS, *MORE_CHECKS])]
+@pytest.mark.parametrize(("check", "fault"), FAULTS.items())
+def test_each_check_finds_a_wrong_answer(server, check, fault):
+    case, answer = server.called["status"]
+    parts = {"status_code": answer.status_code, "content": answer.content, "headers": {}} | fault
+    parts["headers"] = answer.headers | parts["headers"]
+    wrong = Response(**parts, request=answer.request, elapsed=0, verify=True)
+    with pytest.raises(FailureGroup):
+        case.validate_response(wrong, checks=CHECKS.get_by_names([check]))
+
+
+def test_every_operation_refuses_another_method_a_long_body_and_one_that_is_not_json(server):
+    for name in server.operations:
+        server.refusals(name)
+
+
+@pytest.mark.parametrize("caller", ["nobody", "signed-in", "proven"])
+def test_made_up_calls_are_answered_as_described(server, caller):
+    command = ["st", "run", DESCRIPTION, "--url", server.url, "--checks", ",".join([*FAULTS, *MORE_CHECKS])]
     command += ["--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--generation-deterministic"]
     command += ["--continue-on-failure", "--warnings", "off", "--no-color"]
-    hooks = {"SCHEMATHESIS_HOOKS": "callers", "PYTHONPATH": str(ROOT / ".ci"), "CALLER": caller, "SERVER": url}
+    paths = [str(path) for path in (ROOT / ".ci", Path(__file__).parent)]
+    hooks = {"SCHEMATHESIS_HOOKS": "callers", "PYTHONPATH": os.pathsep.join(paths)}
+    hooks |= {"CALLER": caller, "SERVER": server.url}
     done = subprocess.run(command, env=os.environ | hooks, cwd=SCRATCH)
-    expect(f"made-up calls, {caller}", done.returncode, 0)
-
-
-def main(binary=DEBUG):
-    published_keys(binary)
-    with Local("mfa-local-conformance", binary=binary) as local:
-        server = Described(local.url)
-        right_calls(server, Client(local.url))
-        wrong_answers_are_found(*server.called["status"])
-        for name in server.operations:
-            server.refusals(name)
-        for caller in ["nobody", "signed-in", "proven"]:
-            made_up_calls(local.url, caller)
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    assert done.returncode == 0

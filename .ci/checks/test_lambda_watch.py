@@ -1,17 +1,19 @@
-#!/usr/bin/env python3
-"""Shows that the functions run as Lambda functions: a journey through the HTTP router of `cargo lambda watch`, over all
-routes, and every event of events/ by `cargo lambda invoke`, answered as events/expected.json says. The authorizer is
-also asked about a route that needs a second factor.
+"""Shows that the functions run as Lambda functions.
+
+A journey goes through the HTTP router of `cargo lambda watch` over all routes. Then
+`cargo lambda invoke` sends every event of events/, which must be answered as events/expected.json
+says. Finally, the authorizer is asked about a route that needs a second factor.
 """
 
 import json
 import socket
 import subprocess
-import sys
 
-from bundle import DEBUG, ROOT, SCRATCH, Client, Program, claims_of, expect, fail, totp
+import pytest
+from kit import ROOT, SCRATCH, Client, Program, Services, claims_of, expect, fail, totp
 
 ENV_FILE = SCRATCH / "local.env"
+EXPECTED = json.loads((ROOT / "events" / "expected.json").read_text())
 PAYMENT = "POST /payments"
 AUTHORIZER_ROUTES = f"{PAYMENT} = mfa max_age=300 methods=totp,email; $default = token"
 
@@ -22,25 +24,36 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def main():
-    ENV_FILE.unlink(missing_ok=True)
-    options = ["--services-only", "--port", "0", "--env-file", ENV_FILE]
-    options += ["--set", f"MFA_AUTHORIZER_ROUTES={AUTHORIZER_ROUTES}"]
-    with Program("services", DEBUG, *options) as services:
-        workbench = services.wait_for_line(r"login tokens +(http://[^/\s]+)")
-        port = free_port()
-        # The same command as in the README, but for its port, and for not watching the sources.
-        watch = f"cargo lambda watch --env-file {ENV_FILE} --invoke-address 127.0.0.1 --invoke-port {port}"
-        with Program("lambda-watch", *watch.split(), "--ignore-changes", cwd=ROOT) as functions:
-            functions.wait_for_line(r"(Runtime server)")
-            # The first call of a route lets cargo look whether its function is built.
-            proven = journey(Client(workbench), Client(f"http://127.0.0.1:{port}", timeout=180))
-            invoke_events(port)
-            ask_for_a_payment(port, proven)
+@pytest.fixture(scope="module")
+def workbench():
+    with Services("services-for-watch", ENV_FILE, "--set", f"MFA_AUTHORIZER_ROUTES={AUTHORIZER_ROUTES}") as services:
+        yield Client(services.url)
+
+
+@pytest.fixture(scope="module")
+def port(workbench):
+    """The port of `cargo lambda watch`."""
+    port = free_port()
+    # The command of the README, with another port, and without watching the sources.
+    watch = f"cargo lambda watch --env-file {ENV_FILE} --invoke-address 127.0.0.1 --invoke-port {port}"
+    with Program("lambda-watch", *watch.split(), "--ignore-changes", cwd=ROOT) as functions:
+        functions.wait_for_line(r"(Runtime server)")
+        yield port
+
+
+@pytest.fixture(scope="module")
+def proven(workbench, port):
+    """A token that proves a second factor, from a journey over all routes."""
+    # On the first call of a route, cargo checks whether its function is built.
+    return journey(workbench, Client(f"http://127.0.0.1:{port}", timeout=180))
+
+
+def test_a_journey_over_all_routes_ends_with_a_proof(proven):
+    assert claims_of(proven)["isMfaVerified"]
 
 
 def journey(workbench, mfa):
-    """Gives the token of a second factor."""
+    """Makes a journey over all routes, and returns a token that proves a second factor."""
     token = workbench.sign_in(sub="watched", email="watched@example.com")
 
     def call(method, path, body=None, wanted="200", bearer=True, **headers):
@@ -103,21 +116,20 @@ def invoke(port, name, *data):
     return json.loads(ran.stdout)
 
 
-def invoke_events(port):
-    wanted = json.loads((ROOT / "events" / "expected.json").read_text())
-    for name, answer in wanted.items():
-        got = invoke(port, name, "--data-file", f"events/{name}.json")
-        if name == "authorizer":
-            seen = {"isAuthorized": got["isAuthorized"]}
-        else:
-            # In a success `code` is a field like any other.
-            code = json.loads(got["body"])["code"] if got["statusCode"] >= 400 else None
-            seen = {"statusCode": got["statusCode"]} | ({"code": code} if code else {})
-        expect(f"cargo lambda invoke {name}", seen, answer)
+@pytest.mark.parametrize(("name", "expected"), EXPECTED.items())
+def test_a_function_answers_its_sample_event(port, name, expected):
+    got = invoke(port, name, "--data-file", f"events/{name}.json")
+    if name == "authorizer":
+        seen = {"isAuthorized": got["isAuthorized"]}
+    else:
+        # In a success, `code` is not the code of an error.
+        code = json.loads(got["body"])["code"] if got["statusCode"] >= 400 else None
+        seen = {"statusCode": got["statusCode"]} | ({"code": code} if code else {})
+    assert seen == expected
 
 
-def ask_for_a_payment(port, proven):
-    """The sample event again, for a route that needs a second factor: by the login token, and by a proven one."""
+def test_the_authorizer_lets_a_payment_through_only_with_a_second_factor(port, proven):
+    """Sends the sample event for a route that needs a second factor, with and without a proof."""
     event = json.loads((ROOT / "events" / "authorizer.json").read_text())
     method, path = PAYMENT.split()
     event["routeKey"] = event["requestContext"]["routeKey"] = PAYMENT
@@ -131,7 +143,3 @@ def ask_for_a_payment(port, proven):
         expect(f"{PAYMENT} by a {who} token", answer["isAuthorized"], wanted)
     context = answer["context"]
     expect("its context", [context["sub"], context["method"], context["amr"]], ["watched", "email", ["mfa"]])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,26 +1,31 @@
-#!/usr/bin/env python3
-"""Shows that somebody else's SES and SNS (moto) take what the bundle sends, and that the codes that arrive there verify.
+"""Shows that an independent SES and SNS (moto) accept what the bundle sends, and that the codes
+that arrive there verify.
 
-Also that an e-mail which SES refuses is told to the caller, and costs nothing that the caller must wait for.
+It also shows that the caller is told if SES refuses an e-mail, and need not wait to send again.
 """
 
-import sys
-
 import boto3
-from bundle import SCRATCH, Client, Local, Program, claims_of, expect
+import pytest
+from kit import SCRATCH, Client, Local, Program, claims_of, expect
 
 SENDER = "no-reply@example.com"  # MFA_EMAIL_FROM of the local server
 
 
-def main():
+@pytest.fixture(scope="module")
+def aws():
+    """The address of moto."""
     moto_server = SCRATCH / "venv" / "bin" / "moto_server"
     with Program("moto", moto_server, "-H", "127.0.0.1", "-p", "0") as moto:
-        aws = moto.wait_for_line(r"Running on (http://\S+)")
-        with Local("mfa-local-with-moto", "--ses", aws, "--sns", aws) as local:
-            check(Client(local.url), aws)
+        yield moto.wait_for_line(r"Running on (http://\S+)")
 
 
-def check(mfa, aws):
+@pytest.fixture(scope="module")
+def local(aws):
+    with Local("mfa-local-with-moto", "--ses", aws, "--sns", aws) as program:
+        yield program
+
+
+def test_codes_arrive_and_verify_and_a_refused_sender_is_told(mfa, aws):
     arrived = lambda service, kind: Client(aws).ok("GET", "/moto-api/data.json")[service][kind]
     token = mfa.sign_in(sub="moto-user", email="moto-user@example.com", phone="+14155550123")
 
@@ -46,7 +51,7 @@ def check(mfa, aws):
     # moto keeps the HTML part and drops the text.
     code = email["body"].split("<strong>")[1].split("</strong>")[0]
     expect("its code is six digits", (len(code), code.isdigit()), (6, True))
-    expect("it says how long", "It is valid for 5 minutes and works once." in email["body"], True)
+    expect("it says how long the code is valid", "It is valid for 5 minutes and works once." in email["body"], True)
     expect("its code verifies", verify("email", code), ["mfa"])
 
     mfa.ok("POST", "/__local/clock", {"advance": 60})
@@ -59,7 +64,3 @@ def check(mfa, aws):
     expect("its first line", lines[0], f"{code} is your Example code, valid 5 min. Not you? Ignore it.")
     expect("its last line", lines[-1], f"@example.com #{code}")
     expect("its code verifies", verify("sms", code), ["sms", "mfa"])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
