@@ -1,4 +1,4 @@
-//! The authorizer, handed events as API Gateway does.
+//! The authorizer, with events as API Gateway sends them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ async fn started() -> Arc<TestApp> {
     TestApp::start_with(&[("MFA_AUTHORIZER_ROUTES", ROUTES)]).await
 }
 
-/// The verdict on a request with these tokens in `Authorization` headers, and what was logged.
+/// The verdict on a request with this token in its `Authorization` header, and the log line.
 async fn judge(mfa: &Arc<TestApp>, route: &str, token: Option<&str>) -> Result<(Value, String), String> {
     let mut event: Value = serde_json::from_str(&runtime_api::read_event("authorizer")).expect("JSON");
     event["routeKey"] = route.into();
@@ -111,7 +111,7 @@ async fn an_event_that_names_no_route_passes_nowhere() {
 }
 
 #[tokio::test]
-async fn where_nobody_can_tell_nothing_passes() {
+async fn if_the_keys_cannot_be_fetched_nothing_passes() {
     let settings = [
         ("MFA_JWT_ALGORITHM", "ES256"),
         ("MFA_SIGNING_KEY", include_str!("keys/ec.pem")),

@@ -1,5 +1,5 @@
-//! What each route costs, read from `ConsumedCapacity`, against its budget.
-//! `cargo test --workspace --test it budgets -- --nocapture` prints it.
+//! Compares what each route costs, read from `ConsumedCapacity`, with its budget.
+//! `cargo test --workspace --test it budgets -- --nocapture` prints the costs.
 #![expect(clippy::print_stdout, reason = "the costs are printed")]
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -15,20 +15,20 @@ struct Budget {
     trips: usize,
 }
 
-/// Of each route, for a user with three devices, uncontended.
+/// The budget of a request, for a user with three devices and without concurrent requests.
 fn budget(what: &str) -> Budget {
     let (reads, writes, trips) = match what {
         "status" | "list-devices" | "list-trusted-devices" => (1.0, 0.0, 1),
-        // One unit for the session, and one for a trusted device, are written beside the commit.
+        // In addition to the commit, the session costs one unit, and a trusted device one more.
         "toggle" | "verify" | "verify-recovery-code" | "verify-trusted-device" => (1.0, 2.0, 2),
         "verify that trusts" => (1.0, 3.0, 2),
         "verify, wrong" | "revoke-trusted-device" => (1.0, 1.0, 2),
         "challenge by e-mail" => (1.0, 3.0, 4),
         "challenge by text message" => (1.0, 5.0, 4),
         "challenge, refused" => (1.5, 0.0, 2),
-        // The session, then its user's ledger, both strongly; then the successor.
+        // Strong reads of the session and then of its user's ledger, then a write of the successor.
         "refresh-token" => (2.0, 1.0, 3),
-        // A dropped set and each dropped device is a deletion more.
+        // The dropped recovery set and each dropped device cost one more deletion.
         "reset-totp" => (1.0, 6.0, 7),
         "jwks" => (0.0, 0.0, 0),
         // One read and one commit. A route that needs more is listed above.
@@ -43,7 +43,7 @@ struct Meter {
 }
 
 impl Meter {
-    /// Compares what was called since the last time.
+    /// Compares the calls since the last comparison with the budget of `what`.
     #[track_caller]
     fn assert_within(&mut self, what: &str) {
         let mut calls = self.mfa.fault_proxy.take_calls();
@@ -127,7 +127,7 @@ async fn every_route_stays_within_its_budget() {
     alice.reset(&codes[1]).await.assert_ok();
     meter.assert_within("reset-totp");
 
-    // What this journey does not touch is measured by its sample event.
+    // A route that this journey does not call is measured by its sample event.
     for route in mfa.routes() {
         if !meter.measured.contains(route.name) {
             mfa.replay_sample(route.name, Some(&alice)).await.assert_ok();

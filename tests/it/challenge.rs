@@ -8,7 +8,7 @@ fn alice(mfa: &Arc<TestApp>) -> Login {
     mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login()
 }
 
-/// A message as the person gets it, with one code for all.
+/// A message as the person gets it, but with a fixed code, so that every run gives the same text.
 fn whole(message: &InboxMessage) -> String {
     let InboxMessage { to, subject, text, html, code, .. } = message;
     let parts = [Some(format!("To: {to}")), subject.as_ref().map(|subject| format!("Subject: {subject}"))];
@@ -178,7 +178,8 @@ async fn the_application_sends_so_many_text_messages_a_day() {
 #[tokio::test]
 async fn nobody_uses_up_the_applications_text_messages_by_being_refused() {
     let mfa = TestApp::start_with(&[("MFA_SMS_PER_DAY", "60")]).await;
-    // One account, one number, as fast as it goes: the destination's limit refuses, and then the user's own.
+    // One account asks for codes to one number again and again for an hour. The limits of the user
+    // and of the destination refuse most of them.
     for _ in 0..200 {
         alice(&mfa).challenge("sms").await;
         mfa.advance(18);
@@ -210,7 +211,7 @@ async fn an_address_that_the_provider_refuses_is_said_and_the_send_given_back_tw
     bounced.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
     bounced.challenge("email").await.assert_problem(429, "RATE_LIMITED");
     assert_eq!(mfa.inbox.received(), 0);
-    // None of those codes counts: there is nothing to guess at, so nothing is judged or counted.
+    // None of those codes is valid. There is nothing to guess, so no guess is judged or counted.
     for n in 0..20 {
         let guess = bounced.verify("email", &format!("{n:06}")).await;
         guess.assert_problem(400, "VERIFICATION_CODE_INVALID");
@@ -244,11 +245,12 @@ async fn while_mfa_is_on_a_new_address_gets_a_code_only_under_a_proof() {
     let person = mfa.user("alice").with_email("alice@example.com");
     person.login().toggle(true).await.assert_ok();
     let moved = person.clone().with_email("mallory@example.net").login();
-    assert_eq!(moved.status().await["verifiedMethods"], json!([]), "it cannot be used now");
+    assert_eq!(moved.status().await["verifiedMethods"], json!([]), "it cannot be used yet");
     moved.challenge("email").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
     assert_eq!(mfa.inbox.received(), 0);
 
-    // The owner moves: a proof by the old address, then a code to the new one, which is proven from then on.
+    // The owner changes the address: first a proof by the old address, then a code to the new one.
+    // From then on the new address is proven.
     let old = person.login();
     let code = old.receive_code("email").await;
     let proof = old.prove("email", &code).await;
@@ -265,7 +267,8 @@ async fn while_mfa_is_on_a_new_address_gets_a_code_only_under_a_proof() {
     moved.at(&unbound).challenge("email").await.assert_ok();
 }
 
-/// The application signs a token that keeps all claims of `login`'s, the proof included, but names another address.
+/// A token that the application signs with all claims of `login`, the proof included, but with
+/// another address.
 fn with_email(mfa: &Arc<TestApp>, login: &Login, email: &str) -> Login {
     let payload = login.token.split('.').nth(1).expect("a payload");
     let claims = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).expect("base 64");

@@ -1,4 +1,4 @@
-//! The inputs that fuzzing kept, once more: `fuzz/corpus/<target>/`.
+//! Tries again the inputs that fuzzing kept, in `fuzz/corpus/<target>/`.
 
 use std::{
     collections::BTreeSet,

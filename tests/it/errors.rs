@@ -1,4 +1,4 @@
-//! The error table, row by row, and what no client may be able to cause.
+//! The error table, row by row, and a proof that no client can cause a 500.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ async fn send(mfa: &Arc<TestApp>, method: Method, path: &str, media_type: Option
     mfa.request(method, path, headers, body.to_vec()).await
 }
 
-/// One request of each route that needs a bearer, and one that refreshes.
+/// At least one request to each route that needs a bearer token, and one to `refresh-token`.
 pub(crate) async fn one_of_each(mfa: &Arc<TestApp>, alice: &Login, session: &str) -> Vec<Response> {
     vec![
         alice.call(Method::GET, "/auth/mfa/status", Vec::new()).await,
@@ -168,7 +168,7 @@ async fn a_required_field_that_is_absent_null_or_blank_is_named() {
 }
 
 #[tokio::test]
-async fn a_method_that_there_is_not_is_invalid_input() {
+async fn an_unknown_method_is_invalid_input() {
     let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     for method in ["fax", "TOTP", "e-mail"] {
@@ -215,7 +215,7 @@ async fn no_input_of_a_client_causes_a_500() {
     for route in mfa.routes().iter().filter(|route| route.method == Method::POST) {
         for field in fields {
             for value in &values {
-                // The field that is tried comes last, and so counts.
+                // The tried field comes last, because the last of two fields of one name counts.
                 let body = format!("{{{good},\"{field}\":{value}}}");
                 let answer = send(&mfa, Method::POST, route.path, Some("application/json"), body.as_bytes()).await;
                 assert!(answer.status < 500, "{} {body}: {}", route.path, answer.body);
@@ -277,17 +277,19 @@ async fn a_commit_that_loses_eight_races_is_a_429_for_a_second_and_changes_nothi
             if losses == 8 {
                 assert_eq!(answer.assert_problem(429, "RATE_LIMITED").retry_after(), Some(1));
             } else {
-                // What went through before may have made it needless or forbidden, but nobody has to come again.
+                // An earlier request may have made this one needless or forbidden, but nobody is
+                // told to try again.
                 assert_ne!(answer.code(), Some("RATE_LIMITED"), "{}", answer.body);
             }
             mfa.fault_proxy.heal();
         }
         if losses == 8 {
-            // The item of the set-up that was nearly confirmed has lost its TTL: the next set-up clears it away.
+            // The item of the set-up that was almost confirmed has lost its TTL. The next set-up
+            // deletes the item.
             let ttl = before.iter().find_map(|item| item.get("secret").and(item.get("ttl"))).cloned();
             let mut after = mfa.dump().await;
             for item in after.iter_mut().filter(|item| item["sk"]["S"] == format!("MFA#DEVICE#{}", open.device_id)) {
-                item["ttl"] = ttl.clone().expect("of the set-up");
+                item["ttl"] = ttl.clone().expect("the TTL of the set-up");
             }
             let changed: Vec<_> = after.iter().filter(|item| !before.contains(item)).collect();
             assert!(changed.is_empty() && after.len() == before.len(), "{changed:?}");

@@ -1,4 +1,4 @@
-//! Every sample event through the pipeline, on an empty table.
+//! Runs every sample event through the pipeline, on an empty table.
 
 use mfa::http::Incoming;
 use mfa_tests::{TestApp, runtime_api};

@@ -1,5 +1,6 @@
-//! Rows 28 and 29 of the threat model as a table: route × call × fault → answer, and what the same request sees next.
-//! `cargo test --workspace --test it fault_table -- --nocapture` prints it.
+//! Rows 28 and 29 of the threat model as a table: route × call × fault → answer, and the answer to
+//! the same request made again.
+//! `cargo test --workspace --test it fault_table -- --nocapture` prints the table.
 #![expect(clippy::print_stdout, reason = "the table is printed")]
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -15,10 +16,10 @@ use serde_json::{Value, json};
 
 use crate::contract::allowed_calls;
 
-/// A request that can be made again and again.
+/// A request that can be made more than once.
 type Request = Box<dyn Fn() -> BoxFuture<'static, Response> + Send + Sync>;
 
-/// Brings a user to where a request can be made.
+/// Prepares a user for a request, and returns the request.
 type Prepare = fn(Arc<TestApp>) -> BoxFuture<'static, Request>;
 
 const OF_STRONG_READS: &[InjectedFault] = &[InjectedFault::Error, InjectedFault::Throttle, InjectedFault::Hang];
@@ -50,7 +51,7 @@ where
     Box::new(move || request().boxed())
 }
 
-/// Posts the same to the same path each time.
+/// Posts the same body to the same path each time.
 fn posting(login: &Login, path: &'static str, body: Value) -> Request {
     let login = login.clone();
     again(move || {
@@ -67,7 +68,7 @@ fn calling(login: &Login, method: Method, path: String) -> Request {
     })
 }
 
-/// Every route, each with a request that goes through, and some with one that does not.
+/// A request that each route accepts, and for some routes also one that they refuse.
 #[expect(clippy::too_many_lines, reason = "one list, a route after the other")]
 fn routes() -> Vec<(&'static str, Prepare)> {
     vec![
@@ -310,35 +311,38 @@ fn routes() -> Vec<(&'static str, Prepare)> {
     ]
 }
 
-/// What came of a request, and of the same one again.
+/// The answers to a request and to the same request made again, and what the first one changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Outcome {
     first: String,
     next: String,
-    /// What there was before the request, and after it.
+    /// The state before the first request.
     before: Left,
+    /// The state after the first request.
     after: Left,
     /// Consecutive wrong answers that the ledger counts at the end.
     wrong: u8,
 }
 
-/// What a request leaves behind.
+/// The state that a request leaves behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Left {
-    /// Codes outstanding, sends that were counted, messages that went out.
+    /// Outstanding codes.
     codes: usize,
+    /// Sends that the ledger counts.
     sends: usize,
+    /// Messages that arrived.
     sent: u64,
     /// Everything else that counts in the ledger, if there is one.
     factors: Option<Factors>,
-    /// What lies beside it: items of devices, recovery codes, sessions, trusted devices.
+    /// The number of other items: devices, recovery sets, sessions and trusted devices.
     items: BTreeMap<&'static str, usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Factors {
     enabled: bool,
-    /// A first ledger begins at a random one.
+    /// The user's security epoch. A first ledger begins with a random one.
     security_epoch: u64,
     devices: Vec<Device>,
     setups: Vec<Setup>,
@@ -353,7 +357,8 @@ impl Factors {
         Self { enabled, security_epoch, devices, setups, recovery, proven, grace }
     }
 
-    /// How many there are of each: ids and a first epoch are random.
+    /// How many there are of each. Two runs cannot be compared by ids and first epochs, which are
+    /// random.
     fn shape(&self) -> (bool, [usize; 3], [bool; 2]) {
         let lists = [self.devices.len(), self.setups.len(), self.proven.len()];
         (self.enabled, lists, [self.recovery.is_some(), self.grace.is_some()])
@@ -381,7 +386,7 @@ async fn left(mfa: &TestApp) -> Left {
 
 async fn run(prepare: Prepare, broken: Option<(&str, usize, InjectedFault)>) -> (Outcome, Vec<Call>) {
     let mfa = TestApp::start_with(&[("MFA_AWS_TIMEOUT_MS", "800")]).await;
-    // What a stale read says later: that nothing is known of anybody.
+    // Stale reads return later what this request reads: nothing is known of the user yet.
     mfa.fault_proxy.remember();
     alice(&mfa).verify("email", "123456").await.assert_problem(400, "VERIFICATION_CODE_INVALID");
     let request = prepare(Arc::clone(&mfa)).await;
@@ -403,14 +408,16 @@ fn shown(answer: &Response) -> String {
     format!("{} {}", answer.status, answer.code().unwrap_or_default()).trim().to_owned()
 }
 
-/// What may come of a request under one fault, when `clean` comes of it without any.
+/// Fails unless a request under one fault had a permitted outcome. `clean` is its outcome without a
+/// fault.
 fn assert_allowed(what: &str, clean: &Outcome, seen: &Outcome) {
     let unavailable = seen.first == "503 SERVICE_UNAVAILABLE";
     let undelivered = seen.first == "503 MFA_DELIVERY_FAILED";
-    // All happened, or nothing did and the same request goes through.
+    // Either everything happened, or nothing did and the same request made again succeeds.
     let survived = (&seen.first, &seen.next) == (&clean.first, &clean.next);
     let as_if_nothing = unavailable && seen.next == clean.first;
-    // Revoking is deleting: what was deleted before the answer was lost is not found again.
+    // To revoke is to delete an item. If it was deleted and the answer was lost, the next request
+    // does not find it.
     let revoked = unavailable && what.starts_with("revoke-trusted-device × DeleteItem") && seen.next == clean.next;
     let undelivered_only = undelivered && matches!(seen.next.as_str(), "200" | "429 RATE_LIMITED");
     assert!(survived || as_if_nothing || revoked || undelivered_only, "{what}: {seen:?} instead of {clean:?}");
@@ -422,23 +429,24 @@ fn assert_allowed(what: &str, clean: &Outcome, seen: &Outcome) {
             after.factors = None;
         }
         if what.contains("MFA#LEDGER") {
-            // Nobody can tell whether it was committed: what the commit would name stays.
+            // Nobody can tell whether the ledger was committed, so the items that it may name stay.
             for kind in ["MFA#DEVICE", "MFA#RECOVERY"] {
                 after.items.insert(kind, after.items[kind].min(seen.before.items[kind]));
             }
         }
         if what.contains("× DeleteItem") {
-            // To revoke is to delete, and so is to end a session: it may have happened.
+            // Revoking a device and ending a session delete an item. That may have happened.
             after.items.clone_from(&seen.before.items);
         }
         assert_eq!(after, seen.before, "{what}: nothing was done, and a code that was not sent costs nothing");
     }
     if seen.first == clean.first && !undelivered {
         let shape = |left: &Left| (left.codes, left.sends, left.sent, left.factors.as_ref().map(Factors::shape));
-        assert_eq!(shape(&seen.after), shape(&clean.after), "{what}: done as ever");
+        assert_eq!(shape(&seen.after), shape(&clean.after), "{what}: done as without a fault");
     }
     if undelivered {
-        // It may be on its way: then it is counted and valid. If it surely is not, it is neither.
+        // If the message may be on its way, it is counted and its code is valid. If it certainly
+        // was not sent, it is not counted and there is no code.
         let Left { codes, sends, sent, .. } = seen.after;
         assert!(codes == sends && sent <= u64::try_from(sends).expect("few"), "{what}: {seen:?}");
         assert_eq!(sends == 0, seen.next == "200", "{what}: {seen:?}");

@@ -1,4 +1,4 @@
-//! Rows 28 and 29 of the threat model: calls that fail, lose their answer, or read what is not so any more.
+//! Rows 28 and 29 of the threat model: calls that fail, lose their answer, or read outdated data.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ fn alice(mfa: &Arc<TestApp>) -> Login {
 
 #[tokio::test]
 async fn a_commit_whose_answer_was_lost_counts_once() {
-    // Lost once: the SDK tries again and finds a failed condition. Lost every time: the ledger is asked.
+    // If one answer is lost, the SDK tries again, and the condition fails. If every answer is lost,
+    // the bundle reads the ledger to find out.
     for fault in [InjectedFault::LoseOneAnswer, InjectedFault::LoseAnswer] {
         let mfa = TestApp::start().await;
         let alice = alice(&mfa);
@@ -24,7 +25,7 @@ async fn a_commit_whose_answer_was_lost_counts_once() {
             alice.verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
         }
         mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", fault);
-        alice.verify("totp", &code).await.assert_ok(); // four wrong ones were counted, not five
+        alice.verify("totp", &code).await.assert_ok(); // four wrong codes were counted, not five
         mfa.fault_proxy.heal();
         alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
     }
@@ -97,7 +98,7 @@ async fn a_counter_whose_answer_was_lost_counts_once() {
     mfa.fault_proxy.break_calls("UpdateItem LIMIT", InjectedFault::LoseOneAnswer);
     alice(&mfa).challenge("sms").await.assert_ok();
     let counters = mfa.items("LIMIT").await;
-    assert_eq!(counters.len(), 3, "of the number, the network, the day");
+    assert_eq!(counters.len(), 3, "for the number, the network and the day");
     for item in counters {
         assert_eq!(item["count"]["N"], "1", "{item}");
     }
@@ -157,7 +158,7 @@ async fn where_a_counter_cannot_be_asked_no_text_message_goes_out_and_email_does
 
 #[tokio::test]
 async fn a_send_of_unknown_outcome_stays_counted_and_its_code_valid() {
-    // A provider that takes the message and loses the answer.
+    // A provider that accepts a connection and closes it without an answer.
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {
@@ -170,7 +171,7 @@ async fn a_send_of_unknown_outcome_stays_counted_and_its_code_valid() {
     let alice = alice(&mfa);
     alice.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
     let ledger = mfa.ledger("alice").await.expect("a ledger");
-    assert_eq!(ledger.codes.len(), 1, "it may have arrived");
+    assert_eq!(ledger.codes.len(), 1, "the message may have arrived");
     alice.challenge("sms").await.assert_problem(429, "RATE_LIMITED");
 }
 
@@ -179,7 +180,7 @@ async fn a_provider_that_there_is_no_connection_to_costs_no_send() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let nobody_listens = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
-    // Takes connections, and never answers the first word of TLS.
+    // Accepts connections, but never answers the TLS handshake.
     let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let no_tls = format!("https://{}", silent.local_addr().expect("an address"));
     for url in [nobody_listens.as_str(), "http://no-such-host.invalid", &no_tls] {
@@ -198,7 +199,7 @@ async fn stale_reads_change_no_verdict() {
     let device = alice.enrol().await;
     let emailed = alice.receive_code("email").await;
 
-    // From now on eventual reads say what they say now, before anything else happened.
+    // From now on the proxy keeps what eventual reads return, for the stale reads below.
     mfa.fault_proxy.remember();
     let code = device.advance_to_next_code(&mfa);
     mfa.fault_proxy.break_calls("Query", InjectedFault::Stale);

@@ -1,4 +1,4 @@
-//! Row 9 of the threat model: every route × who calls → what is answered.
+//! Row 9 of the threat model: what each route answers to each kind of caller.
 
 use mfa::http::ErrorCode;
 use mfa_tests::TestApp;
@@ -40,7 +40,7 @@ async fn every_route_knows_whom_it_may_serve() {
         mfa.advance(30);
         let answer = call(Some(&proven)).await;
         assert_ne!(answer.status, 401, "{name} with a proof: {}", answer.body);
-        // MFA is off for this user, so nothing is asked for.
+        // MFA is off for this user, so no second factor is required.
         let answer = call(Some(&other)).await;
         assert_ne!(answer.status, 401, "{name} by another user: {}", answer.body);
     }
@@ -65,7 +65,7 @@ async fn the_gate_rests_on_a_strong_read() {
     let person = mfa.user("alice");
     let before = person.login();
     mfa.fault_proxy.remember();
-    before.setup().await.assert_ok(); // what an eventual read says from now on: nobody has MFA on
+    before.setup().await.assert_ok(); // from now on a stale read says that MFA is off
     mfa.fault_proxy.break_calls("Query", mfa_tests::InjectedFault::Stale);
     let owner = person.login();
     owner.enrol().await;

@@ -38,7 +38,7 @@ async fn while_mfa_is_on_a_proof_is_needed() {
     let code = owner.receive_code("email").await;
     let proven = owner.prove("email", &code).await;
     proven.toggle(true).await.assert_ok();
-    proven.generate_recovery_codes().await; // by the grace of the login that switched MFA on
+    proven.generate_recovery_codes().await; // the login that switched MFA on has the grace
     let stranger = person.login();
     stranger.post("/auth/mfa/generate-recovery-code", serde_json::json!({})).await.assert_problem(401, "MFA_REQUIRED");
 }

@@ -12,7 +12,7 @@ async fn jwks(mfa: &Arc<TestApp>) -> Response {
     mfa.request(Method::GET, "/.well-known/jwks.json", HeaderMap::new(), Vec::new()).await
 }
 
-/// Checks a token as an application does that knows nothing but the address of the set.
+/// Checks a token as an application does that knows only the published key set.
 fn check_by(set: &Value, token: &str) -> Option<Value> {
     let set: JwkSet = serde_json::from_value(set.clone()).expect("a JWK set");
     let header = decode_header(token).expect("a header");
@@ -40,7 +40,7 @@ async fn an_application_checks_our_tokens_by_the_published_keys_alone() {
         let keys = set["keys"].as_array().expect("keys");
         assert_eq!(keys.len(), 1);
         assert_eq!((&keys[0]["use"], &keys[0]["alg"]), (&json!("sig"), &json!(format!("{algorithm:?}"))));
-        assert!(keys[0].get("d").is_none(), "the private half stays here: {keys:?}");
+        assert!(keys[0].get("d").is_none(), "the private half is not published: {keys:?}");
 
         let alice = mfa.user("alice").with_email("alice@example.com").login();
         let code = alice.receive_code("email").await;
@@ -49,7 +49,7 @@ async fn an_application_checks_our_tokens_by_the_published_keys_alone() {
         assert_eq!(claims["isMfaVerified"], true);
         let refreshed = mfa.refresh(&answer.text("refreshToken")).await;
         assert!(check_by(&set, &refreshed.text("accessToken")).is_some());
-        assert!(check_by(&set, &alice.token).is_none(), "the login's own token is of another key");
+        assert!(check_by(&set, &alice.token).is_none(), "another key signed the login token");
     }
 }
 
@@ -68,7 +68,7 @@ async fn a_key_is_published_before_it_signs_and_taken_after() {
     let login = alice.at(&swapped);
     let code = login.receive_code("email").await;
     let by_new = login.prove("email", &code).await;
-    assert!(check_by(&announced, &by_new.token).is_some(), "a set of before the change knows the new key");
+    assert!(check_by(&announced, &by_new.token).is_some(), "the set from before the change has the new key");
     assert_eq!(decode_header(&by_new.token).expect("a header").alg, Algorithm::EdDSA);
     Login::with_token(&swapped, by_old.token.clone()).status().await;
 

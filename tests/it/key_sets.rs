@@ -1,4 +1,4 @@
-//! Login tokens that are checked by a key set: in the configuration, or at an address.
+//! Login tokens that a key set checks. The set is in the configuration or at an address.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -22,7 +22,7 @@ fn ec() -> EncodingKey {
     EncodingKey::from_ec_pem(EC_PRIVATE.as_bytes()).expect("a key")
 }
 
-/// A public key as a login publishes it.
+/// A public key, as the application's login publishes it.
 fn jwk(key: &EncodingKey, algorithm: Algorithm, id: &str) -> Value {
     let mut jwk = serde_json::to_value(Jwk::from_encoding_key(key, algorithm).expect("a JWK")).expect("JSON");
     jwk["kid"] = id.into();
@@ -43,7 +43,7 @@ async fn status(mfa: &Arc<TestApp>, id: Option<&str>) -> Response {
     Login::with_token(mfa, token(mfa, id)).call(Method::GET, "/auth/mfa/status", Vec::new()).await
 }
 
-/// A login that serves its key set, and counts how often it is asked.
+/// A server of the login's key set that counts how often it is asked.
 #[derive(Clone)]
 struct KeyServer {
     url: String,
@@ -113,7 +113,7 @@ async fn a_set_that_cannot_be_fetched_is_a_503_on_every_route_that_checks_a_logi
     let mfa = server.app().await;
     let alice = Login::with_token(&mfa, token(&mfa, Some("a")));
     let mut answers = one_of_each(&mfa, &alice, "mfa_x.0.x").await;
-    answers.pop().expect("of refresh-token").assert_problem(401, "REFRESH_TOKEN_INVALID");
+    answers.pop().expect("the answer of refresh-token").assert_problem(401, "REFRESH_TOKEN_INVALID");
     for answer in answers {
         answer.assert_problem(503, "SERVICE_UNAVAILABLE");
     }
@@ -176,14 +176,14 @@ async fn a_set_that_cannot_be_fetched_is_a_503_and_no_fault_of_the_token() {
         status(&mfa, Some("a")).await.assert_problem(503, "SERVICE_UNAVAILABLE");
         let asked = server.asked();
         status(&mfa, Some("a")).await.assert_problem(503, "SERVICE_UNAVAILABLE");
-        assert_eq!(server.asked(), asked, "a failing login is left alone for a second");
+        assert_eq!(server.asked(), asked, "a failing server is not asked again for a second");
         mfa.advance(1);
     }
     assert!(mfa.log().contains("the login's key set"), "{}", mfa.log());
     server.answers(StatusCode::OK, &set(&["a"]).to_string());
     status(&mfa, Some("a")).await.assert_ok();
 
-    // What is known goes on; what is not cannot be told.
+    // A known key still works. Nobody can tell whether an unknown key exists.
     server.answers(StatusCode::INTERNAL_SERVER_ERROR, "");
     mfa.advance(60);
     status(&mfa, Some("b")).await.assert_problem(503, "SERVICE_UNAVAILABLE");

@@ -24,7 +24,7 @@ async fn devices_are_listed_last_used_first_then_newest_and_never_used_last() {
     let list = alice.devices().await;
     assert_eq!(names(&list), ["first", "third", "second"]);
     assert_eq!(list[0]["lastUsedAt"], mfa.clock.now().to_rfc3339());
-    assert!(list[1].get("lastUsedAt").is_none(), "left out while never used");
+    assert!(list[1].get("lastUsedAt").is_none(), "left out if the device was never used");
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn the_list_shows_what_is_trusted_last_used_first_then_newest() {
     assert_eq!(entry.len(), 5);
     assert!(list[1].get("lastUsedAt").is_none());
     assert!(list[1]["createdAt"].as_str() > list[2]["createdAt"].as_str());
-    // The id names the device and opens nothing.
+    // The id names the device, but does not stand in for its trust token.
     person
         .login()
         .verify_trusted(entry["id"].as_str().expect("an id"))
@@ -54,7 +54,7 @@ async fn the_eleventh_makes_the_oldest_go_and_what_has_ended_with_it() {
     let person = mfa.user("alice");
     let alice = person.login();
     let device = alice.enrol().await;
-    let before = alice.trust("totp", &device.advance_to_next_code(&mfa)).await; // of an epoch that ends now
+    let before = alice.trust("totp", &device.advance_to_next_code(&mfa)).await; // of an epoch that ends next
     alice.toggle(true).await.assert_ok();
     let mut tokens = Vec::new();
     for _ in 0..11 {

@@ -1,4 +1,5 @@
-//! Integration tests: the production code through the same pipeline as Lambda, against a real engine.
+//! Integration tests: the production code through the same pipeline as Lambda, against a real
+//! engine.
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests fail by panicking")]
 
 mod authorizer;

@@ -1,8 +1,9 @@
-//! Everything at once: two users and an intruder who knows both passwords do anything in any order, time passes, commits lose
-//! their races, and the process dies before or after any call. A small model says what may come of it.
+//! Everything at once: two users, and an intruder who knows both passwords, do anything in any
+//! order. Time passes, commits lose their races, and the process dies before or after any call. A
+//! small model says which answers and which changes are allowed.
 //!
-//! `MFA_MODEL_CASES=500 cargo test --workspace --test it model -- --nocapture` looks longer than the default, at other sequences each
-//! time, and prints how often what was answered.
+//! `MFA_MODEL_CASES=500 cargo test --workspace --test it model -- --nocapture` tries more sequences
+//! than the default, and other ones each time. It prints how often each answer came.
 
 #![expect(clippy::print_stdout, reason = "what was tried is printed")]
 
@@ -20,13 +21,13 @@ use proptest::{
 use serde_json::{Value, json};
 
 const USERS: [&str; 2] = ["alice", "bob"];
-/// Alice's. Bob has none: nothing but authenticators.
+/// Alice's addresses. Bob has no address, only authenticators.
 const EMAIL: &str = "alice@example.com";
 const PHONE: &str = "+442079460018";
-/// The owner's two logins, and the intruder's.
+/// The logins of each user: two of the owner, and one of the intruder.
 const LOGINS: usize = 3;
 const INTRUDER: usize = 2;
-/// Longer than trust lasts, and than any lock level or unforgiven answer is remembered.
+/// Longer than trust lasts, and longer than a lock level or an unforgiven answer is remembered.
 const MONTH: u64 = 31 * 86_400;
 
 /// What somebody does.
@@ -52,7 +53,7 @@ enum Act {
         right: bool,
         trust: bool,
     },
-    /// Five wrong codes: what locks.
+    /// Gives five wrong codes, which lock.
     Guess {
         device: usize,
     },
@@ -68,11 +69,11 @@ enum Act {
         set: usize,
         code: usize,
     },
-    /// What nobody was given.
+    /// Uses a recovery code that nobody was given.
     WrongRecovery {
         reset: bool,
     },
-    /// Something of the other user's.
+    /// Uses something of the other user.
     Foreign {
         what: usize,
     },
@@ -86,7 +87,7 @@ enum Act {
     Revoke,
 }
 
-/// What goes wrong meanwhile.
+/// What goes wrong during an act.
 #[derive(Clone, Debug)]
 enum Trouble {
     None,
@@ -151,7 +152,7 @@ struct Proof {
 }
 
 struct Session {
-    /// Its tokens so far, one a generation.
+    /// Its refresh tokens so far, one for each generation.
     tokens: Vec<String>,
     rotated: u64,
     epoch: u32,
@@ -173,7 +174,8 @@ struct Device {
     made: u64,
     /// The login that set it up, and so knows the secret.
     maker: usize,
-    /// The login that confirmed it or used it last; `None`: it went on when MFA was switched on, or came after.
+    /// The login that confirmed it or used it last. `None` if the device was kept when MFA was
+    /// switched on, or was confirmed while MFA was on.
     confirmed_by: Option<usize>,
 }
 
@@ -181,19 +183,22 @@ struct Device {
 struct User {
     person: Person,
     logins: Vec<Login>,
-    /// The token that a passed second factor gave each login, and until when it is used.
+    /// The token that each login got for a second factor, and when it expires.
     proven: [Option<(Login, u64)>; LOGINS],
     proofs: [Option<Proof>; LOGINS],
-    /// When each login last gave a right code, and the login that is proven by having switched MFA on, until then.
+    /// When each login last gave a right code.
     right: [Option<u64>; LOGINS],
+    /// The login that counts as proven because it switched MFA on, and until when.
     grace: Option<(usize, u64)>,
-    /// The epoch of what is made now, and the oldest that may still count: they part where a death leaves it open.
+    /// The epoch of what is made now.
     epoch: u32,
+    /// The oldest epoch that may still count. It is below `epoch` if the process died, and nobody
+    /// knows whether a new epoch began.
     floor: u32,
     setups: Vec<Device>,
     devices: Vec<Device>,
     steps: BTreeMap<String, u64>,
-    /// The code that each login has outstanding, until when, and by which method it came.
+    /// The outstanding code of each login, when it expires, and the method that it was sent by.
     codes: [Option<(String, u64, &'static str)>; LOGINS],
     /// When codes were sent.
     sends: Vec<u64>,
@@ -201,12 +206,13 @@ struct User {
     sets: Vec<Vec<String>>,
     sessions: Vec<Session>,
     trusts: Vec<Trust>,
-    /// Wrong answers since a right one, at least and at most; and since ever, at most.
+    /// Wrong answers since the last right one: at least, and at most.
     consecutive: (u32, u32),
+    /// Wrong answers that may be unforgiven, at most.
     wrong: u32,
     locked_at: Option<u64>,
     enabled: bool,
-    /// Whether no death has left anything open.
+    /// Whether the model knows for certain: no death of the process has left anything open.
     certain: bool,
 }
 
@@ -216,13 +222,14 @@ struct World {
     serial: u32,
     /// Whether the next request is sent twice.
     twice: bool,
-    /// How the step's last request was answered: `None` where the process died over it, 0 where there was none.
+    /// The status of the answer to the step's last request. `None` if the process died during it, 0
+    /// if there was no request.
     status: Option<u16>,
-    /// The device that it was to remove.
+    /// The device that the last removal was to remove.
     removed: Option<String>,
     /// The table as the last step left it.
     table: Vec<Value>,
-    /// How often each thing was answered with what: shows that the test looked at something.
+    /// How often each request got each answer. This shows that the test tried enough.
     seen: BTreeMap<String, u32>,
 }
 
@@ -244,7 +251,8 @@ impl World {
             if let Step::Wait(seconds) = step {
                 self.mfa.advance(*seconds);
                 for of in self.users.iter_mut().filter(|_| *seconds == MONTH) {
-                    // Locks and unforgiven answers are forgotten by then. The consecutive count is not.
+                    // By then, locks and unforgiven answers are forgotten. The consecutive count
+                    // is not.
                     of.wrong = of.consecutive.1;
                 }
             }
@@ -266,11 +274,11 @@ impl World {
         self.mfa.fault_proxy.heal();
         self.twice = false;
         self.table = self.mfa.dump().await;
-        assert_eq!(self.items_of(1 - user), others, "{act:?} changed what is another's");
+        assert_eq!(self.items_of(1 - user), others, "{act:?} changed an item of the other user");
         self.observe(*user, *login, act).await;
     }
 
-    /// All that the table holds of a user.
+    /// All items of a user.
     fn items_of(&self, user: usize) -> Vec<String> {
         let id = self.mfa.app.keys.user_id(USERS[user]);
         let (pk, name) = (format!("USER#{id}"), id.to_string());
@@ -280,28 +288,30 @@ impl World {
         own
     }
 
-    /// Makes a request, unless the process dies over it.
+    /// Makes a request. `None` if the process dies during it.
     async fn send(&mut self, user: usize, login: usize, method: Method, path: &str, body: Value) -> Option<Response> {
         let login = self.bearer(user, login).clone();
         let body = if method == Method::POST { body.to_string().into_bytes() } else { Vec::new() };
         let stem = path.split('/').nth(3).unwrap_or_default();
-        // Of two sets made at once nobody can tell which counts.
+        // If two sets were made at once, nobody could tell which one counts.
         if !std::mem::take(&mut self.twice) || stem == "generate-recovery-code" {
             return self.alive(stem, login.call(method, path, body)).await;
         }
         let both = async {
             let again = login.call(method.clone(), path, body.clone());
             let (one, two) = tokio::join!(login.call(method.clone(), path, body.clone()), again);
-            // Of what works once, one at most has worked; the other's answer is as if it had come later.
+            // If a thing works once, at most one request succeeds. The other one is answered as if
+            // it had come later.
             let works_once = stem.starts_with("verify") && stem != "verify-totp-setup" || stem == "reset-totp";
             assert!(!(works_once && one.status == 200 && two.status == 200), "{stem} worked twice");
-            // The second may have met the lock that the first one caused.
+            // The second request may have met the lock that the first one caused.
             if one.status == 200 || two.code() == Some("ACCOUNT_LOCKED") { one } else { two }
         };
         self.alive(stem, both).await
     }
 
-    /// The token that a login calls with: the one that proves a second factor, while it lasts.
+    /// The token that a login calls with: the one that proves a second factor until it expires, and
+    /// otherwise the login token.
     fn bearer(&self, user: usize, login: usize) -> &Login {
         let of = &self.users[user];
         let proven = of.proven[login].as_ref().filter(|(_, until)| self.now() < *until);
@@ -349,7 +359,8 @@ impl World {
         }
     }
 
-    /// Whether a gate route may answer this login: MFA is off, or a second factor was passed lately.
+    /// Whether a gate route may serve this login: MFA is off, or the login passed a second factor
+    /// recently.
     fn may_change_factors(&self, user: usize, login: usize) -> bool {
         let (of, now) = (&self.users[user], self.now());
         let sent = of.proven[login].as_ref().is_some_and(|(_, until)| now < *until);
@@ -359,7 +370,7 @@ impl World {
         !of.enabled || by_token || by_grace
     }
 
-    /// What holds of every answer of a gate route.
+    /// Fails unless an answer of a gate route is allowed.
     fn assert_gate(&self, user: usize, login: usize, answer: Option<&Response>) {
         let allowed = self.may_change_factors(user, login);
         if let Some(answer) = answer {
@@ -410,7 +421,8 @@ impl World {
             }
         }
         if !right && judged {
-            // A set-up that has expired judges nothing: the answer is the same.
+            // It is not certain that the code was counted: the answer to an expired set-up, which
+            // judges nothing, is the same.
             of.wrong_code(now, false);
         }
         if answer.is_none_or(|answer| answer.status == 200) && right {
@@ -422,7 +434,7 @@ impl World {
     async fn toggle(&mut self, user: usize, login: usize, on: bool) {
         let answer = self.send(user, login, Method::POST, "/auth/mfa/toggle", json!({ "enabled": on })).await;
         self.assert_gate(user, login, answer.as_ref());
-        // What became of it, `observe` sees.
+        // `observe` sees what the request changed.
         self.users[user].certain &= answer.is_some();
     }
 
@@ -435,7 +447,7 @@ impl World {
         }
         let lived = answer.is_some();
         let sent = self.mfa.inbox.received() > received;
-        assert!(answer.is_none_or(|answer| (answer.status == 200) == sent), "told otherwise than sent");
+        assert!(answer.is_none_or(|answer| (answer.status == 200) == sent), "only a 200 means that it was sent");
         if sent {
             let message = self.mfa.inbox.messages().pop().expect("a message");
             assert_eq!((user, message.to.as_str()), (0, if method == "sms" { PHONE } else { EMAIL }));
@@ -461,7 +473,7 @@ impl World {
         let was_spent = of.spent.contains(&code);
         match &answer {
             Some(answer) if answer.status == 200 => {
-                assert!(right && now < until && !of.must_be_locked(now), "not this code, not now: {}", answer.body);
+                assert!(right && now < until && !of.must_be_locked(now), "it must be refused: {}", answer.body);
                 assert!(of.spent.insert(code), "a code works once");
                 of.passed(login, answer, now, now);
                 of.right_code(login, now);
@@ -469,17 +481,18 @@ impl World {
             Some(answer) => {
                 of.assert_lock(answer, now);
                 let fresh = right && now < until && !was_spent && of.certain && of.is_surely_open();
-                // Switching MFA on voids what was sent before: `observe` forgets those codes.
+                // Switching MFA on cancels the codes that were sent before. `observe` forgets them.
                 assert!(!fresh, "a right code is refused: {}", answer.body);
                 if answer.code() == Some("VERIFICATION_CODE_INVALID") {
-                    // A right one is wrong too, once a death has left a newer one announced.
+                    // A right code is refused too, if the process died after it reserved a newer
+                    // one.
                     of.wrong_code(now, false);
                 }
             }
             None => {
                 of.died();
                 if right && !was_spent {
-                    // Perhaps it was spent; then its tokens are lost.
+                    // The code may have been spent. Then its tokens are lost.
                     of.right[login] = Some(now);
                     of.consecutive.0 = 0;
                 } else {
@@ -499,7 +512,7 @@ impl World {
         let now = self.now();
         let wrong = self.wrong_code();
         let Some(device) = pick(&self.users[user].devices, device) else { return };
-        // The intruder knows the secrets of the intruder's own set-ups alone.
+        // The intruder knows only the secrets of the intruder's own set-ups.
         let is_own = (device.maker == INTRUDER) == (login == INTRUDER);
         let (id, right) = (device.id.clone(), right && is_own);
         let step = (now / 30).saturating_add_signed(offset);
@@ -511,7 +524,7 @@ impl World {
         let in_window = offset.abs() <= 1;
         match &answer {
             Some(answer) if answer.status == 200 => {
-                assert!(right && in_window && !of.must_be_locked(now), "not this code, not now: {}", answer.body);
+                assert!(right && in_window && !of.must_be_locked(now), "it must be refused: {}", answer.body);
                 assert!(last.is_none_or(|last| step > last), "step {step} after {last:?}");
                 of.steps.insert(id.clone(), step);
                 of.used_device(&id, login);
@@ -523,14 +536,15 @@ impl World {
                 let fresh = right && in_window && last.is_none_or(|last| step > last);
                 assert!(!(fresh && of.certain && of.is_surely_open()), "a right code is refused: {}", answer.body);
                 if answer.code() == Some("MFA_CODE_INVALID") {
-                    // A code of a step that was used is no guess; one from outside the window is.
+                    // A code of a used step does not count as a guess. One from outside the window
+                    // does.
                     of.wrong_code(now, !right);
                 }
             }
             None => {
                 of.died();
                 if right && in_window && last.is_none_or(|last| step > last) {
-                    // Perhaps it was used.
+                    // The code may have been used.
                     of.used_device(&id, login);
                     of.right[login] = Some(now);
                     of.consecutive.0 = 0;
@@ -559,12 +573,12 @@ impl World {
                 of.sets.insert(0, codes.map(|code| code.as_str().expect("a code").to_owned()).collect());
             }
             Some(_) => {}
-            // Perhaps the set counts that nobody has seen, and no other any more.
+            // A set that nobody has seen may count now, and no earlier set.
             None => of.certain = false,
         }
     }
 
-    /// A recovery code: one of the newest set may pass, others never.
+    /// Uses a recovery code. Only an unused code of the newest set may pass.
     async fn recover(&mut self, user: usize, login: usize, set: usize, code: usize) {
         let Some(text) = self.users[user].recovery_code(login, set, code) else { return };
         let answer =
@@ -608,7 +622,7 @@ impl World {
         self.users[user].certain &= self.status.is_some();
     }
 
-    /// Uses what is the other user's. That nothing of theirs changes, `play` sees.
+    /// Uses something of the other user. `play` checks that nothing of the other user changes.
     async fn foreign(&mut self, user: usize, login: usize, what: usize) {
         let now = self.now();
         let other = &self.users[1 - user];
@@ -683,7 +697,7 @@ impl World {
         let Some(trust) = pick(&self.users[user].trusts, trust) else { return };
         let (token, made) = (trust.token.clone(), trust.made);
         let counts = !trust.revoked && trust.epoch >= self.users[user].floor && self.now() < made + 30 * 86_400;
-        // Another user's, at the other user's: never.
+        // A trust token never works for the other user.
         let foreign = self.bearer(1 - user, login).clone();
         if let Some(answer) = self.alive("verify-trusted-device of another", foreign.verify_trusted(&token)).await {
             assert_eq!(answer.status, 404, "{}", answer.body);
@@ -696,7 +710,7 @@ impl World {
                 assert!(counts, "trusted too long: {}", answer.body);
                 of.passed(login, &answer, made, now);
             }
-            // More than ten make the oldest go: the model does not count them.
+            // With more than ten, the oldest one ends. The model does not know which one that is.
             Some(_) => assert!(!(counts && of.certain && of.trusts.len() <= 10), "trust is lost"),
             None => of.died(),
         }
@@ -721,7 +735,7 @@ impl World {
         of.certain &= answer.is_some();
     }
 
-    /// What a person sees afterwards: which devices there are, and whether MFA is on.
+    /// Checks what a person sees afterwards: which devices there are, and whether MFA is on.
     async fn observe(&mut self, user: usize, login: usize, act: &Act) {
         let status = self.users[user].person.login().status().await;
         let (now, of) = (self.now(), &mut self.users[user]);
@@ -738,14 +752,14 @@ impl World {
                 Act::Remove { .. } => Some(&gone.id) == self.removed.as_ref(),
                 Act::Toggle { on } => *on && gone.confirmed_by.is_some_and(|by| by != login),
                 Act::Reset { .. } => true,
-                // It had died before the device was one.
+                // The process died before the device was confirmed.
                 Act::Confirm { .. } => died,
                 _ => false,
             };
             assert!(may_go && (done || died), "{act:?} took a device away, and was answered {:?}", self.status);
         }
         of.devices.retain(|device| verified.contains(&device.id));
-        assert_eq!(of.devices.len(), verified.len(), "{act:?} brought a device");
+        assert_eq!(of.devices.len(), verified.len(), "{act:?} added a device");
         assert!(of.devices.len() <= 5);
         if enabled != of.enabled {
             let may_switch = match act {
@@ -757,8 +771,8 @@ impl World {
             of.switched(login, enabled, now);
         }
         match act {
-            Act::Toggle { on } if done => assert_eq!(enabled, *on, "told otherwise"),
-            Act::Reset { .. } if done => assert!(!enabled && verified.is_empty(), "started over with something left"),
+            Act::Toggle { on } if done => assert_eq!(enabled, *on, "the state is not as answered"),
+            Act::Reset { .. } if done => assert!(!enabled && verified.is_empty(), "a reset left something"),
             Act::Remove { .. } if done => assert!(self.removed.as_ref().is_none_or(|id| !verified.contains(id))),
             _ => {}
         }
@@ -768,7 +782,7 @@ impl World {
         }
     }
 
-    /// Six digits that are no code of any device here, and no two alike in half a minute.
+    /// Six digits that are not a code of any device here, and differ from call to call.
     fn wrong_code(&mut self) -> String {
         let now = self.now() / 30;
         let secrets: Vec<_> =
@@ -784,7 +798,7 @@ impl World {
         }
     }
 
-    /// Whoever has a recovery code left gets in at once; whoever has an authenticator when the lock is over.
+    /// Fails unless, a day later, an authenticator or an unused recovery code lets its owner in.
     async fn assert_nobody_is_locked_out(&mut self) {
         for user in 0..self.users.len() {
             self.mfa.advance(25 * 3600);
@@ -831,11 +845,11 @@ impl User {
         }
     }
 
-    /// A second factor passed: what the answer hands over.
+    /// Keeps the tokens of an answer to a passed second factor.
     fn passed(&mut self, login: usize, answer: &Response, auth_time: u64, now: u64) {
         self.proofs[login] = Some(Proof { epoch: self.epoch, auth_time });
         let token = self.logins[login].with(answer.text("accessToken"));
-        // No later than the token that was sent, which may be one of ours.
+        // The token expires no later than the one that was sent, which may be one of ours.
         let ends = claims_of(&token.token)["exp"].as_u64().expect("a time");
         self.proven[login] = Some((token, ends));
         let tokens = vec![answer.text("refreshToken")];
@@ -857,7 +871,7 @@ impl User {
         }
     }
 
-    /// A wrong answer that was counted for sure, or perhaps.
+    /// Counts a wrong answer. `for_sure` says whether the bundle certainly counted it too.
     fn wrong_code(&mut self, now: u64, for_sure: bool) {
         self.consecutive = (self.consecutive.0 + u32::from(for_sure), self.consecutive.1 + 1);
         self.wrong += 1;
@@ -871,12 +885,14 @@ impl User {
         self.locked_at = None;
     }
 
-    /// Five wrong answers in a row lock for a quarter of an hour at least.
+    /// Whether a lock must still last. Five consecutive wrong answers lock for at least a quarter
+    /// of an hour.
     fn must_be_locked(&self, now: u64) -> bool {
         self.locked_at.is_some_and(|at| now < at + 900)
     }
 
-    /// Fewer than five since ever lock nobody.
+    /// Whether no lock is possible. Fewer than five wrong answers, consecutive or unforgiven, lock
+    /// nobody.
     fn is_surely_open(&self) -> bool {
         self.consecutive.1 < 5 && self.wrong < 5
     }
@@ -895,12 +911,13 @@ impl User {
         self.grace = None;
     }
 
-    /// The process died over something that a later request may or may not see.
+    /// The process died during a change that later requests may or may not see.
     fn died(&mut self) {
         self.certain = false;
     }
 
-    /// As [`Self::died`], over a recovery code: perhaps a new epoch has begun, and the lock is over.
+    /// Like [`Self::died`], but during the use of a recovery code: a new epoch may have begun, and
+    /// the lock may be over.
     fn died_over_recovery(&mut self) {
         self.died();
         self.epoch += 1;
@@ -908,12 +925,13 @@ impl User {
         self.locked_at = None;
     }
 
-    /// A recovery code that the owner was shown; the intruder has none.
+    /// A recovery code that the owner was shown. The intruder has none.
     fn recovery_code(&self, login: usize, set: usize, code: usize) -> Option<String> {
         self.sets.get(set)?.get(code).filter(|_| login != INTRUDER).cloned()
     }
 
-    /// A right recovery code passes, also while codes are locked, and after ten wrong ones within the hour.
+    /// Fails if a right recovery code was refused. It passes even while codes are locked, and even
+    /// after ten wrong ones within an hour.
     fn assert_may_refuse(&self, set: usize, code: &str, answer: &Response) {
         let good = set == 0 && self.certain && !self.spent.contains(code);
         assert!(!good, "a right recovery code is refused: {}", answer.body);
@@ -934,22 +952,23 @@ impl User {
         if enabled {
             assert!(
                 self.devices.iter().all(|device| device.confirmed_by.is_none_or(|by| by == login)),
-                "a device that another login set up goes on"
+                "a device of another login still counts"
             );
             self.devices.iter_mut().for_each(|device| device.confirmed_by = None);
             self.grace = self.right[login].map(|at| (login, at + 900)).filter(|(_, until)| *until > now);
-            // A set older than an hour is void; the model does not know how old they are.
+            // A set older than an hour no longer counts. The model does not know how old its sets
+            // are, so it forgets all of them.
             self.sets.clear();
         }
     }
 }
 
-/// One of what there is, so that few steps find nothing to do.
+/// Picks one of the elements that there are, so that few steps find nothing to do.
 fn pick<T>(list: &[T], n: usize) -> Option<&T> {
     list.get(n % list.len().max(1))
 }
 
-/// What an owner with MFA on has done: most of what can go wrong begins here.
+/// What owners with MFA on have done before. Most of what can go wrong starts from this state.
 fn prelude() -> Vec<Step> {
     let acts = [
         Act::Confirm { right: true },
@@ -963,7 +982,7 @@ fn prelude() -> Vec<Step> {
     alices.chain(bobs).chain([Step::Wait(31)]).collect()
 }
 
-/// More by the environment, for a longer look.
+/// The number of sequences, if the environment asks for a longer search.
 #[expect(clippy::disallowed_methods, reason = "the suite's own switch")]
 fn cases() -> Option<u32> {
     std::env::var("MFA_MODEL_CASES").ok()?.parse().ok()
@@ -977,7 +996,8 @@ fn whatever_two_users_and_an_intruder_do_the_whole_holds() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let mut runner = match cases {
-        // The same ones every day: what lands is not held up by a find of another day.
+        // The same sequences every time, so that a change does not fail by an older bug that is
+        // found only now.
         None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
         Some(_) => TestRunner::new(config),
     };

@@ -11,10 +11,11 @@ use tokio::sync::{Barrier, Semaphore};
 
 const MANY: usize = 1000;
 
-/// Two races at a time: each is meant to be between its own requests, not with the other tests for the machine.
+/// At most two races run at a time. The requests of a race must compete with each other, and not
+/// with other tests for the machine.
 static RACES: Semaphore = Semaphore::const_new(2);
 
-/// Runs `count` requests that start together. How often each status and code was answered.
+/// Runs `count` requests that start together. Returns how often each status and code was answered.
 async fn together<F>(count: usize, request: impl Fn(usize) -> F) -> BTreeMap<String, usize>
 where
     F: Future<Output = Response> + Send + 'static,
@@ -91,7 +92,8 @@ async fn a_thousand_right_setup_codes_make_one_device() {
         async move { alice.confirm(&code, &secret).await }
     })
     .await;
-    // The same secret and code once more are right again; but there is one device, and the code is used.
+    // The same secret and code are accepted again, but they make one device, and the code is used
+    // up.
     assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
     assert_eq!(alice.devices().await.as_array().map(Vec::len), Some(1));
     alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
@@ -122,7 +124,8 @@ async fn a_thousand_uses_of_ten_recovery_codes_use_up_each_once() {
         async move {
             loop {
                 let answer = login.recover(&code).await;
-                // After ten refusals within the hour a used code is refused like this too, for longer.
+                // After ten refusals within an hour, a used code gets a 429 too, with a longer
+                // `Retry-After`.
                 if answer.retry_after() != Some(1) {
                     return answer;
                 }
@@ -162,7 +165,7 @@ async fn of_a_thousand_wrong_codes_exactly_five_are_judged() {
     let authenticator = alice.enrol().await;
     let right = authenticator.advance_to_next_code(&mfa);
     let emailed = alice.receive_code("email").await;
-    // By two factors and from many logins at once.
+    // Wrong codes of two factors, from many logins at once.
     let answers = together(MANY, |n| {
         if n % 2 == 0 {
             verify(&person.login(), "totp", wrong_code(&right, n * 313))
@@ -225,7 +228,8 @@ async fn under_a_hundred_strangers_the_owners_right_code_passes_before_any_lock(
     let code = owner.receive_code("email").await;
     mfa.advance(30);
     let right = device.code(&mfa);
-    // A hundred logins of somebody with the password: all want codes, and four guess, which is as many as lock nothing.
+    // A hundred logins of somebody with the password. Four guess, which does not lock yet, and the
+    // others ask for codes.
     let answers = together(101, |n| {
         let (owner, code, stranger) = (owner.clone(), code.clone(), person.login());
         let wrong = wrong_code(&right, n * 1313);
@@ -312,7 +316,7 @@ async fn a_thousand_uses_of_one_refresh_token_too_late_end_the_session() {
         async move { mfa.refresh(&token).await }
     })
     .await;
-    // The right one may come first; its own successor dies with the session all the same.
+    // The right token may come first. Its successor ends with the session too.
     assert_only(&answers, &["200 OK", "401 REFRESH_TOKEN_INVALID"]);
     assert!(answers.get("200 OK").is_none_or(|count| *count == 1), "{answers:?}");
     assert!(mfa.items("SESSION").await.is_empty());

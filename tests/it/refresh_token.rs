@@ -35,7 +35,7 @@ async fn a_session_gives_new_tokens_whose_proof_is_as_old_as_its_code() {
     assert_eq!(new["exp"], mfa.clock.now().as_secs() + 900);
     assert_ne!(new["jti"], old["jti"]);
 
-    // Fresh enough for the gate until a quarter of an hour after the code, and not a second longer.
+    // The proof is fresh enough for the gate for a quarter of an hour, and not a second longer.
     let login = Login::with_token(&mfa, second.text("accessToken"));
     mfa.advance(300);
     login.setup().await.assert_ok();
@@ -93,7 +93,7 @@ async fn a_rotation_that_comes_late_turns_no_session_back() {
     let mfa = TestApp::start().await;
     let (_, _, first) = signed_in(&mfa).await;
     let first = first.text("refreshToken");
-    // It has read the session, and is overtaken before it writes.
+    // This request has read the session. Others overtake it before it writes.
     mfa.fault_proxy.break_call("UpdateItem SESSION", 0, InjectedFault::Hold);
     let late = tokio::spawn({
         let (mfa, first) = (Arc::clone(&mfa), first.clone());
@@ -143,7 +143,7 @@ async fn a_refresh_token_is_no_bearer_token_and_an_access_token_no_refresh_token
     };
     status(first.text("refreshToken")).await.assert_problem(401, "INVALID_TOKEN");
     status(first.text("accessToken")).await.assert_ok();
-    // Longer than any refresh token.
+    // An access token is longer than any refresh token.
     mfa.refresh(&first.text("accessToken")).await.assert_problem(400, "INVALID_INPUT");
 }
 

@@ -55,7 +55,7 @@ async fn while_mfa_is_on_the_last_usable_method_stays() {
     alice.toggle(false).await.assert_ok();
     mfa.user("alice").login().remove(&second.device_id).await.assert_ok();
 
-    // With an address that can be used there is another method.
+    // A usable address is another method.
     let bob = mfa.user("bob").with_email("bob@example.com").login();
     let only = bob.enrol().await;
     bob.toggle(true).await.assert_ok();
@@ -72,7 +72,7 @@ async fn an_address_that_is_new_since_mfa_was_switched_on_is_no_method_that_is_l
     let proven = moved.login().prove("totp", &only.advance_to_next_code(&mfa)).await;
     assert_eq!(proven.status().await["verifiedMethods"], json!(["totp", "email"]));
     proven.remove(&only.device_id).await.assert_problem(409, "MFA_LAST_METHOD");
-    // A code that was sent there makes it one.
+    // A right code that was sent to the new address makes it one.
     let code = proven.receive_code("email").await;
     proven.verify("email", &code).await.assert_ok();
     proven.remove(&only.device_id).await.assert_ok();

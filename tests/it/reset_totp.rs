@@ -20,9 +20,9 @@ async fn a_reset_ends_everything_and_leaves_mfa_off() {
     assert_eq!(status["hasRecoveryCode"], false);
     late.recover(&codes[1]).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
     late.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
-    assert_eq!(mfa.items("MFA#").await.len(), 1, "the ledger alone");
+    assert_eq!(mfa.items("MFA#").await.len(), 1, "only the ledger is left");
 
-    // What proved a factor before is no proof in the new epoch.
+    // A proof from before the reset does not count in the new epoch.
     late.toggle(true).await.assert_ok();
     proven.setup().await.assert_problem(401, "MFA_REQUIRED");
 }

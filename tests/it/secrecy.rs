@@ -1,4 +1,4 @@
-//! Row 18 of the threat model.
+//! Row 18 of the threat model: what the table and the log must not hold.
 
 use mfa_tests::TestApp;
 use serde_json::json;
@@ -41,7 +41,7 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
         refresh_token = refreshed.text("refreshToken");
     }
     secrets.push(refresh_token);
-    // What makes a token one, by itself too.
+    // The secret part of each token is searched for, too.
     let parts = secrets.iter().filter_map(|secret| secret.rsplit_once('.').or_else(|| secret.split_once('_')));
     let parts: Vec<_> = parts.map(|(_, part)| part.to_owned()).filter(|part| part.len() > 20).collect();
     secrets.extend(parts.iter().cloned());
@@ -70,7 +70,7 @@ async fn after_a_journey_table_and_log_hold_no_code_secret_token_or_address() {
         assert!(!contains(&haystack, secret.as_bytes()), "{secret} is readable");
     }
     for secret in &raw {
-        // Its beginning is too much: an id must be no part of its token.
+        // Even the first bytes are too much: an id must not be a part of its token.
         assert!(!contains(&haystack, &secret[..12]), "the bytes of a secret are readable");
     }
 }

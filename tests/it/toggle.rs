@@ -15,7 +15,7 @@ async fn mfa_is_switched_on_and_off_again() {
 }
 
 #[tokio::test]
-async fn what_is_so_already_stays_so_and_raises_no_epoch() {
+async fn asking_for_the_current_state_changes_nothing_and_raises_no_epoch() {
     let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     alice.toggle(false).await.assert_ok();
@@ -35,7 +35,7 @@ async fn what_is_so_already_stays_so_and_raises_no_epoch() {
 async fn without_a_usable_method_mfa_cannot_be_switched_on() {
     let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
-    alice.open_authenticator().await; // not confirmed: not usable
+    alice.open_authenticator().await; // not confirmed, so not usable
     alice.toggle(true).await.assert_problem(403, "MFA_CANNOT_ENABLE_WITHOUT_METHOD");
 }
 
@@ -79,7 +79,7 @@ async fn the_grace_is_for_that_login_alone_and_only_for_a_recent_code() {
     person.login().setup().await.assert_problem(401, "MFA_REQUIRED");
 
     let bob = mfa.user("bob").with_email("bob@example.com").login();
-    bob.toggle(true).await.assert_ok(); // an address is a usable method; but nothing was proven
+    bob.toggle(true).await.assert_ok(); // an address is a usable method, but nothing was proven
     bob.toggle(false).await.assert_problem(401, "MFA_REQUIRED");
 
     let carol = mfa.user("carol").login();
@@ -97,7 +97,8 @@ async fn a_proof_ends_with_its_epoch() {
     let before = alice.prove("email", &code).await;
     let stranger = mfa.user("alice").with_email("alice@example.com").login();
     stranger.toggle(true).await.assert_ok();
-    // Proven, but before MFA was on: only a proof of this epoch counts, and the grace is the other login's.
+    // This proof is from before MFA was on. Only a proof of the new epoch counts, and the grace
+    // belongs to the other login.
     before.toggle(false).await.assert_problem(401, "MFA_REQUIRED");
 }
 
@@ -107,7 +108,7 @@ async fn a_planted_device_ends_when_the_owner_switches_mfa_on() {
     let person = mfa.user("alice").with_email("alice@example.com");
     let planted = person.login().enrol().await;
     mfa.advance(30);
-    // In use all the time, and only a minute old: it is still not the owner's.
+    // The planted device is in use and only a minute old. Nevertheless it is not the owner's.
     person.login().verify("totp", &planted.code(&mfa)).await.assert_ok();
     mfa.advance(30);
     let owner = person.login();
@@ -127,13 +128,14 @@ async fn a_device_of_this_login_or_once_guarded_survives_switching_on() {
     let mfa = TestApp::start().await;
     let device = mfa.user("alice").login().enrol().await;
     mfa.advance(86_400);
-    // Confirmed by another login: it may be planted, and there is nothing else to use.
+    // Another login confirmed the device, so it may be planted. There is no other method.
     let alice = mfa.user("alice").login();
     alice.toggle(true).await.assert_problem(403, "MFA_CANNOT_ENABLE_WITHOUT_METHOD");
     alice.verify("totp", &device.code(&mfa)).await.assert_ok();
     alice.toggle(true).await.assert_ok();
 
-    // Off for a month, then on again: it was guarded by MFA, so it is the owner's.
+    // MFA is off for a month, then on again. It guarded the device before, so the device is the
+    // owner's.
     let proven = alice.prove("totp", &device.advance_to_next_code(&mfa)).await;
     proven.toggle(false).await.assert_ok();
     mfa.advance(30 * 86_400);

@@ -1,4 +1,4 @@
-//! Who is let in: row 20 and 31 of the threat model.
+//! Which tokens are accepted: rows 20 and 31 of the threat model.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ async fn assert_invalid(mfa: &Arc<TestApp>, token: &str, why: &str) {
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
-        other => panic!("{other} is no object"),
+        other => panic!("{other} is not an object"),
     }
 }
 
-/// A good set of claims; `change` spoils it.
+/// Valid claims, changed by `change`. The value `(none)` removes a claim.
 fn claims(mfa: &TestApp, change: Value) -> Map<String, Value> {
     let mut claims =
         object(json!({ "sub": "alice", "type": "access", "sessionId": "s", "exp": mfa.clock.now().as_secs() + 60 }));
@@ -132,7 +132,7 @@ async fn a_claim_that_occurs_twice_spoils_the_token() {
     }
 }
 
-/// Signs any bytes as header and payload, as HS256 with the development secret.
+/// Signs any text as header and payload, by HS256 with the development secret.
 fn sign_raw(header: &str, payload: &str) -> String {
     let encode = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
     let message = format!("{}.{}", encode(header), encode(payload));
@@ -217,7 +217,7 @@ async fn rs256_es256_and_eddsa_login_tokens_are_checked_by_their_own_key_alone()
             |algorithm, key: &EncodingKey| jsonwebtoken::encode(&Header::new(algorithm), &good, key).expect("a token");
         let login = Login::with_token(&mfa, sign(algorithm, key));
 
-        // A whole journey: our own token, signed with our own key, is a bearer token too.
+        // Our own token, signed with our own key, is accepted as a bearer token too.
         let code = login.receive_code("email").await;
         let proven = login.prove("email", &code).await;
         proven.toggle(true).await.assert_ok();
@@ -225,7 +225,8 @@ async fn rs256_es256_and_eddsa_login_tokens_are_checked_by_their_own_key_alone()
         assert_eq!(header.alg, Algorithm::ES256);
         assert!(header.kid.is_some());
 
-        // The public key as an HS256 secret, the classic confusion, and the keys of the others.
+        // Two classic confusions: the public key as an HS256 secret, and a key of another
+        // algorithm.
         let confused = EncodingKey::from_secret(public.as_bytes());
         assert_invalid(&mfa, &sign(Algorithm::HS256, &confused), "HS256 with the public key").await;
         for (other_algorithm, _, _, other) in cases.iter().filter(|case| case.0 != algorithm) {
@@ -241,7 +242,7 @@ async fn rs256_es256_and_eddsa_login_tokens_are_checked_by_their_own_key_alone()
     }
 }
 
-/// A user whom MFA is on for, a login without a proof, and a token of the same login with one.
+/// A user with MFA on, a login without a proof, and the same login with a token that has a proof.
 async fn on_with_proof(mfa: &Arc<TestApp>) -> (Person, Login, Login) {
     let person = mfa.user("alice").with_email("alice@example.com");
     person.login().toggle(true).await.assert_ok();
@@ -266,7 +267,8 @@ async fn no_claim_of_the_application_is_a_proof() {
         ("mfa", json!(true)),
         ("mfa", json!({})),
         ("mfa", forged),
-        // The whole true claim, in a token that the application signs anew: it is bound to the token's id.
+        // The whole true claim, in a token that the application signs anew. The claim is bound to
+        // the id of our token.
         ("mfa", ours["mfa"].clone()),
     ] {
         let login = person.clone().with(name, value.clone()).with("jti", "another").login();
@@ -280,7 +282,7 @@ async fn a_proof_is_of_its_user_token_epoch_method_and_moment() {
     let (_, _, proven) = on_with_proof(&mfa).await;
     let signer = mfa.user("signer");
     let ours = claims_of(&proven.token);
-    Login::with_token(&mfa, signer.sign(&ours)).setup().await.assert_ok(); // all as it was: the same token
+    Login::with_token(&mfa, signer.sign(&ours)).setup().await.assert_ok(); // the unchanged claims
     let bob = mfa.user("bob").with_email("bob@example.com").login();
     bob.toggle(true).await.assert_ok();
     for (place, value) in [
@@ -303,7 +305,7 @@ async fn a_proof_is_of_its_user_token_epoch_method_and_moment() {
 async fn a_proof_is_fresh_for_a_quarter_of_an_hour() {
     let mfa = TestApp::start().await;
     let (_, _, proven) = on_with_proof(&mfa).await;
-    // The application may sign a longer life into it: the proof's own moment counts.
+    // Even if the application signs a longer lifetime into the token, the time of the proof counts.
     let mut longer = claims_of(&proven.token);
     longer.insert("exp".to_owned(), (mfa.clock.now().as_secs() + 86_400).into());
     let longer = Login::with_token(&mfa, mfa.user("signer").sign(&longer));

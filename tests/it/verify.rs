@@ -59,14 +59,15 @@ async fn the_first_token_expires_no_later_than_the_login_token() {
 #[tokio::test]
 async fn a_login_that_names_no_session_stays_the_same_login() {
     let mfa = TestApp::start().await;
-    // By `jti`, and by nothing at all: the new token has a new `jti` and another hash.
+    // The first login has only a `jti`, the second has no name at all. Our token has a new `jti`
+    // and another hash.
     for person in [mfa.user("by-jti").with("jti", "t-1"), mfa.user("by-hash")] {
         let login = person.with("sessionId", "(none)").login();
         let authenticator = login.enrol().await;
         let proven = login.prove("totp", &authenticator.advance_to_next_code(&mfa)).await;
         proven.toggle(true).await.assert_ok();
-        proven.setup().await.assert_ok(); // by the grace of that login
-        login.setup().await.assert_ok(); // it is the same one
+        proven.setup().await.assert_ok(); // that login has the grace
+        login.setup().await.assert_ok(); // it is the same login
     }
 }
 
@@ -143,7 +144,7 @@ async fn the_fifth_wrong_code_locks_and_a_resend_changes_nothing() {
             answer.assert_problem(429, "ACCOUNT_LOCKED");
         }
     }
-    // Five; then one each time that a lock is over: of 15 minutes, of 30, of 60.
+    // Five guesses, then one after each lock: of 15 minutes, of 30 and of 60.
     assert_eq!(judged, [1, 2, 3, 4, 5, 13, 28, 58]);
     assert_eq!(mfa.inbox.received(), 8, "each time with a code that was just sent");
 }
@@ -209,7 +210,7 @@ async fn where_no_code_is_outstanding_a_guess_is_neither_judged_nor_counted_nor_
 }
 
 #[tokio::test]
-async fn what_is_no_code_is_no_guess() {
+async fn a_malformed_code_is_not_a_guess() {
     let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let authenticator = alice.enrol().await;
@@ -288,12 +289,12 @@ async fn required_mfa_is_on_from_the_first_success() {
     let proven = alice.prove("email", &code).await;
     assert_eq!(claims_of(&proven.token)["isMfaEnabled"], true);
     proven.enrol().await;
-    // The ledger says so itself: also where the requirement is lifted later.
+    // The ledger itself says that MFA is on, so MFA stays on if the requirement is lifted later.
     let lifted = mfa.redeployed_with(&[("MFA_REQUIRED", "false")]);
     assert_eq!(alice.at(&lifted).status().await["isEnabled"], true);
 
     let nobody = mfa.user("nobody").login();
-    nobody.enrol().await; // without any usable method there is nothing to prove
+    nobody.enrol().await; // without any usable method, nothing can be proven
     nobody.setup().await.assert_ok();
 }
 
@@ -319,7 +320,7 @@ async fn a_secret_sealed_by_an_old_key_is_sealed_anew_when_used() {
     let new_only = mfa.redeployed_with(&[("MFA_SEALING_KEYS", &format!("k2:{new_key}"))]);
     alice.at(&new_only).verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_ok();
 
-    // Keys that do not fit the table are the operator's fault: a 500, and no try is lost.
+    // Keys that do not fit the table are the operator's mistake: a 500, and no try is counted.
     for _ in 0..9 {
         alice.verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_problem(500, "INTERNAL_ERROR");
     }

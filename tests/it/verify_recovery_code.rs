@@ -59,7 +59,7 @@ async fn a_right_one_passes_a_lock_and_ends_it() {
     alice.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
     alice.recover(&codes[0]).await.assert_ok();
     alice.verify("totp", &device.code(&mfa)).await.assert_ok();
-    // The level stays: the next wrong one locks twice as long.
+    // The lock level stays: the next wrong code locks for twice as long.
     alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
     let locked = alice.verify("totp", "000001").await.assert_problem(429, "ACCOUNT_LOCKED");
     assert_eq!(locked.retry_after(), Some(1800));
@@ -80,7 +80,8 @@ async fn wrong_ones_neither_lock_nor_write_to_the_ledger_and_have_a_limit_of_the
     assert!(full.retry_after().is_some_and(|seconds| seconds <= 3600));
     assert_eq!(ledger(mfa.dump().await), before);
 
-    // A stranger who fills that limit locks nobody out: a right one passes it, and so does a code.
+    // A stranger who uses up that limit locks nobody out: a right recovery code still passes, and
+    // so does a code of an authenticator.
     alice.recover(&codes[0]).await.assert_ok();
     alice.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_ok();
     alice.recover(&"X".repeat(65)).await.assert_problem(400, "INVALID_INPUT");

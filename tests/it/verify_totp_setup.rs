@@ -102,7 +102,7 @@ async fn a_confirmed_device_has_no_ttl_and_an_open_one_has() {
 
 #[tokio::test]
 async fn a_setup_that_only_an_item_speaks_of_does_not_exist() {
-    // A set-up whose commit failed leaves its item behind: the ledger never named it.
+    // A set-up whose commit failed leaves its item behind. The ledger never named it.
     let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::Error);

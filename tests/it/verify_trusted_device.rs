@@ -33,7 +33,7 @@ async fn a_trusted_device_stands_in_for_a_code_in_a_later_login() {
     assert_eq!((&new["amr"], &new["isMfaVerified"]), (&json!(["mfa"]), &json!(true)));
     assert_eq!((&new["mfa"]["method"], &new["auth_time"]), (&json!("trusted_device"), &json!(judged_at)));
 
-    // It proves a second factor to the application, and none that is fresh enough for the gate.
+    // It proves a second factor to the application, but is not fresh enough for the gate.
     let login = Login::with_token(&mfa, answer.text("accessToken"));
     login.setup().await.assert_problem(401, "MFA_REQUIRED");
     let refreshed = mfa.refresh(&answer.text("refreshToken")).await;
@@ -188,7 +188,8 @@ async fn trust_given_in_an_epoch_that_another_request_has_just_begun_counts() {
     let (person, device, _) = trusted(&mfa).await;
     let proven = person.login().prove("totp", &device.advance_to_next_code(&mfa)).await;
     let codes = proven.generate_recovery_codes().await;
-    // Both read the same ledger; whoever commits second decides again, in the epoch after the first one's.
+    // Both requests read the same ledger. The one that commits second decides again, in the epoch
+    // that the first one began.
     let recover = |code: &str| {
         let (login, body) = (person.login(), json!({ "code": code, "trustDevice": true }));
         async move { login.post("/auth/mfa/verify-recovery-code", body).await.text("trustToken") }
@@ -198,15 +199,15 @@ async fn trust_given_in_an_epoch_that_another_request_has_just_begun_counts() {
     for token in [one, two] {
         counting += usize::from(person.login().verify_trusted(&token).await.status == 200);
     }
-    assert_eq!(counting, 1, "the one of the last epoch");
+    assert_eq!(counting, 1, "only the one of the last epoch");
 }
 
 #[tokio::test]
-async fn what_was_written_beside_a_lost_race_is_cleared_away() {
+async fn what_was_written_along_with_a_lost_race_is_deleted() {
     let mfa = TestApp::start().await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
     let code = alice.receive_code("email").await;
-    // Its commit loses its race, and then the table is down.
+    // The commit loses its race, and the second read of the user fails.
     mfa.fault_proxy.break_call("Query", 1, InjectedFault::Error);
     mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseRace);
     let body = json!({ "method": "email", "otp": code, "trustDevice": true });
@@ -230,7 +231,7 @@ async fn a_code_that_turns_out_wrong_after_a_lost_race_costs_no_trusted_device()
         let (alice, body) = (alice.clone(), json!({ "method": "email", "otp": otp, "trustDevice": true }));
         async move { alice.post("/auth/mfa/verify", body).await }
     };
-    // What a stale read says later: the old code is the one that counts.
+    // Later, stale reads return what this request reads: the old code is the one that counts.
     mfa.fault_proxy.remember();
     trusting("000000").await.assert_problem(400, "VERIFICATION_CODE_INVALID");
     mfa.advance(30);

@@ -1,5 +1,6 @@
-//! Rows 5 and 30 of the threat model: a year of guessing at one account, by every route and from a new login each time, while
-//! its owner signs in now and then. `cargo test --workspace --test it year -- --nocapture` prints the figures.
+//! Rows 5 and 30 of the threat model: a year of guessing at one account, by every route and from a
+//! new login each time, while its owner signs in now and then.
+//! `cargo test --workspace --test it year -- --nocapture` prints the figures.
 #![expect(clippy::print_stdout, reason = "the figures are printed")]
 
 use std::sync::Arc;
@@ -10,12 +11,13 @@ use serde_json::json;
 const DAY: u64 = 86_400;
 const YEAR: u64 = 365 * DAY;
 
-/// How the guesser goes about it.
+/// The strategy of the guesser.
 #[derive(Clone, Copy, PartialEq)]
 enum Plan {
     /// Guesses whenever nothing stops it.
     Greedy,
-    /// Stays below five in a row: four guesses after each time the owner was there, and no lock at all.
+    /// Makes four guesses after each sign-in of the owner. That stays below five consecutive ones,
+    /// so none of them locks.
     Patient,
 }
 
@@ -27,12 +29,13 @@ struct Year {
     trust_token: Option<String>,
     recovery_codes: Vec<String>,
     serial: u32,
-    /// The judged guesses that a year may have.
+    /// The number of guesses that may be judged in a year.
     most: u32,
-    /// Judged guesses of each day, and requests that the guesser made.
+    /// The number of judged guesses on each day.
     judged: Vec<u32>,
+    /// The number of requests that the guesser made.
     requests: u32,
-    /// How the owner got in.
+    /// How often the owner signed in, by which means, and how often not.
     by_code: u32,
     by_trust: u32,
     by_recovery: u32,
@@ -65,7 +68,8 @@ impl Year {
         }
     }
 
-    /// A guess by the next of the routes that take something secret. Whether it was judged, and how long to wait.
+    /// Guesses by the next of the routes that take a secret, and counts the guess if it was judged.
+    /// If codes are locked, returns how long to wait.
     async fn guess(&mut self, day: usize) -> Option<u64> {
         self.serial += 1;
         self.requests += 1;
@@ -87,12 +91,12 @@ impl Year {
             _ => false,
         };
         self.judged[day] += u32::from(judged);
-        // At once: without a bound the year would take hours.
+        // Checked at once, because a year of unlimited guesses would run for hours.
         assert!(self.total() <= self.most, "{} guesses by day {day}", self.total());
         (answer.code() == Some("ACCOUNT_LOCKED")).then(|| answer.retry_after().expect("a time"))
     }
 
-    /// Asks for a code first: a guess at none is not judged.
+    /// Asks for a code first: if no code is outstanding, a guess is not judged.
     async fn guess_by_email(&self, login: &Login, wrong: &str) -> Response {
         let challenge = login.challenge("email").await;
         if challenge.status != 200 {
@@ -101,7 +105,8 @@ impl Year {
         login.verify("email", wrong).await
     }
 
-    /// The owner signs in by a code; where a lock forbids that by a trusted device, and once that has ended by a recovery code.
+    /// The owner signs in by a code. If a lock forbids that, by a trusted device; if that trust has
+    /// ended, by a recovery code.
     async fn sign_in(&mut self) {
         let login = self.person.login();
         let body = json!({ "method": "totp", "otp": self.device.code(&self.mfa), "trustDevice": true });
@@ -163,7 +168,7 @@ impl Year {
         self
     }
 
-    /// Guesses until a lock: how long it lasts.
+    /// Guesses until a lock, and returns how long the lock lasts.
     async fn burst(&mut self, day: usize) -> u64 {
         for _ in 0..64 {
             if let Some(wait) = self.guess(day).await {
@@ -188,16 +193,16 @@ impl Year {
 
     fn report(&self, name: &str) {
         let judged = self.total();
-        // Three codes of a million are right at any moment.
+        // At any moment, three codes of a million are right.
         let chance = 1.0 - (1.0 - 3e-6_f64).powf(f64::from(judged));
         println!(
-            "{name:<28} {judged:>4} guesses judged of {} requests, most on a day after the first {}, chance of a hit {:.2} %",
+            "{name:<28} {judged:>4} guesses judged of {} requests, at most {} on a day after the first, chance of a hit {:.2} %",
             self.requests,
             self.judged[1..].iter().max().expect("days"),
             chance * 100.0
         );
         println!(
-            "{:<28} the owner got in {} times by a code, {} by a trusted device, {} by a recovery code; {} times not",
+            "{:<28} the owner got in {} times by a code, {} by a trusted device, {} by a recovery code; {} times not at all",
             "", self.by_code, self.by_trust, self.by_recovery, self.kept_out
         );
     }

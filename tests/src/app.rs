@@ -150,7 +150,7 @@ impl TestApp {
 
     /// Runs a request that a host handed over.
     pub async fn serve(&self, path: &str, incoming: Incoming) -> Response {
-        // Routes that share a path differ by method. If none has the method, one of them answers 405.
+        // Routes that share a path differ by method. If none has this one, one of them answers 405.
         let fits = |route: &&LocalRoute| parameter_of(route.path, path).is_some();
         let (same, other): (Vec<_>, Vec<_>) =
             self.routes.iter().filter(fits).partition(|route| route.method == incoming.method);

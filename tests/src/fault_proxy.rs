@@ -370,7 +370,8 @@ impl Forward {
     }
 }
 
-/// `MFA#LEDGER`, `MFA#DEVICE`, `MFA#RECOVERY`, `CODE`, `TRUST`, `SESSION`, `LIMIT`, or `MFA#` for the query.
+/// `MFA#LEDGER`, `MFA#DEVICE`, `MFA#RECOVERY`, `CODE`, `TRUST`, `SESSION`, `LIMIT`, or `MFA#` for
+/// the query.
 fn item_kind(call: &Value) -> String {
     let sort_key = call["Key"]["sk"]["S"].as_str().or_else(|| call["Item"]["sk"]["S"].as_str());
     let sort_key = sort_key.unwrap_or("MFA#");

@@ -58,8 +58,8 @@ impl Person {
         self
     }
 
-    /// Signs in. The token lives for a year and has its own session, unless the claims say otherwise.
-    /// A claim with the value `(none)` is left out.
+    /// Signs in. The token lives for a year and has its own session, unless the claims say
+    /// otherwise. A claim with the value `(none)` is left out.
     pub fn login(&self) -> Login {
         let mut claims = self.claims.clone();
         let session = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();

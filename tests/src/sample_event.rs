@@ -196,8 +196,8 @@ fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("JSON") + "\n"
 }
 
-/// Gives each event its own phone number and source address, so that no event changes the answer to
-/// another.
+/// A number from an event's name. It gives the events different phone numbers and source addresses,
+/// so that none changes the answer to another.
 fn number_of(name: &str) -> u32 {
     name.bytes().fold(0, |number, byte| (number * 31 + u32::from(byte)) % 10_000)
 }

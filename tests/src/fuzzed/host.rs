@@ -1,4 +1,4 @@
-//! A bundle without services, and who signs.
+//! A bundle without services, and the keys that sign its tokens.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,11 +15,11 @@ use serde_json::json;
 
 use crate::START;
 
-/// The private key whose public half the key set of [`set_settings`] holds, as `login`.
+/// A private key. [`login_key_set`] holds its public half, under the key id `login`.
 pub(super) const LOGIN_KEY: &[u8] = include_bytes!("../../it/keys/ec.pem");
 const OWN_KEY: &str = include_str!("../../it/keys/ed.pem");
 
-/// The environment of development. Nobody listens where its services are.
+/// The development environment. Nobody listens at the addresses of its services.
 pub(super) fn variables() -> BTreeMap<String, String> {
     let nobody = "http://127.0.0.1:1".to_owned();
     let endpoints = Endpoints { dynamodb: nobody.clone(), ses: nobody.clone(), sns: nobody };
@@ -27,7 +27,7 @@ pub(super) fn variables() -> BTreeMap<String, String> {
     all.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A bundle of development, with some variables set otherwise. Its clock stands still.
+/// A bundle with the development configuration, changed by `settings`. Its clock stands still.
 pub(super) fn app(settings: &[(&str, String)]) -> App {
     let mut variables = variables();
     variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
@@ -35,7 +35,7 @@ pub(super) fn app(settings: &[(&str, String)]) -> App {
     App::new(config, Clock::new(|| START))
 }
 
-/// For login tokens that a key set checks, and tokens of our own by another algorithm.
+/// Settings under which a key set checks login tokens, and our own tokens use another algorithm.
 pub(super) fn set_settings(key_set: &str) -> [(&'static str, String); 3] {
     [
         ("MFA_JWT_ALGORITHM", "ES256".to_owned()),
@@ -52,12 +52,12 @@ pub(super) fn login_key_set() -> String {
     json!({ "keys": [jwk] }).to_string()
 }
 
-/// A private key that signs our own tokens under [`set_settings`].
+/// The private key that signs our own tokens under [`set_settings`].
 pub(super) fn own_key() -> EncodingKey {
     EncodingKey::from_ed_pem(OWN_KEY.as_bytes()).expect("a key")
 }
 
-/// A login token of Alice's, as the application signs it.
+/// A login token of Alice, as the application signs it.
 pub(super) fn login_token() -> String {
     let claims = json!({
         "sub": "alice", "type": "access", "sessionId": "s", "exp": START.as_secs() + 86_400,
@@ -67,7 +67,7 @@ pub(super) fn login_token() -> String {
     jsonwebtoken::encode(&Header::default(), &claims, &key).expect("a token")
 }
 
-/// The token that `caller` is given after a code of an authenticator.
+/// The token that `caller` gets for a right code of an authenticator.
 pub(super) fn proven_token(app: &App, caller: &Caller, claims: &Claims, ends: Option<Timestamp>) -> String {
     let verified = Verified {
         factor: Factor::Code(Method::Totp),
@@ -79,25 +79,27 @@ pub(super) fn proven_token(app: &App, caller: &Caller, claims: &Claims, ends: Op
     app.minter.mint(caller.user, claims.kept(), &verified, START, ends).expect("a token")
 }
 
-/// Whom a token names. Nothing is waited for: the keys stand in the configuration.
+/// The caller that a token names, and its claims. Nothing has to be awaited, because the keys are
+/// in the configuration.
 pub(super) fn authenticate(app: &App, token: &str) -> Result<(Caller, Claims), TokenError> {
     use futures_util::FutureExt;
     app.verifier.authenticate(token, START).now_or_never().expect("a key of the configuration is at hand")
 }
 
-/// Whether `token` was signed by the application of [`bundle`] or by the bundle itself: found out without the verifier.
+/// Whether `token` is signed with the secret that the application shares with the bundle of
+/// [`app`]. This check does not use the verifier.
 pub(super) fn is_signed(token: &str) -> bool {
     let key = DecodingKey::from_secret(development::JWT_SECRET.as_bytes());
     is_signed_by(token, &key, Algorithm::HS256)
 }
 
-/// Whether the last part of `token` is a signature of the others.
+/// Whether the last part of `token` is a signature of the parts before it.
 pub(super) fn is_signed_by(token: &str, key: &DecodingKey, algorithm: Algorithm) -> bool {
     let Some((message, signature)) = token.rsplit_once('.') else { return false };
     crypto::verify(signature, message.as_bytes(), key, algorithm).unwrap_or(false)
 }
 
-/// The same bundle behind so many proxies of the operator's.
+/// The same bundle behind `forwarded_hops` proxies of the operator.
 pub(super) fn behind(app: &App, forwarded_hops: u8) -> App {
     let policy = mfa::domain::Policy { forwarded_hops, ..(*app.policy).clone() };
     App { policy: Arc::new(policy), ..app.clone() }

@@ -1,7 +1,8 @@
-//! What must hold of every parser of outside input, whatever comes.
+//! What must hold of every parser of outside input, for any input.
 //!
-//! One function a parser. The fuzz targets (`fuzz/`) hand it made-up inputs, `it/corpus.rs` those that were kept: they are
-//! the folders of `fuzz/corpus/`, by the names of [`TARGETS`].
+//! There is one function for each parser. The fuzz targets (`fuzz/`) hand it made-up inputs.
+//! `it/corpus.rs` hands it the inputs that were kept: `fuzz/corpus/` has a folder for each name of
+//! [`TARGETS`].
 
 mod host;
 mod requests;
@@ -14,7 +15,7 @@ pub use settings::{countries, key_sets, route_requirements, settings};
 pub use texts::{codes, email_addresses, ids, phone_numbers, recovery_codes, refresh_tokens, trust_tokens};
 pub use tokens::{claims, tokens};
 
-/// A property: panics where it does not hold of an input.
+/// A property of a parser. It panics if it does not hold for an input.
 pub type Property = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target.
@@ -38,7 +39,7 @@ pub const TARGETS: [(&str, Property); 17] = [
     ("trust_tokens", trust_tokens),
 ];
 
-/// The input as text; what is no UTF-8 cannot reach a parser of text.
+/// The input as text. Input that is not UTF-8 cannot reach a parser of text.
 fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
 }

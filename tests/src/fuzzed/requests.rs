@@ -1,4 +1,4 @@
-//! Requests, as the pipeline and the authorizer are handed them.
+//! Requests, as the pipeline and the authorizer receive them.
 
 use std::{net::Ipv4Addr, sync::LazyLock};
 
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::START;
 
-/// What can be answered before the table is asked.
+/// Every error that can be answered before the table is asked.
 const ANSWERS: [(u16, &str); 11] = [
     (400, "INVALID_INPUT"),
     (400, "MFA_METHOD_NOT_AVAILABLE"),
@@ -46,7 +46,7 @@ struct Host {
     runtime: Runtime,
     app: App,
     routes: Vec<LocalRoute>,
-    /// What an input writes for what it cannot make up, and what that is.
+    /// Names that an input writes for tokens that it cannot make up, and those tokens.
     placeholders: [(&'static str, String); 3],
 }
 
@@ -65,11 +65,11 @@ static HOST: LazyLock<Host> = LazyLock::new(|| {
 });
 
 impl Host {
-    /// Runs a call as far as it gets without waiting for anybody: `None` where it asks the table.
+    /// Runs a call until it has to wait. `None` means that it waits for the table.
     fn run<T>(&self, call: impl Future<Output = T>) -> Option<T> {
         self.runtime.block_on(async {
             let answer = call.now_or_never();
-            // What was begun for the table ends with the call.
+            // The call may have started tasks for the table. They end here, with the call.
             tokio::task::yield_now().await;
             answer
         })
@@ -87,7 +87,8 @@ fn assert_shows_no_secret(what: &str) {
     }
 }
 
-/// A request as an input writes it: `METHOD PATH SOURCE`, then a header a line, a blank line, and the body.
+/// A request as an input writes it: a line `METHOD PATH SOURCE`, a line for each header, a blank
+/// line, and the body.
 struct Written {
     method: Method,
     path: String,
@@ -107,7 +108,7 @@ impl Written {
         let method = Method::from_bytes(first.next()?.as_bytes()).ok()?;
         let (path, source) = (first.next()?.to_owned(), first.next().map(ToOwned::to_owned));
         let headers = read_headers(lines)?;
-        // Bodies may hold anything; only one that is text can hold a placeholder.
+        // A body may hold anything. Only a body that is text can hold a placeholder.
         let body = text(body).map_or_else(|| body.to_vec(), |body| HOST.filled(body).into_bytes());
         Some(Self { method, path, source, headers, body })
     }
@@ -118,7 +119,7 @@ impl Written {
     }
 }
 
-/// Header lines. `None` where a host would not hand one on.
+/// Reads header lines. `None` if a host would not pass one of them on.
 fn read_headers<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     for line in lines {
@@ -130,7 +131,7 @@ fn read_headers<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<HeaderMap> 
     Some(headers)
 }
 
-/// Whether the headers hold one bearer token, and that is signed.
+/// Whether the headers hold exactly one bearer token, and the token is signed.
 fn is_authentic(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
@@ -138,8 +139,8 @@ fn is_authentic(headers: &HeaderMap) -> bool {
     matches!(words[..], [scheme, token] if scheme.eq_ignore_ascii_case("bearer") && is_signed(token))
 }
 
-/// The pipeline of every route, up to the first call to the table: what it answers is documented, and without a token that
-/// was signed nobody reaches the table.
+/// The pipeline of every route, up to the first call to the table. Its answers are documented, and
+/// nobody reaches the table without a token that was signed.
 pub fn requests(data: &[u8]) {
     let Some(request) = Written::read(data) else { return };
     let fits = |route: &&LocalRoute| match route.path.split_once('{') {
@@ -186,7 +187,7 @@ fn assert_answer(served: &Served, route: Option<&LocalRoute>) {
     assert_eq!(fields, ["code", "error", "message", "statusCode"]);
     assert_eq!(body["statusCode"], status);
     assert_eq!(body["error"], response.status().canonical_reason().expect("a reason"));
-    // Messages are our own words: nothing of the request comes back in them.
+    // Messages are our own words. They repeat nothing of the request.
     let message = body["message"].as_str().expect("a message");
     assert!(!message.is_empty() && message.is_ascii() && message.len() < 100, "{message}");
     assert_shows_no_secret(message);
@@ -230,7 +231,8 @@ impl Endpoint for Mirror {
 
 const FORWARDED: &str = "x-forwarded-for";
 
-/// Headers: a first line of `HOPS SOURCE`, then a header a line. Where none says who calls, Alice does.
+/// Headers: a first line `HOPS SOURCE`, then one header a line. If no header says who calls, Alice
+/// calls.
 pub fn headers(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let Some((hops, source)) = lines.next().and_then(text).and_then(|line| line.split_once(' ')) else { return };
@@ -250,7 +252,8 @@ pub fn headers(data: &[u8]) {
         assert!(!trust.is_empty() && trust.trim() == trust, "{trust:?}");
     }
 
-    // What the sender puts at the list's left end changes nothing, where the proxies did their part.
+    // If each proxy has appended an address, the sender changes nothing by what it puts at the left
+    // end of the list.
     let values: Vec<_> = headers.get_all(FORWARDED).iter().cloned().collect();
     let listed: usize = values.iter().filter_map(|value| Some(value.to_str().ok()?.split(',').count())).sum();
     let mut spoofed = headers.clone();
@@ -266,7 +269,7 @@ pub fn headers(data: &[u8]) {
     }
 }
 
-/// What [`Mirror`] says; `None` where it does not know the caller.
+/// The answer of [`Mirror`], or `None` if the pipeline refuses the request.
 fn mirrored(hops: u8, source: &str, headers: &HeaderMap) -> Option<Value> {
     let incoming = Incoming {
         request_id: "test".to_owned(),
@@ -284,7 +287,8 @@ fn mirrored(hops: u8, source: &str, headers: &HeaderMap) -> Option<Value> {
     None
 }
 
-/// An IPv4 address in its one form, the /64 of an IPv6 address, or the bucket of all others.
+/// Fails unless `source` is an IPv4 address in its canonical form, the /64 of an IPv6 address, or
+/// `unknown`, the bucket of all others.
 fn assert_names_a_network(source: &str) {
     if let Some(network) = source.strip_suffix("::/64") {
         let groups: Vec<_> = network.split(':').map(|group| u16::from_str_radix(group, 16)).collect();
@@ -295,7 +299,8 @@ fn assert_names_a_network(source: &str) {
     }
 }
 
-/// The JSON object of a body: every field is what the JSON says, or a fault that does not repeat it.
+/// The JSON object of a body. A field is read as the JSON has it, or refused in words that do not
+/// repeat it.
 pub fn bodies(data: &[u8]) {
     let json = serde_json::from_slice::<Value>(data).ok().filter(Value::is_object);
     let fields = match Fields::parse(data) {
@@ -342,7 +347,7 @@ pub fn bodies(data: &[u8]) {
     }
 }
 
-/// Whether a problem of a body shows nothing of it.
+/// Whether the problem of a body shows nothing of the body.
 fn is_in_our_words(problem: &Problem) -> bool {
     match problem {
         Problem::InvalidInput(text) => text.is_ascii() && text.len() < 100 && !text.contains('"'),
@@ -351,18 +356,18 @@ fn is_in_our_words(problem: &Problem) -> bool {
     }
 }
 
-/// Events of the authorizer: nobody passes without a token that was signed, nor without the second factor that a route
-/// demands.
+/// Events of the authorizer. Nobody passes without a token that was signed, or without the second
+/// factor that the route requires.
 pub fn authorizer_events(data: &[u8]) {
     let Some(event) = text(data).map(|text| HOST.filled(text)) else { return };
     let Ok(request) = serde_json::from_str::<ApiGatewayV2CustomAuthorizerV2Request>(&event) else { return };
     let mut log = LogLine::new("authorizer", "test");
     let verdict = mfa_authorizer::authorize(&HOST.app, &request, &mut log).now_or_never().expect("a key at hand");
     let Some(route) = request.route_key.as_deref() else {
-        assert!(verdict.is_err() || log.status == 403, "nothing says what to demand");
+        assert!(verdict.is_err() || log.status == 403, "without a route key, nobody may pass");
         return;
     };
-    // The route is the gateway's word, and logged.
+    // The route comes from the gateway, and is logged as it is.
     assert_shows_no_secret(&serde_json::to_string(&log).expect("JSON").replace(route, ""));
     let verdict = serde_json::to_value(verdict.expect("a verdict")).expect("JSON");
     assert_eq!(verdict.get("context").is_some(), verdict["isAuthorized"] == true, "{verdict}");
@@ -374,7 +379,7 @@ pub fn authorizer_events(data: &[u8]) {
     let second_factor = verdict["context"]["method"].as_str();
     assert_eq!(verdict["context"]["amr"], if second_factor.is_some() { json!(["otp", "mfa"]) } else { json!([]) });
     match route {
-        "POST /transfers" => panic!("no token here was got by SMS"),
+        "POST /transfers" => panic!("no token of this host comes from a code by SMS"),
         "GET /reports" => assert_eq!(second_factor, Some("totp")),
         _ => {}
     }

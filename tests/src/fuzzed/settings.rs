@@ -1,4 +1,4 @@
-//! What an operator writes.
+//! Settings that an operator writes.
 
 use std::{
     cell::RefCell,
@@ -33,9 +33,11 @@ const RSA: &str = include_str!("../../it/keys/rsa.pem");
 
 type Variables = BTreeMap<String, String>;
 
-/// The environment: a line `NAME=value` sets a variable of development otherwise. `<ec>` and `<ed>` are private keys.
+/// The environment. Each line `NAME=value` changes a variable of the development environment.
+/// `<ec>` and `<ed>` stand for private keys.
 ///
-/// What is taken works, and keeps within the bounds that are promised; what is not names variables and never a value.
+/// A configuration that is accepted works, and is within the documented bounds. One that is refused
+/// names variables, and never a value.
 pub fn settings(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let mut vars = variables();
@@ -60,7 +62,7 @@ pub fn settings(data: &[u8]) {
     }
 }
 
-/// The configuration or its faults as they are shown, and the variables that were asked for.
+/// The configuration or its errors as they are shown, and the variables that were read.
 fn read(vars: &Variables) -> (Result<Config, String>, BTreeSet<String>) {
     let asked = RefCell::new(BTreeSet::new());
     let config = Config::from_vars(|name| {
@@ -71,7 +73,7 @@ fn read(vars: &Variables) -> (Result<Config, String>, BTreeSet<String>) {
 }
 
 fn assert_config(config: &Config, vars: &Variables) {
-    assert_eq!(format!("{config:?}"), format!("Config(table {}, …)", config.table), "nothing else is shown");
+    assert_eq!(format!("{config:?}"), format!("Config(table {}, …)", config.table), "only the table is shown");
     let policy = &config.policy;
     assert!((6..=10).contains(&policy.code_length) && (60..=600).contains(&policy.code_lifetime.as_secs()));
     assert!((60..=900).contains(&policy.access_token_lifetime.as_secs()));
@@ -138,7 +140,8 @@ fn assert_makes_tokens_that_it_takes(config: &Config) {
     assert!(outcome.expect("a token of ours is taken").0.proof.is_some());
 }
 
-/// Countries that text messages may go to: the longest prefix decides, and the order of the list does not.
+/// Countries that text messages may go to. The longest prefix decides; the order of the list does
+/// not matter.
 pub fn countries(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let countries = match Countries::parse(text) {
@@ -147,7 +150,7 @@ pub fn countries(data: &[u8]) {
     };
     let entries: Vec<_> = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
     let prefixes: Vec<_> = entries.iter().map(|entry| entry.trim_start_matches('!')).collect();
-    // Where one prefix is both allowed and refused, the last one counts.
+    // If a prefix is both allowed and refused, the last entry counts.
     let is_unique = prefixes.iter().collect::<BTreeSet<_>>().len() == prefixes.len();
     let reversed: Vec<_> = entries.iter().rev().copied().collect();
     let reversed = Countries::parse(&reversed.join(",")).expect("the same entries");
@@ -164,7 +167,8 @@ pub fn countries(data: &[u8]) {
     }
 }
 
-/// What routes demand: whole or not at all, the same in any order, and a second factor is never met by none.
+/// Route requirements. A list is read as a whole or refused, its order does not matter, and a login
+/// without a second factor never meets a requirement of one.
 pub fn route_requirements(data: &[u8]) {
     let Some((text, demands)) = text(data).and_then(|text| Some((text, RouteRequirements::parse(text)?))) else {
         return;
@@ -184,15 +188,16 @@ pub fn route_requirements(data: &[u8]) {
             let proof = |auth_time| Proof { security_epoch: 1, method, auth_time };
             assert!(found.is_met(Some(&proof(START)), START));
             let late = START.plus(*max_age).plus(std::time::Duration::from_secs(1));
-            // Time itself ends before some ages do.
+            // Timestamps end before the end of a very long age.
             assert!(late.since(START) <= *max_age || !found.is_met(Some(&proof(START)), late), "{entry}");
         }
     }
-    // No method is so long that an input could list it by chance.
+    // This name is as long as the whole input, so that no entry can list it.
     assert_eq!(demands.of(&"X".repeat(text.len())), demands.of("$default"));
 }
 
-/// A token of somebody who is in no key set but by chance, and what a set holds that knows him.
+/// Tokens of somebody whose key is in a key set only by chance, and the member of a set that would
+/// hold the public key.
 struct Stranger {
     algorithm: Algorithm,
     tokens: [String; 2],
@@ -215,7 +220,8 @@ static STRANGERS: LazyLock<[Stranger; 3]> = LazyLock::new(|| {
     [stranger(ec, Algorithm::ES256, "x"), stranger(ed, Algorithm::EdDSA, "x"), stranger(rsa, Algorithm::RS256, "n")]
 });
 
-/// JWK sets: only keys of the algorithm count, none is a shared secret, and none lets somebody in who is not in the set.
+/// JWK sets. Only keys of the algorithm count, a shared secret never does, and nobody whose key is
+/// not in the set gets in.
 pub fn key_sets(data: &[u8]) {
     assert!(KeySet::parse(data, Algorithm::HS256).is_none());
     for Stranger { algorithm, tokens, public } in &*STRANGERS {
@@ -249,6 +255,6 @@ fn verifier(set: KeySet, algorithm: Algorithm) -> Verifier {
     let mut config = SET_CONFIG.clone();
     config.jwt.login_key = LoginKeyConfig::Set(set);
     config.jwt.algorithm = algorithm;
-    // A key of our own would know the stranger: it is not asked, as his token names none.
+    // Our own key may be the stranger's key. It is not tried, because the tokens do not name it.
     Verifier::new(&config, &config.policy, Arc::new(config.keys()))
 }

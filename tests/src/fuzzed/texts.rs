@@ -11,7 +11,7 @@ use super::text;
 
 static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::derive(&[7; 32], Vec::new()));
 
-/// Codes of six to ten digits: the digits that were typed, and nothing else.
+/// Codes of six to ten digits. A code is the digits that were typed, and nothing else.
 pub fn codes(data: &[u8]) {
     for length in 6..=10 {
         if let Some(otp) = text(data).and_then(|text| Otp::parse(text, length)) {
@@ -27,7 +27,7 @@ pub fn codes(data: &[u8]) {
     }
 }
 
-/// Recovery codes: one that is read is written in one way, and however it is typed it stays the same code.
+/// Recovery codes. A code is written in one way, and stays the same code however it is typed.
 pub fn recovery_codes(data: &[u8]) {
     if let Some(bytes) = data.first_chunk::<15>() {
         assert_same_recovery_code(&RecoveryCode::from_random(*bytes).to_text(), bytes);
@@ -44,8 +44,8 @@ fn assert_same_recovery_code(text: &str, bytes: &[u8]) {
     assert_eq!(RecoveryCode::parse(text).expect("a code").as_bytes(), bytes, "{text:?}");
 }
 
-/// Refresh tokens: only the one text that was made for a token is it. An input is a token, or makes one of 24 bytes and
-/// changes a byte of it.
+/// Refresh tokens. Only the text that was made for a token is read as that token. An input is a
+/// token, or its first 24 bytes make one and the next two change it.
 pub fn refresh_tokens(data: &[u8]) {
     if let Some(text) = text(data)
         && let Some(token) = RefreshToken::parse(text, &KEYS)
@@ -57,14 +57,15 @@ pub fn refresh_tokens(data: &[u8]) {
     let generation = u64::from_be_bytes(made[16..].try_into().expect("8 bytes"));
     let token = RefreshToken { session, generation };
     let written = token.to_text(&KEYS);
-    assert!(written.len() <= 512, "the longest that the route reads");
+    assert!(written.len() <= 512, "the route reads at most 512 bytes");
     assert_eq!(RefreshToken::parse(&written, &KEYS), Some(token));
     if let Some(other) = changed(&written, change) {
         assert_eq!(RefreshToken::parse(&other, &KEYS), None, "{other} is taken for {written}");
     }
 }
 
-/// `text` cut at a place, or with a byte replaced there, or put in; `None` where that changes nothing or makes no text.
+/// Cuts `text` at a place, or replaces or inserts a byte there. `None` if that changes nothing, or
+/// the result is not text.
 fn changed(text: &str, change: &[u8]) -> Option<String> {
     let [place, byte] = *change.first_chunk()?;
     let place = usize::from(place) % text.len();
@@ -77,7 +78,8 @@ fn changed(text: &str, change: &[u8]) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|other| other != text)
 }
 
-/// Trust tokens: every 32 bytes have one text. An input is a token, or makes one of 32 bytes and changes a byte of it.
+/// Trust tokens. Each 32 bytes have exactly one text. An input is a token, or its first 32 bytes
+/// make one and the next two change it.
 pub fn trust_tokens(data: &[u8]) {
     if let Some(text) = text(data)
         && let Some(token) = TrustToken::parse(text)
@@ -94,7 +96,7 @@ pub fn trust_tokens(data: &[u8]) {
     }
 }
 
-/// Ids in paths and bodies, and names of methods.
+/// Ids in paths and bodies, and names of methods. What is read is written the same way again.
 pub fn ids(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Some(id) = DeviceId::parse(text) {
@@ -111,7 +113,8 @@ pub fn ids(data: &[u8]) {
     }
 }
 
-/// Phone numbers: one form, which reads back, and is masked but for its ends.
+/// Phone numbers. A number has one form, which is read as the same number, and is masked except at
+/// its ends.
 pub fn phone_numbers(data: &[u8]) {
     let Some((typed, phone)) = text(data).and_then(|typed| Some((typed, Phone::parse(typed)?))) else { return };
     let number = phone.as_str();
@@ -124,7 +127,8 @@ pub fn phone_numbers(data: &[u8]) {
     assert!(masked.bytes().filter(|byte| *byte == b'*').count() >= 3, "{masked}");
 }
 
-/// E-mail addresses: one mailbox that no header can be broken with, whose normalised form is stable.
+/// E-mail addresses. An address is one mailbox, cannot break a header, and has a stable normalised
+/// form.
 pub fn email_addresses(data: &[u8]) {
     let Some((typed, email)) = text(data).and_then(|typed| Some((typed, Email::parse(typed)?))) else { return };
     assert_eq!(email.as_str(), typed);

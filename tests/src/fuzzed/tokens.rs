@@ -17,13 +17,13 @@ use super::{
 };
 use crate::START;
 
-/// Login tokens by a shared secret, and ours by the same.
+/// A bundle whose login tokens and own tokens are signed with one shared secret.
 static SHARED: LazyLock<App> = LazyLock::new(|| app(&[]));
 
-/// Login tokens by a key set, and ours by a key of another algorithm.
+/// A bundle that checks login tokens by a key set, and signs its own with another algorithm.
 static SET: LazyLock<App> = LazyLock::new(|| app(&set_settings(&login_key_set())));
 
-/// Who signs, with what, and which bundle takes it.
+/// A key that signs tokens, its algorithm, and the bundle that accepts them.
 struct Signer {
     key: EncodingKey,
     algorithm: Algorithm,
@@ -40,7 +40,7 @@ static SIGNERS: LazyLock<[Signer; 3]> = LazyLock::new(|| {
     ]
 });
 
-/// Tokens as they come: one that says who calls was signed by a key that may.
+/// Any tokens. A token that is accepted was signed with a key that may sign.
 pub fn tokens(data: &[u8]) {
     let Some(token) = text(data) else { return };
     if authenticate(&SHARED, token).is_ok() {
@@ -55,7 +55,7 @@ pub fn tokens(data: &[u8]) {
     }
 }
 
-/// What stands in a token that was signed: a first line is its header, the rest its claims.
+/// The contents of a signed token. The first line of an input is the header, the rest the claims.
 pub fn claims(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (header, claims) = (&data[..end], data.get(end + 1..).unwrap_or_default());
@@ -70,7 +70,7 @@ pub fn claims(data: &[u8]) {
             assert_header(header, signer.algorithm);
             assert_claims(claims, &caller, &found, signer.app);
         }
-        // The same words by somebody else, who knows all that is public.
+        // The same contents, signed by somebody who knows only public keys.
         let public = EncodingKey::from_secret(include_bytes!("../../it/keys/ec.pub.pem"));
         let forged = signed(&public, Algorithm::HS256);
         assert!(authenticate(signer.app, &forged).is_err(), "{forged}");
@@ -111,15 +111,16 @@ fn assert_claims(claims: &[u8], caller: &Caller, found: &Claims, app: &App) {
     assert_same_caller_by_our_token(caller, found, app);
 }
 
-/// A token that is minted for a caller names the same caller, and nothing of the login's own proves a second factor in it.
+/// A token that is minted for a caller names the same caller. No claim of the login token replaces
+/// the proof of the second factor in it.
 fn assert_same_caller_by_our_token(caller: &Caller, found: &Claims, app: &App) {
     let ends = found.millis("exp").map(Timestamp::from_millis).expect("an end");
-    // Its end is written in whole seconds: less than one is none.
+    // The end is written in whole seconds. A token that lives for less than a second is expired.
     if ends.as_secs() <= START.as_secs() {
         return;
     }
     let token = proven_token(app, caller, found, Some(ends));
-    // Ours are longer than the login tokens, and one that is too long is refused.
+    // Our token is longer than the login token. The verifier refuses one that is too long.
     if token.len() > 16 * 1024 {
         return;
     }
