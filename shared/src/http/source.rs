@@ -1,5 +1,7 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::BASE64URL_NOPAD;
 use lambda_http::http::HeaderMap;
 
 /// The network that a request comes from, for limits: an IPv4 address, or the /64 of an IPv6 address.
@@ -8,22 +10,13 @@ use lambda_http::http::HeaderMap;
 /// gateway itself, appends the address that it saw to `X-Forwarded-For`: the client is before the last `hops` addresses,
 /// and what stands further left is the sender's to invent.
 pub(super) fn network(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> String {
-    let forwarded = || {
-        let list: Vec<_> = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .collect();
-        let place = list.len().checked_sub(usize::from(hops) + 1)?;
-        list.get(place).map(ToString::to_string)
-    };
-    let address = if hops == 0 { None } else { forwarded() };
-    let address = address.or_else(|| gateway.map(ToString::to_string)).unwrap_or_default();
-    match address.parse::<IpAddr>() {
-        Ok(IpAddr::V4(v4)) => v4.to_string(),
-        Ok(IpAddr::V6(v6)) => {
+    let forwarded = if hops == 0 { None } else { forwarded(headers, hops) };
+    let written = forwarded.as_deref().or(gateway).map(str::trim).filter(|text| !text.is_empty());
+    // One bucket for all without an address: a limit must not fail open.
+    let Some(written) = written else { return "unknown".to_owned() };
+    match address(written) {
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        Some(IpAddr::V6(v6)) => {
             if let Some(v4) = v6.to_ipv4_mapped() {
                 v4.to_string()
             } else {
@@ -31,13 +24,35 @@ pub(super) fn network(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> S
                 format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
             }
         }
-        // One bucket for all that cannot be told apart: a limit must not fail open.
-        Err(_) => "unknown".to_owned(),
+        // A bucket for each text: a proxy that writes a form unknown to us must not put everybody into one.
+        None => format!("unreadable:{}", BASE64URL_NOPAD.encode(digest(&SHA256, written.as_bytes()).as_ref())),
     }
+}
+
+/// What `X-Forwarded-For` says of the client; `None` if the list is shorter than it must be.
+fn forwarded(headers: &HeaderMap, hops: u8) -> Option<String> {
+    let list: Vec<_> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .collect();
+    let place = list.len().checked_sub(usize::from(hops) + 1)?;
+    list.get(place).map(|text| String::from_utf8_lossy(text).into_owned())
+}
+
+/// An address as proxies write it: some add the port, brackets or quotes.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim();
+    let bare = || text.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    bare().or_else(with_port).or_else(in_brackets)
 }
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::http::HeaderValue;
+
     use super::*;
 
     fn forwarded(value: &str) -> HeaderMap {
@@ -61,10 +76,53 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_is_limited_by_its_64_and_what_is_no_address_shares_one_bucket() {
+    fn ipv6_is_limited_by_its_64() {
         assert_eq!(network(Some("2001:db8:1:2:3:4:5:6"), &HeaderMap::new(), 0), "2001:db8:1:2::/64");
         assert_eq!(network(Some("2001:db8:1:2::9"), &HeaderMap::new(), 0), "2001:db8:1:2::/64");
         assert_eq!(network(Some("::ffff:192.0.2.1"), &HeaderMap::new(), 0), "192.0.2.1");
-        assert_eq!(network(Some("x\u{0}"), &HeaderMap::new(), 0), "unknown");
+    }
+
+    #[test]
+    fn an_address_counts_without_its_port_brackets_and_quotes() {
+        for (written, counted) in [
+            ("198.51.100.7:443", "198.51.100.7"),
+            (" 198.51.100.7 ", "198.51.100.7"),
+            ("\"198.51.100.7\"", "198.51.100.7"),
+            ("\"198.51.100.7:443\"", "198.51.100.7"),
+            ("[2001:db8:1:2::9]", "2001:db8:1:2::/64"),
+            ("[2001:db8:1:2::9]:443", "2001:db8:1:2::/64"),
+            ("\"[2001:db8:1:2::9]:443\"", "2001:db8:1:2::/64"),
+            ("[::ffff:198.51.100.7]:443", "198.51.100.7"),
+        ] {
+            assert_eq!(network(Some(written), &HeaderMap::new(), 0), counted, "{written}");
+            let headers = forwarded(&format!("10.9.9.9, {written}, 192.0.2.1"));
+            assert_eq!(network(Some("192.0.2.1"), &headers, 1), counted, "{written} by a proxy");
+        }
+    }
+
+    #[test]
+    fn an_unreadable_address_has_a_bucket_of_its_own_and_only_an_absent_one_shares() {
+        let texts = ["x\u{0}", "unknown", "_hidden", "198.51.100.7:99999", "198.51.100", "[198.51.100.7", "\"", "[]"];
+        let mut buckets: Vec<_> = texts.iter().map(|text| network(Some(text), &HeaderMap::new(), 0)).collect();
+        for (text, bucket) in texts.iter().zip(&buckets) {
+            assert!(bucket.starts_with("unreadable:") && bucket.len() == 54, "{text}: {bucket}");
+            assert_eq!(network(Some(text), &HeaderMap::new(), 0), *bucket, "{text}");
+        }
+        buckets.sort_unstable();
+        buckets.dedup();
+        assert_eq!(buckets.len(), texts.len());
+        for absent in [None, Some(""), Some(" ")] {
+            assert_eq!(network(absent, &HeaderMap::new(), 0), "unknown");
+        }
+        assert_eq!(network(Some("192.0.2.1"), &forwarded("10.9.9.9, , 192.0.2.1"), 1), "unknown");
+    }
+
+    #[test]
+    fn what_is_not_ascii_moves_no_address() {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_bytes(b"\xff, 198.51.100.7, 192.0.2.1").expect("a header value");
+        headers.insert("x-forwarded-for", value);
+        assert_eq!(network(Some("192.0.2.1"), &headers, 1), "198.51.100.7");
+        assert!(network(Some("192.0.2.1"), &headers, 2).starts_with("unreadable:"));
     }
 }
