@@ -87,7 +87,14 @@ async fn incoming(request: Request) -> Incoming {
         // The pipeline refuses a body of this length, as it would refuse the real one.
         Err(_) => vec![0; READ_AT_MOST],
     };
-    Incoming { request_id: request_id(), method: parts.method, headers: parts.headers, source_ip, path_parameter, body }
+    Incoming {
+        request_id: request_id(),
+        method: parts.method,
+        headers: parts.headers,
+        source_ip,
+        path_parameter,
+        body: Some(body),
+    }
 }
 
 fn request_id() -> String {

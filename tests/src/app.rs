@@ -9,7 +9,7 @@ use mfa::{
     App,
     config::Config,
     domain::{Ledger, Timestamp},
-    http::{Incoming, LogLine},
+    http::{Event, Incoming, LogLine},
     storage::Table,
 };
 use mfa_local::{Inbox, LocalRoute, LocalTable, Services, StartServices, clock::LocalClock, environment, routes};
@@ -124,7 +124,8 @@ impl TestApp {
     pub async fn request(&self, method: Method, path: &str, headers: HeaderMap, body: Vec<u8>) -> Response {
         let request_id = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
         let source_ip = Some("203.0.113.7".to_owned());
-        self.serve(path, Incoming { request_id, method, headers, source_ip, path_parameter: None, body }).await
+        self.serve(path, Incoming { request_id, method, headers, source_ip, path_parameter: None, body: Some(body) })
+            .await
     }
 
     /// `POST refresh-token`, which needs no bearer token.
@@ -137,15 +138,16 @@ impl TestApp {
 
     /// Runs the sample event of a route, by this caller in place of its own.
     pub async fn replay_sample(&self, name: &str, login: Option<&Login>) -> Response {
-        let request = lambda_http::request::from_str(&read_event(name)).expect("an API Gateway event");
-        let path = request.uri().path().to_owned();
-        let mut incoming = Incoming::from(request);
+        let event = read_event(name);
+        let (_, mut incoming) = Event::read(event.as_bytes()).request("test").expect("a request");
+        let event: Value = serde_json::from_str(&event).expect("JSON");
+        let path = event["rawPath"].as_str().expect("a path");
         incoming.headers.remove(header::AUTHORIZATION);
         if let Some(login) = login {
             let bearer = format!("Bearer {}", login.token);
             incoming.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&bearer).expect("a header value"));
         }
-        self.serve(&path, incoming).await
+        self.serve(path, incoming).await
     }
 
     /// Runs a request that a host handed over.

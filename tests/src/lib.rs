@@ -13,6 +13,7 @@
 mod app;
 mod fault_proxy;
 pub mod fuzzed;
+pub mod nasty_events;
 mod person;
 mod response;
 pub mod runtime_api;

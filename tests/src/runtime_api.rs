@@ -1,6 +1,6 @@
 //! A function's real binary, run through a Lambda Runtime API that the test serves.
 
-use std::{path::Path, process::Stdio, sync::Arc};
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -12,15 +12,16 @@ use axum::{
 use lambda_http::http::StatusCode;
 use serde_json::Value;
 use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
     net::TcpListener,
-    process::Command,
+    process::{Child, Command},
     sync::{Mutex, mpsc},
 };
 
 use crate::{SampleEvent, TestApp};
 
 struct Runtime {
-    event: Mutex<Option<String>>,
+    events: Mutex<mpsc::UnboundedReceiver<Vec<u8>>>,
     answers: mpsc::UnboundedSender<Result<Value, String>>,
 }
 
@@ -63,39 +64,102 @@ pub fn assert_expected(name: &str, answer: &Value) {
 }
 
 /// Starts `binary` as Lambda does, hands it one event, and returns its answer.
-pub async fn invoke(mfa: &Arc<TestApp>, binary: &str, event: &str) -> Value {
-    let (answers, mut answered) = mpsc::unbounded_channel();
-    let runtime = Arc::new(Runtime { event: Mutex::new(Some(event.to_owned())), answers });
-    let router = Router::new()
-        .route("/2018-06-01/runtime/invocation/next", get(next))
-        .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
-        .route("/2018-06-01/runtime/invocation/{id}/error", post(failure))
-        .route("/2018-06-01/runtime/init/error", post(failure))
-        .with_state(runtime);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, router).await });
+pub async fn invoke(mfa: &TestApp, binary: &str, event: &str) -> Value {
+    let mut function = RunningFunction::start(mfa, binary).await;
+    function.invoke(event).await.expect("no failed invocation")
+}
 
-    let mut function = Command::new(binary)
-        .env_clear()
-        .envs(&mfa.variables)
-        .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-        .env("AWS_LAMBDA_FUNCTION_NAME", "test")
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the binary starts");
-    tokio::select! {
-        answer = answered.recv() => answer.expect("an answer").expect("no failed invocation"),
-        ended = function.wait() => panic!("the function ended: {ended:?}"),
+/// A function's real binary that is handed one event after another.
+pub struct RunningFunction {
+    process: Child,
+    events: mpsc::UnboundedSender<Vec<u8>>,
+    answers: mpsc::UnboundedReceiver<Result<Value, String>>,
+    log: mpsc::UnboundedReceiver<String>,
+    complaints: mpsc::UnboundedReceiver<String>,
+}
+
+impl RunningFunction {
+    /// Starts `binary` as Lambda does.
+    pub async fn start(mfa: &TestApp, binary: &str) -> Self {
+        let (events, next_events) = mpsc::unbounded_channel();
+        let (given, answers) = mpsc::unbounded_channel();
+        let runtime = Arc::new(Runtime { events: Mutex::new(next_events), answers: given });
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(failure))
+            .route("/2018-06-01/runtime/init/error", post(failure))
+            .with_state(runtime);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let mut process = Command::new(binary)
+            .env_clear()
+            .envs(&mfa.variables)
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "test")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        let log = lines(process.stdout.take().expect("a pipe"));
+        let complaints = lines(process.stderr.take().expect("a pipe"));
+        Self { process, events, answers, log, complaints }
+    }
+
+    /// Hands it an event, and returns its answer.
+    ///
+    /// # Errors
+    /// The invocation failed, with this text.
+    pub async fn invoke(&mut self, event: impl Into<Vec<u8>>) -> Result<Value, String> {
+        self.events.send(event.into()).expect("a runtime");
+        tokio::select! {
+            answer = self.answers.recv() => answer.expect("an answer"),
+            ended = self.process.wait() => panic!("the function ended: {ended:?}"),
+        }
+    }
+
+    /// The next line of its log.
+    pub async fn log_line(&mut self) -> Value {
+        let line = tokio::time::timeout(Duration::from_secs(20), self.log.recv()).await;
+        let line = line.expect("a line in time").expect("a line");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// Ends it, and returns what it wrote apart from the log lines that were taken.
+    pub async fn end(mut self) -> String {
+        assert!(self.process.try_wait().expect("a state").is_none(), "the function had ended");
+        self.process.kill().await.expect("the function ends");
+        let mut rest = String::new();
+        for written in [&mut self.log, &mut self.complaints] {
+            while let Some(line) = written.recv().await {
+                rest += &line;
+                rest.push('\n');
+            }
+        }
+        rest
     }
 }
 
+/// Reads to the end what a process writes, so that it never waits for a reader.
+fn lines(pipe: impl AsyncRead + Send + Unpin + 'static) -> mpsc::UnboundedReceiver<String> {
+    let (written, read) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let _ = written.send(line);
+        }
+    });
+    read
+}
+
 async fn next(State(runtime): State<Arc<Runtime>>) -> Response {
-    let Some(event) = runtime.event.lock().await.take() else {
+    let Some(event) = runtime.events.lock().await.recv().await else {
         return std::future::pending().await;
     };
     // The deadline is in the year 2100: a function that took the time from it would fail.

@@ -174,6 +174,42 @@ impl SampleEvent {
     }
 }
 
+/// The same request as a REST API hands it over: an event of payload 1.0.
+pub fn as_payload_1(event: &Value) -> Value {
+    let http = &event["requestContext"]["http"];
+    let resource = event["routeKey"].as_str().and_then(|key| key.split_once(' ')).map(|(_, path)| path);
+    let headers = event["headers"].as_object().expect("headers");
+    let all: Map<String, Value> = headers.iter().map(|(name, value)| (name.clone(), json!([value]))).collect();
+    json!({
+        "resource": resource,
+        "path": event["rawPath"],
+        "httpMethod": http["method"],
+        "headers": headers,
+        "multiValueHeaders": all,
+        "queryStringParameters": null,
+        "multiValueQueryStringParameters": null,
+        "pathParameters": event["pathParameters"],
+        "stageVariables": null,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": API,
+            "domainName": DOMAIN,
+            "extendedRequestId": "JKJaXmPLvHcESHA=",
+            "httpMethod": http["method"],
+            "identity": { "cognitoIdentityId": null, "sourceIp": http["sourceIp"], "userAgent": USER_AGENT },
+            "path": event["rawPath"],
+            "protocol": "HTTP/1.1",
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+            "requestTimeEpoch": SIGNED_IN_AT * 1000,
+            "resourceId": "123456",
+            "resourcePath": resource,
+            "stage": "prod",
+        },
+        "body": event["body"],
+        "isBase64Encoded": event["isBase64Encoded"],
+    })
+}
+
 /// Fails unless a file of the repository holds `text`. With `INSTA_UPDATE=always`, writes it.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "the same switch as for the snapshots")]

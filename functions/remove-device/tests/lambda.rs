@@ -1,11 +1,18 @@
 //! The sample event, and the real binary as Lambda runs it.
 
 use mfa::http::ErrorCode;
-use mfa_tests::SampleEvent;
+use mfa_remove_device::RemoveDevice;
+use mfa_tests::{SampleEvent, nasty_events::assert_answers_nasty_events};
 
-mfa_tests::sample_event!(
-    "remove-device",
-    SampleEvent::of::<mfa_remove_device::RemoveDevice>()
+mfa_tests::sample_event!("remove-device", sample());
+
+fn sample() -> SampleEvent {
+    SampleEvent::of::<RemoveDevice>()
         .parameter("4b3c9c9c-9a9d-4d1e-8d9f-123456789abc")
         .answers(ErrorCode::MfaDeviceNotFound)
-);
+}
+
+#[tokio::test]
+async fn every_nasty_event_is_answered_and_the_process_lives_on() {
+    assert_answers_nasty_events::<RemoveDevice>(env!("CARGO_BIN_EXE_remove-device"), &sample()).await;
+}

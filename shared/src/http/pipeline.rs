@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use lambda_http::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::{Authenticate, Call, Endpoint, Fields, LogLine, Problem, ReadBody, errors_of, source};
+use super::{Authenticate, Call, Endpoint, Fields, ForeignEvent, LogLine, Problem, ReadBody, errors_of, source};
 use crate::{App, domain::Timestamp};
 
 /// The largest body that is read, in bytes: no route needs a quarter of it.
@@ -23,8 +23,8 @@ pub struct Incoming {
     pub source_ip: Option<String>,
     /// What stands in the path in place of its parameter; no path has two.
     pub path_parameter: Option<String>,
-    /// The body, decoded.
-    pub body: Vec<u8>,
+    /// The body, decoded. `None` if it cannot be decoded.
+    pub body: Option<Vec<u8>>,
 }
 
 /// An answer, and what to log of it. Holds secrets: it cannot be printed.
@@ -66,6 +66,13 @@ pub fn serve_unknown(request_id: &str, now: Timestamp) -> Served {
     finish(Err(Problem::NotFound), now, LogLine::new("unknown", request_id))
 }
 
+/// The answer of `endpoint` to an event that is not a request: documented and logged, instead of a failed invocation.
+#[must_use]
+pub fn serve_foreign(endpoint: &'static str, request_id: &str, now: Timestamp, event: &ForeignEvent) -> Served {
+    let cause = format!("the event is no API Gateway request of payload 2.0 or 1.0, but {event}");
+    finish(Err(Problem::internal(cause)), now, LogLine::new(endpoint, request_id))
+}
+
 fn finish(outcome: Result<Vec<u8>, Problem>, now: Timestamp, mut log: LogLine) -> Served {
     let mut response = match outcome {
         Ok(body) => with_body(StatusCode::OK, body),
@@ -89,11 +96,12 @@ async fn answer<E: Endpoint>(
     if incoming.method != E::METHOD {
         return Err(Problem::MethodNotAllowed(E::METHOD));
     }
-    if incoming.body.len() > MAX_BODY {
+    let body = incoming.body.as_deref();
+    if body.is_some_and(|body| body.len() > MAX_BODY) {
         return Err(Problem::TooLarge);
     }
     let reads_body = E::METHOD == Method::POST;
-    if reads_body && !incoming.body.is_empty() && !is_json(&incoming.headers) {
+    if reads_body && body.is_none_or(|body| !body.is_empty()) && !is_json(&incoming.headers) {
         return Err(Problem::NotJson);
     }
 
@@ -101,7 +109,11 @@ async fn answer<E: Endpoint>(
     let auth = E::Auth::from_request(app, &incoming.headers, now).await?;
     log.of_user(auth.user());
 
-    let fields = if reads_body { Fields::parse(&incoming.body)? } else { Fields::default() };
+    let fields = match body {
+        Some(body) if reads_body => Fields::parse(body)?,
+        None if reads_body => return Err(Problem::invalid("The body cannot be decoded")),
+        _ => Fields::default(),
+    };
     let body = E::Body::read(&fields, &app.policy)?;
 
     if !app.policy.enabled && !E::ANSWERS_WHEN_OFF {

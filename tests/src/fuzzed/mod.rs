@@ -10,7 +10,7 @@ mod settings;
 mod texts;
 mod tokens;
 
-pub use requests::{authorizer_events, bodies, headers, requests};
+pub use requests::{authorizer_events, bodies, events, headers, requests};
 pub use settings::{countries, key_sets, route_requirements, settings};
 pub use texts::{codes, email_addresses, ids, phone_numbers, recovery_codes, refresh_tokens, trust_tokens};
 pub use tokens::{claims, tokens};
@@ -19,13 +19,14 @@ pub use tokens::{claims, tokens};
 pub type Property = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target.
-pub const TARGETS: [(&str, Property); 17] = [
+pub const TARGETS: [(&str, Property); 18] = [
     ("authorizer_events", authorizer_events),
     ("bodies", bodies),
     ("claims", claims),
     ("codes", codes),
     ("countries", countries),
     ("email_addresses", email_addresses),
+    ("events", events),
     ("headers", headers),
     ("ids", ids),
     ("key_sets", key_sets),

@@ -11,8 +11,8 @@ use mfa::{
     App,
     domain::{Method as Factor, code::Otp, session::RefreshToken, trust},
     http::{
-        BearerToken, Call, Endpoint, ErrorCode, Fields, Incoming, LogLine, NoBody, Problem, Served, serve,
-        serve_unknown,
+        BearerToken, Call, Endpoint, ErrorCode, Event, EventResponse, Fields, ForeignEvent, Incoming, LogLine, NoBody,
+        Payload, Problem, Served, serve, serve_foreign, serve_unknown,
     },
 };
 use mfa_local::{LocalRoute, routes};
@@ -115,7 +115,7 @@ impl Written {
 
     fn incoming(self, path_parameter: Option<String>) -> Incoming {
         let Self { method, source, headers, body, .. } = self;
-        Incoming { request_id: "test".to_owned(), method, headers, source_ip: source, path_parameter, body }
+        Incoming { request_id: "test".to_owned(), method, headers, source_ip: source, path_parameter, body: Some(body) }
     }
 }
 
@@ -195,9 +195,10 @@ fn assert_answer(served: &Served, route: Option<&LocalRoute>) {
 
 fn assert_may_ask_the_table(route: &LocalRoute, incoming: &Incoming) {
     assert_eq!(incoming.method, route.method);
-    assert!(incoming.body.len() <= 8192, "{} bytes", incoming.body.len());
-    let body: Value = serde_json::from_slice(&incoming.body).unwrap_or_default();
-    if route.method == Method::POST && !incoming.body.trim_ascii().is_empty() {
+    let written = incoming.body.as_deref().unwrap_or(b"what cannot be decoded");
+    assert!(written.len() <= 8192, "{} bytes", written.len());
+    let body: Value = serde_json::from_slice(written).unwrap_or_default();
+    if route.method == Method::POST && !written.trim_ascii().is_empty() {
         assert!(body.is_object(), "{body}");
     }
     if route.name == "refresh-token" {
@@ -277,7 +278,7 @@ fn mirrored(hops: u8, source: &str, headers: &HeaderMap) -> Option<Value> {
         headers: headers.clone(),
         source_ip: Some(source.to_owned()),
         path_parameter: None,
-        body: Vec::new(),
+        body: Some(Vec::new()),
     };
     let served = serve(&behind(&HOST.app, hops), &Mirror, incoming).now_or_never().expect("nobody to wait for");
     if served.response.status() == StatusCode::OK {
@@ -356,6 +357,50 @@ fn is_in_our_words(problem: &Problem) -> bool {
         Problem::MissingField(_) => true,
         _ => false,
     }
+}
+
+/// Routes that read a body, a parameter, a token, and nothing.
+const ROUTES_OF_EVENTS: [&str; 4] = ["verify", "remove-device", "status", "jwks"];
+
+/// Events of Lambda: a request gets a documented answer. Any other event gets the documented 500,
+/// with its shape in the log.
+pub fn events(data: &[u8]) {
+    // An event may hold anything; only one that is text can hold a placeholder.
+    let bytes = text(data).map_or_else(|| data.to_vec(), |text| HOST.filled(text).into_bytes());
+    let event = Event::read(&bytes);
+    for route in HOST.routes.iter().filter(|route| ROUTES_OF_EVENTS.contains(&route.name)) {
+        let (payload, incoming) = match event.request("test") {
+            Ok(request) => request,
+            Err(shape) => return assert_answers_foreign(route, &shape),
+        };
+        match HOST.run(route.serve(incoming.clone())) {
+            Some(served) => {
+                assert_answer(&served, Some(route));
+                assert_has_the_form_of(payload, served);
+            }
+            None => assert_may_ask_the_table(route, &incoming),
+        }
+    }
+}
+
+fn assert_answers_foreign(route: &LocalRoute, shape: &ForeignEvent) {
+    let Served { response, log } = serve_foreign(route.name, "test", START, shape);
+    let body: Value = serde_json::from_slice(response.body()).expect("every body is JSON");
+    assert_eq!((response.status().as_u16(), &body["code"]), (500, &json!("INTERNAL_ERROR")));
+    assert_eq!((log.level, log.status), ("error", 500));
+    let cause = log.cause.expect("a cause");
+    assert!(cause.len() < 800 && !cause.contains(char::is_control), "{cause}");
+}
+
+fn assert_has_the_form_of(payload: Payload, served: Served) {
+    let status = served.response.status().as_u16();
+    let answer = serde_json::to_value(EventResponse::new(payload, served.response)).expect("JSON");
+    assert_eq!((&answer["statusCode"], &answer["isBase64Encoded"]), (&json!(status), &json!(false)));
+    let id = match payload {
+        Payload::V1 => &answer["multiValueHeaders"]["x-request-id"][0],
+        Payload::V2 => &answer["headers"]["x-request-id"],
+    };
+    assert_eq!(id, "test");
 }
 
 /// Events of the authorizer. Nobody passes without a token that was signed, or without the second

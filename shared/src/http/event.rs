@@ -1,0 +1,469 @@
+//! Events of API Gateway, read by hand.
+//!
+//! Callers choose much of an event: the query string, the host, forwarded headers, cookies, the path. A type that decodes
+//! the whole event fails on fields that nobody needs, and the invocation ends without the documented answer. So only the
+//! fields that the pipeline uses are read, each one alone. A field of the wrong type counts as absent.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_bytes::{ByteBuf, Bytes};
+use serde_json::value::RawValue;
+
+use super::Incoming;
+
+/// So many top-level keys of an event that is no request are logged.
+const KEYS_SHOWN: usize = 16;
+
+/// An event as the Lambda runtime hands it over. Holds secrets: it cannot be printed.
+pub struct Event(Option<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Event {
+    /// Never fails: the runtime would answer an error itself, and would log nothing.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Box::<RawValue>::deserialize(deserializer).ok()))
+    }
+}
+
+/// The two forms in which API Gateway hands over a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Payload 1.0: a REST API, or an HTTP API that asks for it.
+    V1,
+    /// Payload 2.0: an HTTP API, or a function URL.
+    V2,
+}
+
+/// The shape of an event that is not a request of API Gateway. It never holds a value of that event.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ForeignEvent(String);
+
+/// What the Lambda authorizer of an HTTP API is asked (payload 2.0). Holds secrets: it cannot be printed.
+pub struct AuthorizerRequest {
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The route, as the API names it.
+    pub route_key: String,
+}
+
+impl Event {
+    /// Takes the bytes of an event, as the runtime does.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Self {
+        Self::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).unwrap_or(Self(None))
+    }
+
+    /// Reads it as a request.
+    ///
+    /// # Errors
+    /// It is not a request of payload 2.0 or 1.0.
+    pub fn request(&self, request_id: &str) -> Result<(Payload, Incoming), ForeignEvent> {
+        self.fields().and_then(|event| request(&event, request_id)).ok_or_else(|| self.foreign())
+    }
+
+    /// Reads it as the question to an authorizer.
+    ///
+    /// # Errors
+    /// It is not such a question, or names no route.
+    pub fn authorizer_request(&self) -> Result<AuthorizerRequest, ForeignEvent> {
+        let read = |event: Object| {
+            event.object("requestContext")?.object("http")?;
+            let route_key = String::from_utf8(event.text("routeKey")?).ok()?;
+            Some(AuthorizerRequest { headers: single_headers(&event), route_key })
+        };
+        self.fields().and_then(read).ok_or_else(|| self.foreign())
+    }
+
+    fn fields(&self) -> Option<Object<'_>> {
+        Object::of(self.0.as_deref()?)
+    }
+
+    fn foreign(&self) -> ForeignEvent {
+        let json = self.0.as_deref().map(RawValue::get).unwrap_or_default();
+        ForeignEvent(match json.bytes().next() {
+            None => "not JSON".to_owned(),
+            Some(b'{') => self.fields().map_or_else(|| "an object".to_owned(), |event| event.shape()),
+            Some(b'[') => "an array".to_owned(),
+            Some(b'"') => "a string".to_owned(),
+            Some(b't' | b'f') => "a boolean".to_owned(),
+            Some(b'n') => "null".to_owned(),
+            Some(_) => "a number".to_owned(),
+        })
+    }
+}
+
+fn request(event: &Object, request_id: &str) -> Option<(Payload, Incoming)> {
+    let context = event.object("requestContext")?;
+    let (payload, method, headers, source_ip) = if let Some(http) = context.object("http") {
+        (Payload::V2, http.text("method")?, single_headers(event), http.text("sourceIp"))
+    } else {
+        // A load balancer's event has a method too, and a context, but no identity in it.
+        let identity = context.object("identity")?;
+        (Payload::V1, event.text("httpMethod")?, all_headers(event), identity.text("sourceIp"))
+    };
+    let path_parameter = event.object("pathParameters").and_then(|all| all.0.values().find_map(|raw| text(raw)));
+    let incoming = Incoming {
+        request_id: request_id.to_owned(),
+        // No route answers CONNECT, so an invalid method gets a 405 like any other wrong one.
+        method: Method::from_bytes(&method).unwrap_or(Method::CONNECT),
+        headers,
+        source_ip: source_ip.as_deref().map(lossy),
+        // API Gateway has decoded it.
+        path_parameter: path_parameter.as_deref().map(lossy),
+        body: body(event),
+    };
+    Some((payload, incoming))
+}
+
+/// The body, decoded. `None` if it cannot be decoded.
+fn body(event: &Object) -> Option<Vec<u8>> {
+    let is_base64 = match event.get("isBase64Encoded").map(RawValue::get) {
+        None | Some("null" | "false") => false,
+        Some("true") => true,
+        Some(_) => return None,
+    };
+    let body = match event.get("body") {
+        None => Vec::new(),
+        Some(raw) if raw.get() == "null" => Vec::new(),
+        Some(raw) => text(raw)?,
+    };
+    if is_base64 { BASE64.decode(&body).ok() } else { Some(body) }
+}
+
+/// The headers of payload 2.0: each name once, several values joined by commas.
+fn single_headers(event: &Object) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in event.object("headers").iter().flat_map(|all| &all.0) {
+        add(&mut headers, name, value);
+    }
+    headers
+}
+
+/// The headers of payload 1.0: every value of each name, and the names that only `headers` has.
+fn all_headers(event: &Object) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, values) in event.object("multiValueHeaders").iter().flat_map(|all| &all.0) {
+        let values: Vec<&RawValue> = serde_json::from_str(values.get()).unwrap_or_default();
+        for value in values {
+            add(&mut headers, name, value);
+        }
+    }
+    let listed = headers.clone();
+    for (name, value) in event.object("headers").iter().flat_map(|all| &all.0) {
+        if HeaderName::from_bytes(name).is_ok_and(|name| !listed.contains_key(name)) {
+            add(&mut headers, name, value);
+        }
+    }
+    headers
+}
+
+/// Adds a header, unless HTTP has no such name or value, or there are more than a `HeaderMap` can hold.
+fn add(headers: &mut HeaderMap, name: &[u8], value: &RawValue) {
+    let value = text(value).map(HeaderValue::try_from);
+    if let (Ok(name), Some(Ok(value))) = (HeaderName::from_bytes(name), value) {
+        let _ = headers.try_append(name, value);
+    }
+}
+
+/// A JSON object, of which nothing but the names is decoded.
+///
+/// Names and texts are bytes: JSON can write half a surrogate, which a `String` cannot hold.
+struct Object<'a>(BTreeMap<ByteBuf, &'a RawValue>);
+
+impl<'a> Object<'a> {
+    fn of(raw: &'a RawValue) -> Option<Self> {
+        serde_json::from_str(raw.get()).ok().map(Self)
+    }
+
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.get(Bytes::new(name.as_bytes())).copied()
+    }
+
+    fn object(&self, name: &str) -> Option<Self> {
+        self.get(name).and_then(Self::of)
+    }
+
+    fn text(&self, name: &str) -> Option<Vec<u8>> {
+        self.get(name).and_then(text)
+    }
+
+    fn shape(&self) -> String {
+        if self.0.is_empty() {
+            return "an object without keys".to_owned();
+        }
+        let keys: Vec<_> = self.0.keys().take(KEYS_SHOWN).map(|key| shown(key)).collect();
+        let more = if self.0.len() > KEYS_SHOWN { ", …" } else { "" };
+        format!("an object with the keys {}{more}", keys.join(", "))
+    }
+}
+
+/// A key as it may stand in the log: `?` if it could hold somebody's data.
+fn shown(key: &[u8]) -> &str {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let key = std::str::from_utf8(key).unwrap_or_default();
+    if (1..=32).contains(&key.len()) && key.as_bytes().iter().all(plain) { key } else { "?" }
+}
+
+/// A JSON string, decoded.
+fn text(raw: &RawValue) -> Option<Vec<u8>> {
+    // An array of numbers would be bytes too.
+    let is_string = raw.get().starts_with('"');
+    is_string.then(|| serde_json::from_str::<ByteBuf>(raw.get()).ok()).flatten().map(ByteBuf::into_vec)
+}
+
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// An answer as API Gateway takes it. Holds secrets: it cannot be printed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventResponse {
+    status_code: u16,
+    headers: BTreeMap<String, String>,
+    multi_value_headers: BTreeMap<String, Vec<String>>,
+    body: String,
+    is_base64_encoded: bool,
+}
+
+impl EventResponse {
+    /// The form that belongs to the event's payload.
+    #[must_use]
+    pub fn new(payload: Payload, response: Response<Vec<u8>>) -> Self {
+        let (parts, body) = response.into_parts();
+        let mut all = BTreeMap::<String, Vec<String>>::new();
+        for (name, value) in &parts.headers {
+            all.entry(name.as_str().to_owned()).or_default().push(lossy(value.as_bytes()));
+        }
+        let (headers, multi_value_headers) = match payload {
+            // In both fields, a REST API would send each header twice.
+            Payload::V1 => (BTreeMap::new(), all),
+            // Payload 2.0 has one field, with the values joined.
+            Payload::V2 => (all.into_iter().map(|(name, values)| (name, values.join(", "))).collect(), BTreeMap::new()),
+        };
+        // JSON is text: as a binary body API Gateway would be handed base64.
+        let (body, is_base64_encoded) = match String::from_utf8(body) {
+            Ok(text) => (text, false),
+            Err(error) => (BASE64.encode(error.as_bytes()), true),
+        };
+        Self { status_code: parts.status.as_u16(), headers, multi_value_headers, body, is_base64_encoded }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::http::StatusCode;
+    use proptest::prelude::{any, prop, proptest};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn of_payload_2() -> Value {
+        json!({
+            "version": "2.0",
+            "routeKey": "DELETE /auth/mfa/devices/{deviceId}",
+            "rawPath": "/auth/mfa/devices/a%20b",
+            "rawQueryString": "\"<> ",
+            "cookies": ["a=b"],
+            "headers": { "accept": "text/html,*/*", "X-Upper": "1" },
+            "requestContext": { "http": { "method": "DELETE", "path": "/", "sourceIp": "192.0.2.1" } },
+            "pathParameters": { "deviceId": "a b" },
+            "body": "e30=",
+            "isBase64Encoded": true,
+        })
+    }
+
+    fn of_payload_1() -> Value {
+        json!({
+            "resource": "/auth/mfa/devices/{deviceId}",
+            "path": "/auth/mfa/devices/a%20b",
+            "httpMethod": "DELETE",
+            "headers": { "accept": "*/*", "X-Upper": "1", "only-here": "2" },
+            "multiValueHeaders": { "Accept": ["text/html", "*/*"], "x-upper": ["1"] },
+            "queryStringParameters": { "\"<> ": "" },
+            "pathParameters": { "deviceId": "a b" },
+            "requestContext": { "identity": { "sourceIp": "192.0.2.1" }, "stage": "prod" },
+            "body": "{}",
+            "isBase64Encoded": false,
+        })
+    }
+
+    fn read(event: &Value) -> Result<(Payload, Incoming), ForeignEvent> {
+        Event::read(event.to_string().as_bytes()).request("id")
+    }
+
+    fn read_ok(event: &Value) -> Incoming {
+        read(event).unwrap_or_else(|shape| panic!("{shape}")).1
+    }
+
+    fn values<'a>(incoming: &'a Incoming, name: &str) -> Vec<&'a [u8]> {
+        incoming.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
+    }
+
+    #[test]
+    fn the_same_request_is_read_from_both_payloads() {
+        for (event, expected) in [(of_payload_2(), Payload::V2), (of_payload_1(), Payload::V1)] {
+            let (payload, incoming) = read(&event).unwrap_or_else(|shape| panic!("{shape}"));
+            assert_eq!((payload, incoming.method.as_str()), (expected, "DELETE"));
+            assert_eq!(incoming.request_id, "id");
+            assert_eq!(incoming.source_ip.as_deref(), Some("192.0.2.1"));
+            assert_eq!(incoming.path_parameter.as_deref(), Some("a b"), "the gateway's word, not decoded again");
+            assert_eq!(incoming.body.as_deref(), Some(&b"{}"[..]));
+            assert_eq!(values(&incoming, "x-upper"), [b"1"]);
+            assert!(!incoming.headers.contains_key("cookie"), "cookies are not read");
+        }
+    }
+
+    #[test]
+    fn payload_1_keeps_every_value_of_a_header() {
+        let incoming = read_ok(&of_payload_1());
+        assert_eq!(values(&incoming, "accept"), [&b"text/html"[..], b"*/*"]);
+        assert_eq!(values(&incoming, "only-here"), [b"2"]);
+        let mut event = of_payload_1();
+        event["multiValueHeaders"] = Value::Null;
+        event["headers"] = json!({ "Authorization": "a", "authorization": "b" });
+        assert_eq!(values(&read_ok(&event), "authorization"), [b"a", b"b"]);
+    }
+
+    #[test]
+    fn a_header_that_http_does_not_know_is_skipped_and_the_others_stay() {
+        let mut event = of_payload_2();
+        event["headers"] = json!({
+            "": "a", "x y": "a", "ü": "a", "a\n": "a", "nul": "\u{0}", "line": "a\r\nb: c", "number": 1, "null": null,
+            "object": {}, "list": ["a", 1, "\u{0}", "b"], "utf-8": "ü", "right": "a",
+        });
+        let headers = read_ok(&event).headers;
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["right", "utf-8"]);
+        for absent in [json!(null), json!([]), json!("x"), json!(1)] {
+            event["headers"] = absent;
+            assert!(read_ok(&event).headers.is_empty());
+        }
+    }
+
+    #[test]
+    fn more_headers_than_can_be_held_are_left_out() {
+        let mut event = of_payload_2();
+        event["headers"] = (0..40_000).map(|number| (format!("z-{number}"), json!("z"))).collect();
+        event["headers"]["authorization"] = "a".into();
+        let headers = read_ok(&event).headers;
+        assert!(headers.len() > 20_000 && headers.contains_key("authorization"), "{}", headers.len());
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_decoded_is_told_from_an_empty_one() {
+        for (is_base64, body, decoded) in [
+            (json!(true), json!("YQ=="), Some("a")),
+            (json!(true), json!(""), Some("")),
+            (json!(true), json!(null), Some("")),
+            (json!(false), json!("YQ=="), Some("YQ==")),
+            (json!(null), json!("a"), Some("a")),
+            (json!(null), json!(null), Some("")),
+            (json!(true), json!("YQ"), None),
+            (json!(true), json!("YR=="), None),
+            (json!(true), json!("Y Q=="), None),
+            (json!(true), json!("\u{0}"), None),
+            (json!("true"), json!("YQ=="), None),
+            (json!(1), json!("a"), None),
+            (json!(false), json!(1), None),
+            (json!(false), json!({}), None),
+            (json!(false), json!([97]), None),
+        ] {
+            let mut event = of_payload_2();
+            (event["isBase64Encoded"], event["body"]) = (is_base64, body);
+            assert_eq!(read_ok(&event).body.as_deref(), decoded.map(str::as_bytes), "{event}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_method_becomes_one_that_no_route_answers() {
+        for method in ["", "G ET", "\u{0}", "ü"] {
+            let mut event = of_payload_2();
+            event["requestContext"]["http"]["method"] = method.into();
+            assert_eq!(read_ok(&event).method, Method::CONNECT, "{method:?}");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_spoils_nothing_but_its_own_field() {
+        let text = r#"{ "\ud800": "\udfff", "headers": { "\ud800": "a", "b": "\ud800", "c": "d" }, "body": "\ud800",
+            "requestContext": { "\ud800": [], "http": { "method": "GET", "sourceIp": "\ud800" } } }"#;
+        let (_, incoming) = Event::read(text.as_bytes()).request("id").unwrap_or_else(|shape| panic!("{shape}"));
+        assert_eq!(values(&incoming, "c"), [b"d"]);
+        assert!(incoming.body.is_some_and(|body| String::from_utf8(body).is_err()), "the pipeline refuses it");
+    }
+
+    #[test]
+    fn a_foreign_event_is_named_by_its_shape_and_by_no_value() {
+        let secret = "secret";
+        let many: Value = (0..20).map(|number| (format!("key{number:02}"), json!(secret))).collect();
+        let sixteen: Vec<_> = (0..16).map(|number| format!("key{number:02}")).collect();
+        let balanced = json!({ "httpMethod": "GET", "requestContext": { "elb": {} }, "body": secret });
+        for (event, shape) in [
+            (json!({}), "an object without keys"),
+            (json!([secret]), "an array"),
+            (json!(secret), "a string"),
+            (json!(-1), "a number"),
+            (json!(true), "a boolean"),
+            (json!(null), "null"),
+            (json!({ "detail-type": secret, "source": secret }), "an object with the keys detail-type, source"),
+            (json!({ "a b": 1, "": 1, "a".repeat(33): 1, "ok": 1 }), "an object with the keys ?, ?, ?, ok"),
+            (balanced, "an object with the keys body, httpMethod, requestContext"),
+            (many, &format!("an object with the keys {}, …", sixteen.join(", "))),
+        ] {
+            let found = read(&event).err().expect("no request");
+            assert_eq!(found.to_string(), shape);
+        }
+        for text in ["", " ", "{", "{'a': 1}", r#"{"a": 1,}"#] {
+            let found = Event::read(text.as_bytes()).request("id").err().expect("no request");
+            assert_eq!(found.to_string(), "not JSON", "{text}");
+        }
+    }
+
+    #[test]
+    fn an_authorizer_is_asked_about_a_route_by_payload_2_alone() {
+        let asked = |event: &Value| Event::read(event.to_string().as_bytes()).authorizer_request();
+        let request = asked(&of_payload_2()).unwrap_or_else(|shape| panic!("{shape}"));
+        assert_eq!(request.route_key, "DELETE /auth/mfa/devices/{deviceId}");
+        assert_eq!(request.headers["x-upper"], "1");
+        assert!(asked(&of_payload_1()).is_err());
+        for pointer in ["/routeKey", "/requestContext", "/requestContext/http"] {
+            for value in [json!(null), json!(1), json!([])] {
+                let mut event = of_payload_2();
+                *event.pointer_mut(pointer).expect("a place") = value;
+                assert!(asked(&event).is_err(), "{event}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_has_the_form_of_its_payload() {
+        let answer = |payload, body: &[u8]| {
+            let mut response = Response::new(body.to_vec());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response.headers_mut().append("vary", HeaderValue::from_static("a"));
+            response.headers_mut().append("vary", HeaderValue::from_static("b"));
+            serde_json::to_value(EventResponse::new(payload, response)).expect("JSON")
+        };
+        let expected = |headers, multi_value_headers| {
+            json!({ "statusCode": 404, "headers": headers, "multiValueHeaders": multi_value_headers,
+                    "body": "{}", "isBase64Encoded": false })
+        };
+        assert_eq!(answer(Payload::V2, b"{}"), expected(json!({ "vary": "a, b" }), json!({})));
+        assert_eq!(answer(Payload::V1, b"{}"), expected(json!({}), json!({ "vary": ["a", "b"] })));
+        let binary = answer(Payload::V2, &[0xff]);
+        assert_eq!((&binary["body"], &binary["isBase64Encoded"]), (&json!("/w=="), &json!(true)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let event = Event::read(&bytes);
+            assert!(event.request("id").is_err() && event.authorizer_request().is_err());
+        }
+    }
+}
