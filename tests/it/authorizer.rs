@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request as Request;
-use mfa::http::LogLine;
+use mfa::http::{Event, LogLine};
 use mfa_tests::{Login, TestApp, runtime_api};
 use serde_json::{Value, json};
 
@@ -21,9 +20,8 @@ async fn judge(mfa: &Arc<TestApp>, route: &str, token: Option<&str>) -> Result<(
     if let Some(token) = token {
         event["headers"]["authorization"] = format!("Bearer {token}").into();
     }
-    let request: Request = serde_json::from_value(event).expect("an event");
     let mut log = LogLine::new("authorizer", "test");
-    let verdict = mfa_authorizer::authorize(&mfa.app, &request, &mut log).await;
+    let verdict = mfa_authorizer::authorize(&mfa.app, &Event::read(event.to_string().as_bytes()), &mut log).await;
     let verdict = verdict.map_err(|error| error.to_string())?;
     Ok((serde_json::to_value(verdict).expect("JSON"), serde_json::to_string(&log).expect("JSON")))
 }
@@ -105,9 +103,10 @@ async fn an_event_that_names_no_route_passes_nowhere() {
     let mut event: Value = serde_json::from_str(&runtime_api::read_event("authorizer")).expect("JSON");
     event["routeKey"] = Value::Null;
     event["headers"]["authorization"] = format!("Bearer {}", mfa.user("alice").login().token).into();
-    let request: Request = serde_json::from_value(event).expect("an event");
     let mut log = LogLine::new("authorizer", "test");
-    mfa_authorizer::authorize(&mfa.app, &request, &mut log).await.expect_err("no verdict");
+    let event = Event::read(event.to_string().as_bytes());
+    mfa_authorizer::authorize(&mfa.app, &event, &mut log).await.expect_err("no verdict");
+    assert_eq!((log.level, log.status), ("error", 500));
 }
 
 #[tokio::test]

@@ -5,14 +5,13 @@
 
 use lambda_http::{
     Error,
-    aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request as Request,
     lambda_runtime::{self, LambdaEvent, service_fn},
 };
 use mfa::{
     App,
     clock::Clock,
     config::Config,
-    http::{Authenticate, BearerToken, LogLine, Problem},
+    http::{Authenticate, BearerToken, Event, LogLine, Problem},
 };
 use serde::Serialize;
 
@@ -46,7 +45,7 @@ pub struct Context {
 pub async fn run() -> Result<(), Error> {
     let app = App::new(Config::from_env()?, Clock::wall());
     let app = &app;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Request>| async move {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
         let began = app.clock.now();
         let mut log = LogLine::new("authorizer", &event.context.request_id);
         let verdict = authorize(app, &event.payload, &mut log).await;
@@ -60,8 +59,16 @@ pub async fn run() -> Result<(), Error> {
 /// Judges one request.
 ///
 /// # Errors
-/// Where nobody can tell, as when a key set cannot be fetched: API Gateway then answers 500 and lets nothing pass.
-pub async fn authorize(app: &App, request: &Request, log: &mut LogLine) -> Result<Verdict, Error> {
+/// Where nobody can tell, as when a key set cannot be fetched, or when the event is of another shape: API Gateway then
+/// answers 500 and lets nothing pass.
+pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, Error> {
+    let request = match event.authorizer_request() {
+        Ok(request) => request,
+        Err(shape) => {
+            log.failed(500, Some(format!("the event asks no authorizer of payload 2.0 about a route, but is {shape}")));
+            return Err("the event names no route: is this an HTTP API, payload 2.0?".into());
+        }
+    };
     let now = app.clock.now();
     let BearerToken { caller, claims } = match BearerToken::from_request(app, &request.headers, now).await {
         Ok(bearer) => bearer,
@@ -72,10 +79,7 @@ pub async fn authorize(app: &App, request: &Request, log: &mut LogLine) -> Resul
         }
     };
     log.of_user(Some(caller.user));
-    let Some(route) = request.route_key.as_deref() else {
-        log.failed(500, Some("the event names no route".to_owned()));
-        return Err("the event names no route: is this an HTTP API, payload 2.0?".into());
-    };
+    let route = request.route_key.as_str();
     let proof = caller.proof;
     if !app.config.route_requirements.of(route).is_met(proof.as_ref(), now) {
         return Ok(refuse(log, Some(format!("{route} demands another second factor, or a fresher one"))));

@@ -3,10 +3,7 @@
 use std::{net::Ipv4Addr, sync::LazyLock};
 
 use futures_util::FutureExt;
-use lambda_http::{
-    aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-};
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use mfa::{
     App,
     domain::{Method as Factor, code::Otp, session::RefreshToken, trust},
@@ -407,13 +404,14 @@ fn assert_has_the_form_of(payload: Payload, served: Served) {
 /// factor that the route requires.
 pub fn authorizer_events(data: &[u8]) {
     let Some(event) = text(data).map(|text| HOST.filled(text)) else { return };
-    let Ok(request) = serde_json::from_str::<ApiGatewayV2CustomAuthorizerV2Request>(&event) else { return };
+    let event = Event::read(event.as_bytes());
     let mut log = LogLine::new("authorizer", "test");
-    let verdict = mfa_authorizer::authorize(&HOST.app, &request, &mut log).now_or_never().expect("a key at hand");
-    let Some(route) = request.route_key.as_deref() else {
-        assert!(verdict.is_err() || log.status == 403, "without a route key, nobody may pass");
+    let verdict = mfa_authorizer::authorize(&HOST.app, &event, &mut log).now_or_never().expect("a key at hand");
+    let Ok(request) = event.authorizer_request() else {
+        assert!(verdict.is_err() && log.status == 500, "nothing says what to demand");
         return;
     };
+    let route = request.route_key.as_str();
     // The route comes from the gateway, and is logged as it is.
     assert_shows_no_secret(&serde_json::to_string(&log).expect("JSON").replace(route, ""));
     let verdict = serde_json::to_value(verdict.expect("a verdict")).expect("JSON");
