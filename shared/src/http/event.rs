@@ -225,6 +225,9 @@ pub struct EventResponse {
     status_code: u16,
     headers: BTreeMap<String, String>,
     multi_value_headers: BTreeMap<String, Vec<String>>,
+    /// Always empty: no endpoint sets a cookie. `cargo lambda watch` takes no answer to payload 2.0 without this field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cookies: Option<[String; 0]>,
     body: String,
     is_base64_encoded: bool,
 }
@@ -238,18 +241,21 @@ impl EventResponse {
         for (name, value) in &parts.headers {
             all.entry(name.as_str().to_owned()).or_default().push(lossy(value.as_bytes()));
         }
-        let (headers, multi_value_headers) = match payload {
+        let (headers, multi_value_headers, cookies) = match payload {
             // In both fields, a REST API would send each header twice.
-            Payload::V1 => (BTreeMap::new(), all),
+            Payload::V1 => (BTreeMap::new(), all, None),
             // Payload 2.0 has one field, with the values joined.
-            Payload::V2 => (all.into_iter().map(|(name, values)| (name, values.join(", "))).collect(), BTreeMap::new()),
+            Payload::V2 => {
+                let joined = all.into_iter().map(|(name, values)| (name, values.join(", ")));
+                (joined.collect(), BTreeMap::new(), Some([]))
+            }
         };
         // JSON is text: as a binary body API Gateway would be handed base64.
         let (body, is_base64_encoded) = match String::from_utf8(body) {
             Ok(text) => (text, false),
             Err(error) => (BASE64.encode(error.as_bytes()), true),
         };
-        Self { status_code: parts.status.as_u16(), headers, multi_value_headers, body, is_base64_encoded }
+        Self { status_code: parts.status.as_u16(), headers, multi_value_headers, cookies, body, is_base64_encoded }
     }
 }
 
@@ -453,7 +459,9 @@ mod tests {
             json!({ "statusCode": 404, "headers": headers, "multiValueHeaders": multi_value_headers,
                     "body": "{}", "isBase64Encoded": false })
         };
-        assert_eq!(answer(Payload::V2, b"{}"), expected(json!({ "vary": "a, b" }), json!({})));
+        let mut of_payload_2 = expected(json!({ "vary": "a, b" }), json!({}));
+        of_payload_2["cookies"] = json!([]);
+        assert_eq!(answer(Payload::V2, b"{}"), of_payload_2);
         assert_eq!(answer(Payload::V1, b"{}"), expected(json!({}), json!({ "vary": ["a", "b"] })));
         let binary = answer(Payload::V2, &[0xff]);
         assert_eq!((&binary["body"], &binary["isBase64Encoded"]), (&json!("/w=="), &json!(true)));
