@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     App,
     domain::{
-        After, Caller, ItemKey, Policy, SessionId, Snapshot, Timestamp, Write,
+        After, Caller, ItemKey, Policy, ProofSession, SessionId, Snapshot, Timestamp, Write,
         session::{RefreshToken, SessionRecord},
         trust::{self, TrustRecord, TrustToken},
         verify::Verified,
@@ -25,13 +25,10 @@ pub struct StepUp<'a> {
     claims: Map<String, Value>,
     login_ends: Option<Timestamp>,
     now: Timestamp,
-    session: Option<NewSession>,
+    session: ProofSession,
+    /// The sealed claims of the session's tokens, unless sessions are off.
+    session_claims: Option<Vec<u8>>,
     trust: Option<NewTrust>,
-}
-
-struct NewSession {
-    id: SessionId,
-    claims: Vec<u8>,
 }
 
 struct NewTrust {
@@ -41,7 +38,8 @@ struct NewTrust {
 
 /// The tokens that a client gets.
 pub struct Tokens {
-    /// A bearer token that proves the second factor. It expires no later than the login token.
+    /// A bearer token that proves the second factor. It expires no later than the token that the caller sent, if that was
+    /// the application's own, and no later than the session.
     pub access: String,
     /// Gives the next access token, once. Never empty.
     pub refresh: String,
@@ -63,16 +61,18 @@ impl<'a> StepUp<'a> {
         now: Timestamp,
     ) -> Result<Self, TokenError> {
         let App { policy, .. } = app;
-        let login_ends = claims.millis("exp").map(Timestamp::from_millis);
+        let session = new_session(app, caller, now)?;
+        // The end of a token of ours is not the end of the login.
+        let login_ends = claims.millis("exp").map(Timestamp::from_millis).filter(|_| caller.proof.is_none());
         let claims = claims.kept();
-        let session = if policy.sessions { Some(NewSession::prepare(app, caller, &claims)?) } else { None };
+        let session_claims = if policy.sessions { Some(seal(app, caller, session.id, &claims)?) } else { None };
         let trust = match trust_device.filter(|_| policy.trusted_devices) {
             Some(user_agent) => {
                 Some(NewTrust { token: TrustToken::from_random(random::bytes()?), label: trust::label(user_agent) })
             }
             None => None,
         };
-        Ok(Self { app, caller, claims, login_ends, now, session, trust })
+        Ok(Self { app, caller, claims, login_ends, now, session, session_claims, trust })
     }
 
     /// What must be loaded to decide it.
@@ -85,7 +85,7 @@ impl<'a> StepUp<'a> {
     /// What is written at the same time as the commit of `verified`, and what is done after it.
     #[must_use]
     pub fn items(&self, snapshot: &Snapshot, verified: &Verified) -> (Vec<Write>, Vec<After>) {
-        let session = self.session.as_ref().map(|new| Write::Session(self.session_record(new, verified)));
+        let session = self.session_claims.as_ref().map(|claims| Write::Session(self.session_record(claims, verified)));
         let mut writes: Vec<_> = session.into_iter().collect();
         let mut after = Vec::new();
         if let Some(new) = &self.trust {
@@ -97,17 +97,20 @@ impl<'a> StepUp<'a> {
         (writes, after)
     }
 
-    fn session_record(&self, new: &NewSession, verified: &Verified) -> SessionRecord {
+    fn session_record(&self, claims: &[u8], verified: &Verified) -> SessionRecord {
+        let ProofSession { id, login, provenance, ends } = self.session;
         SessionRecord {
-            id: new.id,
+            id,
             user: self.caller.user,
+            login: Some(login),
+            provenance: (provenance != login).then_some(provenance),
             security_epoch: verified.security_epoch,
             factor: verified.factor,
             auth_time: verified.auth_time,
-            claims: new.claims.clone(),
+            claims: claims.to_vec(),
             generation: 0,
             rotated_at: self.now,
-            until: self.now.plus(self.app.policy.session_lifetime),
+            until: ends,
         }
     }
 
@@ -129,20 +132,32 @@ impl<'a> StepUp<'a> {
     /// [`TokenError::NotMade`].
     pub fn tokens(self, verified: &Verified) -> Result<Tokens, TokenError> {
         let App { keys, minter, .. } = self.app;
-        let first = |new: NewSession| RefreshToken { session: new.id, generation: 0 }.to_text(keys);
+        let first = RefreshToken { session: self.session.id, generation: 0 };
         Ok(Tokens {
-            access: minter.mint(self.caller.user, self.claims, verified, self.now, self.login_ends)?,
-            refresh: self.session.map_or_else(|| NO_SESSION.to_owned(), first),
+            access: minter.mint(self.caller.user, self.claims, verified, self.session, self.now, self.login_ends)?,
+            refresh: self.session_claims.map_or_else(|| NO_SESSION.to_owned(), |_| first.to_text(keys)),
             trust: self.trust.map(|new| new.token.to_text()),
         })
     }
 }
 
-impl NewSession {
-    fn prepare(app: &App, caller: &Caller, claims: &Map<String, Value>) -> Result<Self, TokenError> {
-        let id = SessionId(random::bytes()?);
-        let plain = serde_json::to_vec(claims).map_err(|error| TokenError::NotMade(error.to_string()))?;
-        let sealed = app.keys.seal_claims(caller.user, id, &plain, random::bytes()?);
-        Ok(Self { id, claims: sealed.map_err(|error| TokenError::NotMade(error.to_string()))? })
-    }
+/// The session that `caller` opens. With a token of ours, it ends no later than the session of that token, so that no
+/// chain of calls outlives the application's last token by more than one lifetime.
+fn new_session(app: &App, caller: &Caller, now: Timestamp) -> Result<ProofSession, TokenError> {
+    let id = SessionId(random::bytes()?);
+    let longest = now.plus(app.policy.session_lifetime);
+    let ends = caller.session().map_or(longest, |session| longest.min(session.ends));
+    Ok(ProofSession {
+        id,
+        login: caller.login,
+        provenance: caller.provenance.unwrap_or_else(|| app.keys.session_login(id)),
+        // A token says it in seconds.
+        ends: Timestamp::from_secs(ends.as_secs()),
+    })
+}
+
+fn seal(app: &App, caller: &Caller, id: SessionId, claims: &Map<String, Value>) -> Result<Vec<u8>, TokenError> {
+    let plain = serde_json::to_vec(claims).map_err(|error| TokenError::NotMade(error.to_string()))?;
+    let sealed = app.keys.seal_claims(caller.user, id, &plain, random::bytes()?);
+    sealed.map_err(|error| TokenError::NotMade(error.to_string()))
 }

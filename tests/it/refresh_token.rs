@@ -290,3 +290,66 @@ async fn a_session_whose_sealing_key_is_gone_asks_for_a_new_sign_in() {
     let rotated = mfa.redeployed_with(&[("MFA_SEALING_KEYS", &format!("k2:{key}"))]);
     rotated.refresh(&token).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
 }
+
+#[tokio::test]
+async fn no_chain_of_routes_outlives_the_last_token_of_the_application_by_more_than_one_session() {
+    let lifetime = 3_600;
+    let mfa = TestApp::start_with(&[("MFA_SESSION_LIFETIME", &lifetime.to_string())]).await;
+    let started = mfa.clock.now().as_secs();
+    let person = mfa.user("alice").with_email("alice@example.com").with("exp", started + 600);
+    let login = person.login();
+    let device = login.enrol().await;
+    login.toggle(true).await.assert_ok();
+    let codes = login.generate_recovery_codes().await;
+    let trust = login.trust("totp", &device.advance_to_next_code(&mfa)).await;
+    let last = started + 600 + lifetime;
+
+    // Everybody who has a token tries, with each route that opens a session, to get a later end.
+    let (mut bearers, mut refresh_tokens, mut codes) = (vec![login], Vec::<String>::new(), codes.into_iter());
+    let mut sessions = 0;
+    while mfa.clock.now().as_secs() < started + 30 * 86_400 {
+        let mut answers = Vec::new();
+        for bearer in &bearers {
+            answers.push(bearer.verify("totp", &device.advance_to_next_code(&mfa)).await);
+            answers.push(bearer.verify_trusted(&trust).await);
+        }
+        // It ends all other sessions, so that it is used only now and then.
+        if answers.len() == 4 && mfa.clock.now().as_secs() % 7 == 0 {
+            answers.push(bearers[0].recover(&codes.next().unwrap_or_default()).await);
+        }
+        for token in refresh_tokens.drain(..) {
+            answers.push(mfa.refresh(&token).await);
+        }
+        answers.retain(|answer| answer.status == 200);
+        sessions += answers.len();
+        for answer in &answers {
+            assert!(claims_of(&answer.text("accessToken"))["exp"].as_u64().is_some_and(|exp| exp <= last));
+            assert!(claims_of(&answer.text("accessToken"))["mfa"]["ends"].as_u64().is_some_and(|ends| ends <= last));
+        }
+        bearers.extend(answers.iter().map(|answer| Login::with_token(&mfa, answer.text("accessToken"))));
+        refresh_tokens.extend(answers.iter().map(|answer| answer.text("refreshToken")));
+        // Two are enough to go on with.
+        bearers.drain(..bearers.len().saturating_sub(2));
+        refresh_tokens.drain(..refresh_tokens.len().saturating_sub(2));
+        let is_over = mfa.clock.now().as_secs() > last;
+        assert!(!is_over || answers.is_empty(), "a session outlives the login");
+        mfa.advance(if is_over { 86_400 } else { 300 });
+    }
+    assert!(sessions > 12, "{sessions}");
+}
+
+#[tokio::test]
+async fn a_session_opened_with_our_own_token_ends_with_the_session_of_that_token() {
+    let mfa = TestApp::start_with(&[("MFA_SESSION_LIFETIME", "1000")]).await;
+    let (person, device, first) = signed_in(&mfa).await;
+    let ends = mfa.clock.now().as_secs() + 1000;
+    let of = |answer: &Response| claims_of(&answer.text("accessToken"))["mfa"]["ends"].clone();
+    assert_eq!(of(&first), ends);
+    mfa.advance(500);
+    let proven = Login::with_token(&mfa, first.text("accessToken"));
+    let again = proven.verify("totp", &device.advance_to_next_code(&mfa)).await;
+    assert_eq!((of(&again), again.status), (ends.into(), 200));
+    // A token of the application begins anew.
+    let anew = person.login().verify("totp", &device.advance_to_next_code(&mfa)).await;
+    assert!(of(&anew).as_u64() > Some(ends), "{}", anew.body);
+}

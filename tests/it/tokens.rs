@@ -277,7 +277,7 @@ async fn no_claim_of_the_application_is_a_proof() {
 }
 
 #[tokio::test]
-async fn a_proof_is_of_its_user_token_epoch_method_and_moment() {
+async fn a_proof_is_of_its_user_token_addresses_session_and_moment() {
     let mfa = TestApp::start().await;
     let (_, _, proven) = on_with_proof(&mfa).await;
     let signer = mfa.user("signer");
@@ -291,10 +291,18 @@ async fn a_proof_is_of_its_user_token_epoch_method_and_moment() {
         ("/mfa/epoch", json!(ours["mfa"]["epoch"].as_u64().expect("a number") + 1)),
         ("/mfa/method", json!("totp")),
         ("/mfa/auth_time", json!(mfa.clock.now().as_secs() + 1)),
+        ("/mfa/session", json!("AAAAAAAAAAAAAAAAAAAAAA")),
+        ("/mfa/login", json!("AAAAAAAAAAA")),
+        ("/mfa/ends", json!(ours["mfa"]["ends"].as_u64().expect("a number") + 1)),
+        ("/email", json!("mallory@example.net")),
+        ("/email", Value::Null),
+        ("/phone", json!("+442079460018")),
+        ("/mfa/provenance", json!("AAAAAAAAAAA")),
         ("/mfa/mac", json!("")),
     ] {
         let mut changed = Value::Object(ours.clone());
-        *changed.pointer_mut(place).expect("a claim") = value;
+        let (object_at, name) = place.rsplit_once('/').expect("a place");
+        changed.pointer_mut(object_at).and_then(Value::as_object_mut).expect("claims").insert(name.to_owned(), value);
         let login = Login::with_token(&mfa, signer.sign(&object(changed)));
         let answer = login.setup().await;
         assert_eq!((answer.status, answer.code()), (401, Some("MFA_REQUIRED")), "{place}");
@@ -313,4 +321,78 @@ async fn a_proof_is_fresh_for_a_quarter_of_an_hour() {
     longer.setup().await.assert_ok();
     mfa.advance(1);
     longer.setup().await.assert_problem(401, "MFA_REQUIRED");
+}
+
+/// How the tokens of an application name a login: the claims, and what the bundle is told.
+const LOGIN_NAMES: [(&[(&str, &str)], &str); 9] = [
+    (&[("sessionId", "a")], ""),
+    (&[("sid", "a")], ""),
+    (&[("session_id", "a")], ""),
+    (&[("origin_jti", "a")], ""),
+    (&[("auth_time", "1893456000")], ""),
+    (&[("jti", "a")], ""),
+    (&[("sid", "always another"), ("login", "a")], "login"),
+    (&[("sid", "a")], "device,sid"),
+    (&[], "sub"),
+];
+
+#[tokio::test]
+async fn a_renewed_token_is_the_same_login_whatever_names_it() {
+    for (claims, setting) in LOGIN_NAMES {
+        let mfa = TestApp::start_with(&[("MFA_JWT_LOGIN_CLAIM", setting)]).await;
+        let mut person = mfa.user("alice").with_email("alice@example.com").with("sessionId", "(none)");
+        for (name, value) in claims {
+            person = person.with(name, *value);
+        }
+        let alice = person.login();
+        let code = alice.receive_code("email").await;
+        alice.verify("email", &code).await.assert_ok();
+
+        // The authenticator of this login still counts after switching on, and nobody enters a code again.
+        let device = alice.enrol().await;
+        alice.toggle(true).await.assert_ok();
+        alice.generate_recovery_codes().await;
+        let by_device = device.advance_to_next_code(&mfa);
+        alice.verify("totp", &by_device).await.assert_ok();
+        mfa.advance(3_600);
+        let code = alice.receive_code("email").await;
+        let answer = alice.verify("email", &code).await;
+        assert_eq!(answer.status, 200, "{claims:?} {setting}: {}", answer.body);
+        assert!(!mfa.log().contains("advice"), "{claims:?} {setting}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_claim_that_names_the_login_a_renewed_token_is_another_login_and_the_log_says_so_once() {
+    let mfa = TestApp::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").with("sessionId", "(none)").login();
+    let code = alice.receive_code("email").await;
+    alice.verify("email", &code).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    let advice: Vec<_> =
+        mfa.log().lines().filter(|line| line.contains("MFA_JWT_LOGIN_CLAIM")).map(str::to_owned).collect();
+    assert_eq!(advice.len(), 1, "{advice:?}");
+    assert!(advice[0].contains(r#""level":"warn""#), "{advice:?}");
+
+    // The same token is the same login.
+    mfa.advance(60);
+    let fixed = Login::with_token(&mfa, alice.token);
+    let code = fixed.receive_code("email").await;
+    fixed.verify("email", &code).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_login_of_another_claim_issuer_or_user_is_another_login() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let code = person.clone().with("sessionId", "a").login().receive_code("email").await;
+    let others = [
+        person.clone().with("sessionId", "(none)").with("sid", "a"),
+        person.clone().with("sessionId", "a").with("iss", "https://other.example"),
+        person.clone().with("sessionId", "b"),
+        mfa.user("bob").with_email("alice@example.com").with("sessionId", "a"),
+    ];
+    for other in others {
+        other.login().verify("email", &code).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    }
+    person.with("sessionId", "a").login().verify("email", &code).await.assert_ok();
 }

@@ -127,7 +127,8 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "session",
         sort_key: |_| "SESSION".to_owned(),
-        optional: &["ttl"],
+        // Sessions of version 0.1 name no login.
+        optional: &["ttl", "login"],
         needed_by: &[REFRESH],
         not_needed_by: &[STATUS, DEVICES, VERIFY_TOTP],
     },

@@ -20,6 +20,8 @@ pub struct Login {
     mfa: Arc<TestApp>,
     /// The bearer token.
     pub token: String,
+    /// The claims of an application that renews its token before every call. Empty if the token is fixed.
+    renewed: Map<String, Value>,
 }
 
 /// An authenticator app with one account in it.
@@ -59,27 +61,32 @@ impl Person {
     }
 
     /// Signs in. The token lives for a year and has its own session, unless the claims say
-    /// otherwise. A claim with the value `(none)` is left out.
+    /// otherwise. A claim with the value `(none)` is left out. Every call sends a renewed token, as
+    /// identity providers make one every few minutes.
     pub fn login(&self) -> Login {
         let mut claims = self.claims.clone();
         let session = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
         claims.entry("sessionId").or_insert(session.into());
         claims.entry("exp").or_insert((self.mfa.clock.now().as_secs() + 366 * 86_400).into());
         claims.retain(|_, value| *value != json!("(none)"));
-        Login { mfa: Arc::clone(&self.mfa), token: self.sign(&claims) }
+        Login { mfa: Arc::clone(&self.mfa), token: sign(&self.mfa, &claims), renewed: claims }
     }
 
     /// Signs any claims as the application does.
     pub fn sign(&self, claims: &Map<String, Value>) -> String {
-        let secret = self.mfa.variables.get("MFA_JWT_SECRET").expect("a secret");
-        jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
+        sign(&self.mfa, claims)
     }
+}
+
+fn sign(mfa: &TestApp, claims: &Map<String, Value>) -> String {
+    let secret = mfa.variables.get("MFA_JWT_SECRET").expect("a secret");
+    jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
 }
 
 impl Login {
     /// A login with this token.
     pub fn with_token(mfa: &Arc<TestApp>, token: impl Into<String>) -> Self {
-        Self { mfa: Arc::clone(mfa), token: token.into() }
+        Self { mfa: Arc::clone(mfa), token: token.into(), renewed: Map::new() }
     }
 
     /// The same login with another token.
@@ -89,7 +96,7 @@ impl Login {
 
     /// The same login at another bundle.
     pub fn at(&self, mfa: &Arc<TestApp>) -> Self {
-        Self::with_token(mfa, self.token.clone())
+        Self { mfa: Arc::clone(mfa), ..self.clone() }
     }
 
     /// Calls a route with one more header.
@@ -99,9 +106,22 @@ impl Login {
         self.mfa.request(method, path, headers, Vec::new()).await
     }
 
+    /// The token that the next call sends: another one than before, of the same login.
+    fn renewed_token(&self) -> String {
+        if self.renewed.is_empty() {
+            return self.token.clone();
+        }
+        let mut claims = self.renewed.clone();
+        // What names a token and no login: Entra's claim.
+        let id = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
+        claims.insert("uti".to_owned(), id.into());
+        claims.entry("iat").or_insert(self.mfa.clock.now().as_secs().into());
+        sign(&self.mfa, &claims)
+    }
+
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", self.token)).expect("a header value");
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", self.renewed_token())).expect("a header value");
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"));

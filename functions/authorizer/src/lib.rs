@@ -78,7 +78,7 @@ pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Ve
             return Err("the token cannot be checked".into());
         }
     };
-    log.of_user(Some(caller.user));
+    log.of_user(caller.user);
     let route = request.route_key.as_str();
     let proof = caller.proof;
     if !app.config.route_requirements.of(route).is_met(proof.as_ref(), now) {

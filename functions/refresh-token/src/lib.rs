@@ -51,7 +51,7 @@ impl Endpoint for RefreshToken {
         let claims = keys.claims(session.user, session.id, &session.claims).ok_or(Refusal::SessionInvalid)?;
         let claims = serde_json::from_slice(&claims).map_err(|error| Problem::internal(error.to_string()))?;
         let verified = session.verified(&ledger);
-        let access_token = minter.mint(session.user, claims, &verified, call.now, Some(session.until))?;
+        let access_token = minter.mint(session.user, claims, &verified, session.proof_session(keys), call.now, None)?;
         Ok(RefreshReply { access_token, refresh_token: token.successor().to_text(keys) })
     }
 }

@@ -21,6 +21,12 @@ use crate::{
 };
 use reader::Reader;
 
+/// The claims that name a login, if the configuration does not say which: the first that a token has.
+///
+/// `session_id` is Supabase's, `origin_jti` Cognito's, and `auth_time` is when the user signed in (`OpenID` Connect
+/// Core 2).
+pub const LOGIN_CLAIMS: [&str; 6] = ["sessionId", "sid", "session_id", "origin_jti", "auth_time", "jti"];
+
 /// Keys for development. Everybody knows them, so they are refused wherever the table is not on this machine.
 pub mod development {
     /// `MFA_JWT_SECRET` of development.
@@ -110,6 +116,8 @@ pub struct JwtConfig {
     pub issuer: Option<String>,
     /// The audience that they must name, where configured.
     pub audience: Option<String>,
+    /// The claims that name a login: the first that a token has does.
+    pub login_claims: Vec<String>,
     /// The key that signs our own tokens.
     pub own: SigningKey,
     /// The key that will sign them next, or did until lately: published, and taken.
@@ -357,6 +365,11 @@ fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
     }
     let issuer = read.text("MFA_JWT_ISSUER");
     let audience = read.text("MFA_JWT_AUDIENCE");
+    let login_claims = read.parsed("MFA_JWT_LOGIN_CLAIM", "must be a comma list of claims, each once", |text| {
+        let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        (all_differ(&names) && names.iter().all(|name| !name.is_empty())).then_some(names)
+    });
+    let login_claims = login_claims.unwrap_or_else(|| LOGIN_CLAIMS.map(str::to_owned).to_vec());
 
     let (login_key, own) = if algorithm == Algorithm::HS256 {
         let secret = read.required("MFA_JWT_SECRET", secret)?;
@@ -366,7 +379,7 @@ fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
         let own = read.required("MFA_SIGNING_KEY", own);
         (asymmetric?, own?)
     };
-    Some(JwtConfig { algorithm, login_key, issuer, audience, own, next })
+    Some(JwtConfig { algorithm, login_key, issuer, audience, login_claims, own, next })
 }
 
 /// A public key, a key set, or the address of one; exactly one of them, where the algorithm is not HS256.

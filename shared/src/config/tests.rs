@@ -78,6 +78,7 @@ fn every_value_out_of_its_range_is_a_fault_of_its_variable() {
         ("MFA_SEALING_KEYS", &["k1", "k1:c2hvcnQ=", ":QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="]),
         ("MFA_JWT_ALGORITHM", &["none", "HS512", "hs256"]),
         ("MFA_JWT_SECRET", &["31 bytes are one byte too short", "a secret that was written with echo, see\n"]),
+        ("MFA_JWT_LOGIN_CLAIM", &[",", "sid,", "sid,sid"]),
         ("MFA_SIGNING_KEY", &["-----BEGIN PRIVATE KEY-----"]),
         ("MFA_EMAIL_FROM", &["nobody", "A <b", "A\r\nBcc: x <a@b.c>"]),
         ("MFA_SMS_DOMAIN", &["https://example.com", "localhost"]),

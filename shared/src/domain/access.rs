@@ -89,12 +89,14 @@ impl RouteRequirements {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Method;
+    use crate::domain::{LoginId, Method, ProofSession, SessionId};
 
     const NOW: Timestamp = Timestamp::from_secs(10_000);
 
     fn proof(method: Factor, age: u64) -> Proof {
-        Proof { security_epoch: 1, method, auth_time: Timestamp::from_secs(10_000 - age) }
+        let login = LoginId([1; 8]);
+        let session = ProofSession { id: SessionId([1; 16]), login, provenance: login, ends: NOW };
+        Proof { security_epoch: 1, method, auth_time: Timestamp::from_secs(10_000 - age), session }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::{AddressTag, Contact, Factor, LoginId, Method, Policy, Timestamp, UserId, keys::Keys};
+use super::{AddressTag, Contact, Factor, LoginId, Method, Policy, SessionId, Timestamp, UserId, keys::Keys};
 
 /// Who is calling, as the bearer token proves it.
 #[derive(Clone, Debug)]
@@ -7,6 +7,9 @@ pub struct Caller {
     pub user: UserId,
     /// The login that the token belongs to. Codes are bound to it.
     pub login: LoginId,
+    /// The login that authenticators, recovery sets and addresses are attributed to. It is the login itself, unless
+    /// somebody else can be in a login of that name. Then it is the session of a token of ours, and `None` without one.
+    pub provenance: Option<LoginId>,
     /// The addresses that may be used.
     pub contact: Contact,
     /// The keyed hashes of those addresses, one for each method that sends codes to them.
@@ -21,6 +24,18 @@ impl Caller {
     pub fn address_tag(&self, method: Method) -> Option<AddressTag> {
         self.address_tags.iter().copied().find(|tag| tag.method == method)
     }
+
+    /// The session that the token belongs to, if it is one of ours.
+    #[must_use]
+    pub fn session(&self) -> Option<ProofSession> {
+        self.proof.map(|proof| proof.session)
+    }
+
+    /// Whether this caller's login made what `made_by` made. `None` never did: somebody else may be in that login.
+    #[must_use]
+    pub fn made(&self, made_by: Option<LoginId>) -> bool {
+        made_by.is_some() && made_by == self.provenance
+    }
 }
 
 /// A second factor that was passed: what the claim `mfa` of our own tokens says.
@@ -32,6 +47,21 @@ pub struct Proof {
     pub method: Factor,
     /// When a code was last judged right.
     pub auth_time: Timestamp,
+    /// The session that the token belongs to.
+    pub session: ProofSession,
+}
+
+/// The session that a token of ours belongs to. It has an id even if sessions are switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProofSession {
+    /// Which.
+    pub id: SessionId,
+    /// The login that opened it.
+    pub login: LoginId,
+    /// What [`Caller::provenance`] is with its tokens. A session that these tokens open inherits it.
+    pub provenance: LoginId,
+    /// When it ends, in whole seconds. Nothing that is opened with its tokens ends later.
+    pub ends: Timestamp,
 }
 
 /// What every rule is given in addition to the snapshot and the attempt.

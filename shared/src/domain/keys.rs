@@ -10,8 +10,9 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::{
-    Address, AddressTag, CodeId, CodeRecord, CodeTag, DeviceId, DeviceRecord, GuessTag, LoginId, Method, Proof,
-    RecoveryId, RecoveryTag, SessionId, TrustId, UserId, code::Otp, recovery::RecoveryCode, trust::TrustToken,
+    Address, AddressTag, CodeId, CodeRecord, CodeTag, Contact, DeviceId, DeviceRecord, Email, GuessTag, LoginId,
+    Method, Phone, Proof, RecoveryId, RecoveryTag, SessionId, TrustId, UserId, code::Otp, recovery::RecoveryCode,
+    trust::TrustToken,
 };
 
 /// The keys of one bundle. Cheap to hold, never printed.
@@ -89,10 +90,16 @@ impl Keys {
         UserId(truncated(&self.user, &[subject.as_bytes()]))
     }
 
-    /// The name of a login in the table.
+    /// The name of a login in the table: `value` is what `claim` says in a token of `issuer` for `subject`.
     #[must_use]
-    pub fn login_id(&self, subject: &str, login: &str) -> LoginId {
-        LoginId(truncated(&self.login, &[subject.as_bytes(), login.as_bytes()]))
+    pub fn login_id(&self, issuer: &str, subject: &str, claim: &str, value: &str) -> LoginId {
+        LoginId(truncated(&self.login, &[issuer, subject, claim, value].map(str::as_bytes)))
+    }
+
+    /// What stands for the login that opens `session`, if somebody else can be in a login of the same name.
+    #[must_use]
+    pub fn session_login(&self, session: SessionId) -> LoginId {
+        LoginId(truncated(&self.login, &[b"session", &session.0]))
     }
 
     /// The name of a user's address in the ledger, as `method` uses it.
@@ -141,15 +148,24 @@ impl Keys {
         equal(&self.recovery_tag(user, set, code).0, &tag.0)
     }
 
-    /// The MAC of a proof, bound to the token that carries it by `token_id`.
+    /// The MAC of a proof, bound to the token that carries it by `token_id`, and to the addresses in that token.
+    ///
+    /// Whoever holds the secret that signs tokens can otherwise move a proof into a token with another address or end.
     #[must_use]
-    pub fn proof_mac(&self, user: UserId, token_id: &str, proof: &Proof) -> [u8; 32] {
-        let parts: [&[u8]; 5] = [
+    pub fn proof_mac(&self, user: UserId, token_id: &str, contact: &Contact, proof: &Proof) -> [u8; 32] {
+        let Proof { security_epoch, method, auth_time, session } = proof;
+        let parts: [&[u8]; 11] = [
             &user.0,
             token_id.as_bytes(),
-            &proof.security_epoch.to_be_bytes(),
-            proof.method.as_str().as_bytes(),
-            &proof.auth_time.as_secs().to_be_bytes(),
+            contact.email.as_ref().map_or("", Email::as_str).as_bytes(),
+            contact.phone.as_ref().map_or("", Phone::as_str).as_bytes(),
+            &security_epoch.to_be_bytes(),
+            method.as_str().as_bytes(),
+            &auth_time.as_secs().to_be_bytes(),
+            &session.id.0,
+            &session.login.0,
+            &session.provenance.0,
+            &session.ends.as_secs().to_be_bytes(),
         ];
         truncated(&self.proof, &parts)
     }
@@ -295,7 +311,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{Email, Timestamp};
+    use crate::domain::Timestamp;
 
     fn keys(sealing: &[(&str, u8)]) -> Keys {
         let sealing = sealing.iter().filter_map(|(id, byte)| SealingKey::new(id, &[*byte; 32])).collect();

@@ -30,7 +30,7 @@ pub mod verify;
 pub mod verify_totp_setup;
 
 pub use address::{Address, Contact, Countries, Email, Phone};
-pub use caller::{Caller, Context, Proof};
+pub use caller::{Caller, Context, Proof, ProofSession};
 pub use decision::{After, Change, Counter, CounterKind, Decision, Refusal};
 pub use ids::{
     AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, RecoveryId, RecoveryTag, SessionId, TrustId,

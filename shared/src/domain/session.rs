@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Factor, Ledger, Policy, Refusal, SessionId, Timestamp, UserId,
+    Factor, Ledger, LoginId, Policy, ProofSession, Refusal, SessionId, Timestamp, UserId,
     keys::{self, Keys},
     verify::Verified,
 };
@@ -54,6 +54,12 @@ pub struct SessionRecord {
     pub id: SessionId,
     /// Whose.
     pub user: UserId,
+    /// The login that opened it. Items of version 0.1 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginId>,
+    /// [`ProofSession::provenance`], if it is another than the login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<LoginId>,
     /// The user's security epoch when it was opened. A later epoch ends it.
     #[serde(rename = "epoch")]
     pub security_epoch: u64,
@@ -114,6 +120,13 @@ impl SessionRecord {
     pub fn verified(&self, ledger: &Ledger) -> Verified {
         Verified::of(ledger, self.factor, self.auth_time)
     }
+
+    /// The session as its tokens name it.
+    #[must_use]
+    pub fn proof_session(&self, keys: &Keys) -> ProofSession {
+        let login = self.login.unwrap_or_else(|| keys.session_login(self.id));
+        ProofSession { id: self.id, login, provenance: self.provenance.unwrap_or(login), ends: self.until }
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +144,8 @@ mod tests {
         SessionRecord {
             id: SessionId([1; 16]),
             user: UserId([2; 16]),
+            login: Some(LoginId([3; 8])),
+            provenance: None,
             security_epoch: 5,
             factor: Factor::Code(Method::Totp),
             auth_time: NOW,
@@ -184,6 +199,18 @@ mod tests {
         assert_eq!(judged(2, 0), Ok(RefreshOutcome::End), "from the future of a restored table");
         let used_again = judge(&session(2), &ledger(5), token(0), NOW);
         assert_eq!(used_again, Ok(RefreshOutcome::End), "its successor was used");
+    }
+
+    #[test]
+    fn a_session_of_an_older_version_is_a_login_of_its_own() {
+        let named = session(0).proof_session(&keys());
+        assert_eq!((named.login, named.provenance), (LoginId([3; 8]), LoginId([3; 8])));
+        assert_eq!((named.id, named.ends), (session(0).id, session(0).until));
+        let nameless = SessionRecord { login: None, ..session(0) }.proof_session(&keys());
+        let own = keys().session_login(named.id);
+        assert_eq!((nameless.login, nameless.provenance), (own, own));
+        let shared = SessionRecord { provenance: Some(own), ..session(0) }.proof_session(&keys());
+        assert_eq!((shared.login, shared.provenance), (LoginId([3; 8]), own));
     }
 
     #[test]

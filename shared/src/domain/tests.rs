@@ -109,6 +109,7 @@ impl World {
         Caller {
             user,
             login: LoginId([login; 8]),
+            provenance: Some(LoginId([login; 8])),
             contact: Contact { email: Some(email), phone: None },
             address_tags: vec![self.keys.address_tag(user, Method::Email, &address())],
             proof: self.proofs[usize::from(login)],
@@ -258,7 +259,7 @@ impl World {
         if let Ok(verified) = verified {
             assert!(right && self.now < record.until && before.failures.lock_end(self.now).is_none());
             assert!(self.used_codes.insert(record.id.0), "a code works once");
-            self.proofs[usize::from(login)] = Some(proof_of(&verified));
+            self.proofs[usize::from(login)] = Some(proof_of(&verified, login));
         }
     }
 
@@ -273,7 +274,7 @@ impl World {
             assert!(right && offset.abs() <= 1 && step > device.last_step, "only later steps of the window");
             assert!(self.used_steps.insert((device.id, step)), "a step passes once");
             assert!(before.failures.lock_end(self.now).is_none(), "not while locked");
-            self.proofs[usize::from(login)] = Some(proof_of(&verified));
+            self.proofs[usize::from(login)] = Some(proof_of(&verified, login));
         }
     }
 
@@ -311,7 +312,7 @@ impl World {
             self.used_recovery.insert((id, place));
             assert!(self.table.ledger.security_epoch > epoch);
             assert_eq!(self.table.ledger.failures.lock_end(self.now), None);
-            self.proofs[usize::from(login)] = Some(proof_of(&redeemed.verified));
+            self.proofs[usize::from(login)] = Some(proof_of(&redeemed.verified, login));
         }
     }
 
@@ -370,8 +371,11 @@ fn other_than(otp: &Otp) -> Otp {
     Otp::from_random((number + 1) % 1_000_000, 6).expect("a code")
 }
 
-fn proof_of(verified: &verify::Verified) -> Proof {
-    Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time: verified.auth_time }
+fn proof_of(verified: &verify::Verified, login: u8) -> Proof {
+    let login = LoginId([login; 8]);
+    let session =
+        ProofSession { id: SessionId([1; 16]), login, provenance: login, ends: Timestamp::from_secs(u64::MAX) };
+    Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time: verified.auth_time, session }
 }
 
 proptest! {

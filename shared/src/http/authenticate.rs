@@ -2,10 +2,10 @@ use std::future::{Future, ready};
 
 use lambda_http::http::{HeaderMap, header};
 
-use super::{ErrorCode, Problem};
+use super::{ErrorCode, LogLine, Problem};
 use crate::{
     App,
-    domain::{Caller, Timestamp, UserId},
+    domain::{Caller, Timestamp},
     tokens::Claims,
 };
 
@@ -24,8 +24,8 @@ pub trait Authenticate: Sized + Send {
         now: Timestamp,
     ) -> impl Future<Output = Result<Self, Problem>> + Send;
 
-    /// The user, for the log.
-    fn user(&self) -> Option<UserId>;
+    /// Says in the log who it is.
+    fn log(&self, app: &App, line: &mut LogLine);
 }
 
 /// A user, by the bearer token that was sent.
@@ -46,8 +46,15 @@ impl Authenticate for BearerToken {
         Ok(Self { caller, claims })
     }
 
-    fn user(&self) -> Option<UserId> {
-        Some(self.caller.user)
+    fn log(&self, app: &App, line: &mut LogLine) {
+        line.of_user(self.caller.user);
+        if self.caller.proof.is_none() && self.claims.login().claim.is_empty() && app.verifier.tells_of_unnamed_login()
+        {
+            line.warn(
+                "no claim of the login token names the login, so a renewed token is another login: \
+                 set MFA_JWT_LOGIN_CLAIM (logged once)",
+            );
+        }
     }
 }
 
@@ -61,9 +68,7 @@ impl Authenticate for Public {
         ready(Ok(Self))
     }
 
-    fn user(&self) -> Option<UserId> {
-        None
-    }
+    fn log(&self, _: &App, _: &mut LogLine) {}
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 2.1), the scheme in any case.

@@ -9,7 +9,7 @@ use crate::domain::UserId;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
-    /// `info`; `warn` where a provider or the table failed; `error` where somebody must look.
+    /// `info`; `warn` where a provider or the table failed, or with advice; `error` where somebody must look.
     pub level: &'static str,
     /// The endpoint.
     pub endpoint: &'static str,
@@ -23,6 +23,9 @@ pub struct LogLine {
     /// What lies behind it, where the answer does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// What to configure in another way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<&'static str>,
     /// The keyed hash of the user, the same as in the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -41,14 +44,21 @@ impl LogLine {
             status: 200,
             code: None,
             cause: None,
+            advice: None,
             user: None,
             duration_ms: 0,
         }
     }
 
     /// Says whose request it is.
-    pub fn of_user(&mut self, user: Option<UserId>) {
-        self.user = user.map(|user| user.to_string());
+    pub fn of_user(&mut self, user: UserId) {
+        self.user = Some(user.to_string());
+    }
+
+    /// Says that the bundle should be configured in another way.
+    pub fn warn(&mut self, advice: &'static str) {
+        self.level = "warn";
+        self.advice = Some(advice);
     }
 
     /// Says how long it took.
@@ -62,6 +72,7 @@ impl LogLine {
         self.cause = cause;
         self.level = match status {
             500 => "error",
+            _ if self.advice.is_some() => "warn",
             // 422 may be one bad address, or a sender that the provider refuses to everybody.
             422 | 503 => "warn",
             _ => "info",

@@ -107,7 +107,7 @@ async fn answer<E: Endpoint>(
 
     let now = app.clock.now();
     let auth = E::Auth::from_request(app, &incoming.headers, now).await?;
-    log.of_user(auth.user());
+    auth.log(app, log);
 
     let fields = match body {
         Some(body) if reads_body => Fields::parse(body)?,

@@ -4,28 +4,55 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
+/// Claims whose value another login of the same user can have too: one of the same second, or any.
+const SHARED: [&str; 4] = ["sub", "auth_time", "jti", "iat"];
+
 /// The claims of a token that was checked.
 #[derive(Clone)]
 pub struct Claims {
     all: Map<String, Value>,
-    login: String,
+    login: LoginName,
+}
+
+/// What names the login that a token belongs to. A renewed token has the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginName {
+    /// The claim. Empty if no claim names the login: then the token itself does, and a renewed one is another login.
+    pub claim: String,
+    /// Its value, or a hash of the token.
+    pub value: String,
+}
+
+impl LoginName {
+    /// Whether somebody else who signs in as the same user can get the same name.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.claim.is_empty() || SHARED.contains(&self.claim.as_str())
+    }
 }
 
 impl Claims {
-    /// The claims of `token`.
-    pub(super) fn of(UniqueClaims(all): UniqueClaims, token: &str) -> Self {
-        let mut claims = Self { all, login: String::new() };
-        claims.login = claims.session().or_else(|| claims.identifier("jti")).unwrap_or_else(|| {
-            let hash = digest(&SHA256, token.as_bytes());
-            data_encoding::BASE64URL_NOPAD.encode(hash.as_ref())
+    /// The claims of `token`. The first of `login_claims` that it has names its login.
+    pub(super) fn of(UniqueClaims(all): UniqueClaims, token: &str, login_claims: &[String]) -> Self {
+        let named = |claim: &String| identifier(&all, claim).map(|value| LoginName { claim: claim.clone(), value });
+        let login = login_claims.iter().find_map(named).unwrap_or_else(|| {
+            // Without the signature, of which some algorithms make many for one text.
+            let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
+            let value = data_encoding::BASE64URL_NOPAD.encode(digest(&SHA256, signed.as_bytes()).as_ref());
+            LoginName { claim: String::new(), value }
         });
-        claims
+        Self { all, login }
     }
 
-    /// What names the login that the token belongs to: `sessionId`, `sid` or `jti`, else a hash of the token.
+    /// What names the login that the token belongs to.
     #[must_use]
-    pub fn login(&self) -> &str {
+    pub const fn login(&self) -> &LoginName {
         &self.login
+    }
+
+    /// All claims.
+    pub(super) const fn all(&self) -> &Map<String, Value> {
+        &self.all
     }
 
     /// A claim, where it is there; `null` is there.
@@ -55,28 +82,20 @@ impl Claims {
         self.text("sub").or_else(|| self.text("id")).unwrap_or_default()
     }
 
-    /// The session that the application names: `sessionId`, else `sid`.
-    #[must_use]
-    pub fn session(&self) -> Option<String> {
-        ["sessionId", "sid"].into_iter().find_map(|name| self.identifier(name))
-    }
-
-    fn identifier(&self, name: &str) -> Option<String> {
-        match self.get(name)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            // A fraction, or a number past 64 bits, may be another one once it was written and read again.
-            Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
-            _ => None,
-        }
-    }
-
-    /// The claims that a token minted here keeps: all but those that only its signer may set. Where they name no session,
-    /// `sid` does: the login stays the same one (`docs/decisions/0008-login-claim.md`).
+    /// The claims that a token minted here keeps: all but those that only its signer may set.
     #[must_use]
     pub fn kept(&self) -> Map<String, Value> {
         let kept = self.all.iter().filter(|(name, _)| !is_never_copied(name));
-        let sid = self.session().is_none().then(|| ("sid".to_owned(), self.login().into()));
-        kept.map(|(name, value)| (name.clone(), value.clone())).chain(sid).collect()
+        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+fn identifier(claims: &Map<String, Value>, name: &str) -> Option<String> {
+    match claims.get(name)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        // A fraction, or a number past 64 bits, may be another one once it was written and read again.
+        Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
+        _ => None,
     }
 }
 
@@ -128,9 +147,15 @@ impl fmt::Debug for Claims {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LOGIN_CLAIMS;
+
+    fn claims_of_token(json: &str, token: &str, names: &[&str]) -> Claims {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        Claims::of(serde_json::from_str(json).expect("claims"), token, &names)
+    }
 
     fn claims(json: &str) -> Claims {
-        Claims::of(serde_json::from_str(json).expect("claims"), "token")
+        claims_of_token(json, "a.b.c", &LOGIN_CLAIMS)
     }
 
     #[test]
@@ -140,14 +165,34 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_named_by_session_then_token_then_hash() {
-        assert_eq!(claims(r#"{"jti":"t","sid":"b","sessionId":"a"}"#).login(), "a");
-        assert_eq!(claims(r#"{"jti":"t","sid":"b"}"#).login(), "b");
-        assert_eq!(claims(r#"{"jti":"t","sid":""}"#).login(), "t");
-        assert_eq!(claims(r#"{"sessionId":7}"#).login(), "7");
-        let other = Claims::of(serde_json::from_str("{}").expect("claims"), "another token");
-        assert_eq!(claims("{}").login().len(), 43);
-        assert_ne!(claims("{}").login(), other.login());
+    fn a_login_is_named_by_the_first_claim_of_the_list_that_the_token_has() {
+        let all = r#"{"jti":"t","auth_time":5,"origin_jti":"o","session_id":"c","sid":"b","sessionId":"a"}"#;
+        let mut left: Map<String, Value> = serde_json::from_str(all).expect("claims");
+        for (name, is_shared) in LOGIN_CLAIMS.into_iter().zip([false, false, false, false, true, true]) {
+            let value = identifier(&left, name).expect("a value");
+            let login = claims(&Value::Object(left.clone()).to_string()).login().clone();
+            assert_eq!((login.claim.as_str(), &login.value, login.is_shared()), (name, &value, is_shared));
+            left.remove(name);
+        }
+        assert_eq!(claims(r#"{"jti":"t","sid":""}"#).login().value, "t", "an empty value names nothing");
+        assert_eq!(claims(r#"{"sessionId":7}"#).login().value, "7");
+    }
+
+    #[test]
+    fn a_configured_claim_names_the_login_and_is_shared_if_others_can_have_its_value() {
+        let json = r#"{"sub":"u","iat":1,"login":"x","sessionId":"a"}"#;
+        for (name, value, is_shared) in [("login", "x", false), ("sub", "u", true), ("iat", "1", true)] {
+            let login = claims_of_token(json, "a.b.c", &[name]).login().clone();
+            assert_eq!((login.value.as_str(), login.is_shared()), (value, is_shared), "{name}");
+        }
+    }
+
+    #[test]
+    fn without_any_of_the_claims_the_signed_text_of_the_token_names_the_login() {
+        let of = |token| claims_of_token("{}", token, &LOGIN_CLAIMS).login().clone();
+        assert!(of("a.b.c").claim.is_empty() && of("a.b.c").is_shared());
+        assert_eq!(of("a.b.c"), of("a.b.d"), "another signature");
+        assert_ne!(of("a.b.c"), of("a.d.c"));
     }
 
     #[test]

@@ -1,20 +1,39 @@
 use std::sync::Arc;
 
 use jsonwebtoken::{EncodingKey, Header};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{TokenError, login_keys::public_half};
+use super::{TokenError, login_keys::public_half, verifier::contact};
 use crate::{
     config::Config,
-    domain::{Policy, Proof, Timestamp, UserId, keys::Keys, verify::Verified},
+    domain::{
+        Factor, LoginId, Policy, Proof, ProofSession, SessionId, Timestamp, UserId, keys::Keys, verify::Verified,
+    },
     random,
 };
+
+/// The claim `mfa`: a [`Proof`] and its MAC.
+#[derive(Serialize)]
+struct ProofClaim {
+    epoch: u64,
+    method: Factor,
+    auth_time: u64,
+    session: SessionId,
+    login: LoginId,
+    /// Absent if it is the login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provenance: Option<LoginId>,
+    ends: u64,
+    mac: String,
+}
 
 /// Makes access tokens that prove a passed second factor, to the application and to us.
 pub struct Minter {
     header: Header,
     key: EncodingKey,
     lifetime: std::time::Duration,
+    require_verified_contact: bool,
     keys: Arc<Keys>,
 }
 
@@ -25,11 +44,18 @@ impl Minter {
         let own = &config.jwt.own;
         let mut header = Header::new(own.algorithm);
         header.kid = public_half(own).and_then(|jwk| jwk.common.key_id);
-        Self { header, key: own.key.clone(), lifetime: policy.access_token_lifetime, keys }
+        Self {
+            header,
+            key: own.key.clone(),
+            lifetime: policy.access_token_lifetime,
+            require_verified_contact: policy.require_verified_contact,
+            keys,
+        }
     }
 
-    /// An access token for a user who passed a second factor: `claims`, which [`Claims::kept`](super::Claims::kept) gave,
-    /// and ours. It expires at `ends` at the latest.
+    /// An access token of `session` for a user who passed a second factor: `claims`, which
+    /// [`Claims::kept`](super::Claims::kept) gave, and ours. It expires at `login_ends` at the latest, and with the
+    /// session.
     ///
     /// # Errors
     /// [`TokenError::NotMade`].
@@ -38,26 +64,32 @@ impl Minter {
         user: UserId,
         mut claims: Map<String, Value>,
         verified: &Verified,
+        session: ProofSession,
         now: Timestamp,
-        ends: Option<Timestamp>,
+        login_ends: Option<Timestamp>,
     ) -> Result<String, TokenError> {
         let token_id = random::uuid()?.to_string();
         let auth_time = verified.auth_time;
-        let proof = Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time };
-        let mac = self.keys.proof_mac(user, &token_id, &proof);
-        let expires = now.plus(self.lifetime);
-        let expires = ends.map_or(expires, |ends| expires.min(ends));
+        let proof = Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time, session };
+        let contact = contact(&claims, self.require_verified_contact);
+        let mac = self.keys.proof_mac(user, &token_id, &contact, &proof);
+        let expires = now.plus(self.lifetime).min(session.ends);
+        let expires = login_ends.map_or(expires, |ends| expires.min(ends));
 
         let ours = json!({
             "isMfaEnabled": verified.enabled,
             "isMfaVerified": true,
             "amr": verified.factor.authentication_methods(),
             "auth_time": auth_time.as_secs(),
-            "mfa": {
-                "epoch": proof.security_epoch,
-                "method": proof.method,
-                "auth_time": auth_time.as_secs(),
-                "mac": data_encoding::BASE64URL_NOPAD.encode(&mac),
+            "mfa": ProofClaim {
+                epoch: proof.security_epoch,
+                method: proof.method,
+                auth_time: auth_time.as_secs(),
+                session: session.id,
+                login: session.login,
+                provenance: (session.provenance != session.login).then_some(session.provenance),
+                ends: session.ends.as_secs(),
+                mac: data_encoding::BASE64URL_NOPAD.encode(&mac),
             },
             "iat": now.as_secs(),
             "exp": expires.as_secs(),

@@ -6,7 +6,7 @@ mod login_keys;
 mod minter;
 mod verifier;
 
-pub use claims::Claims;
+pub use claims::{Claims, LoginName};
 pub use error::TokenError;
 pub use login_keys::public_keys;
 pub use minter::Minter;

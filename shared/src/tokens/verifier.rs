@@ -1,7 +1,10 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode_header};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Claims, TokenError,
@@ -11,7 +14,8 @@ use super::{
 use crate::{
     config::{Config, JwtConfig},
     domain::{
-        Caller, Contact, Email, Factor, Method, Phone, Policy, Proof, Timestamp, UserId,
+        Caller, Contact, Email, Factor, LoginId, Method, Phone, Policy, Proof, ProofSession, SessionId, Timestamp,
+        UserId,
         keys::{self, Keys},
     },
 };
@@ -30,7 +34,9 @@ pub struct Verifier {
     own: Vec<OwnKey>,
     issuer: Option<String>,
     audience: Option<String>,
+    login_claims: Vec<String>,
     require_verified_contact: bool,
+    told_of_unnamed_login: AtomicBool,
     keys: Arc<Keys>,
 }
 
@@ -45,14 +51,16 @@ impl Verifier {
     /// A verifier by the configuration.
     #[must_use]
     pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
-        let JwtConfig { algorithm, issuer, audience, .. } = &config.jwt;
+        let JwtConfig { algorithm, issuer, audience, login_claims, .. } = &config.jwt;
         Self {
             algorithm: *algorithm,
             login: LoginKeys::new(config),
             own: own_keys(&config.jwt),
             issuer: issuer.clone(),
             audience: audience.clone(),
+            login_claims: login_claims.clone(),
             require_verified_contact: policy.require_verified_contact,
+            told_of_unnamed_login: AtomicBool::new(false),
             keys,
         }
     }
@@ -63,23 +71,39 @@ impl Verifier {
     /// [`TokenError::Invalid`], whatever its fault; which one is for the log alone. [`TokenError::Unavailable`] if the
     /// key set cannot be fetched.
     pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<(Caller, Claims), TokenError> {
-        let claims = self.signed_claims(token, now).await?;
+        let (claims, is_ours) = self.signed_claims(token, now).await?;
         self.check(&claims, now)?;
         let subject = subject(&claims)?;
         let user = self.keys.user_id(subject);
-        let contact = contact(&claims, self.require_verified_contact);
+        let contact = contact(claims.all(), self.require_verified_contact);
         let tag = |method: &Method| Some(self.keys.address_tag(user, *method, &contact.address_for(*method)?));
-        let caller = Caller {
-            user,
-            login: self.keys.login_id(subject, claims.login()),
-            address_tags: Method::ALL.iter().filter_map(tag).collect(),
-            contact,
-            proof: self.proof(&claims, user),
+        let proof = self.proof(&claims, user, &contact);
+        if is_ours && proof.is_none() {
+            // Taken for a token of the application, it would open a session with a new end.
+            return Err(TokenError::Invalid("signed by us, and its proof is not ours"));
+        }
+        let (login, provenance) = if let Some(Proof { session, .. }) = &proof {
+            // Under the MAC. Its `auth_time` and `jti` are ours and name no login.
+            (session.login, Some(session.provenance))
+        } else {
+            let name = claims.login();
+            let issuer = claims.text("iss").unwrap_or_default();
+            let login = self.keys.login_id(issuer, subject, &name.claim, &name.value);
+            (login, (!name.is_shared()).then_some(login))
         };
+        let address_tags = Method::ALL.iter().filter_map(tag).collect();
+        let caller = Caller { user, login, provenance, contact, address_tags, proof };
         Ok((caller, claims))
     }
 
-    async fn signed_claims(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+    /// Whether it is still to be said that no claim names the login: once for each instance of a function.
+    #[must_use]
+    pub fn tells_of_unnamed_login(&self) -> bool {
+        !self.told_of_unnamed_login.swap(true, Ordering::Relaxed)
+    }
+
+    /// The claims of a token that is signed, and whether with a key that only we hold.
+    async fn signed_claims(&self, token: &str, now: Timestamp) -> Result<(Claims, bool), TokenError> {
         if token.len() > MAX_TOKEN {
             return Err(TokenError::Invalid("too long"));
         }
@@ -104,7 +128,7 @@ impl Verifier {
         validation.validate_exp = false;
         validation.validate_aud = false;
         jsonwebtoken::decode::<UniqueClaims>(token, &key, &validation)
-            .map(|decoded| Claims::of(decoded.claims, token))
+            .map(|decoded| (Claims::of(decoded.claims, token, &self.login_claims), own.is_some()))
             .map_err(|_| TokenError::Invalid("bad signature or malformed claims"))
     }
 
@@ -135,15 +159,27 @@ impl Verifier {
     }
 
     /// The proof that a token carries. What is not ours is not believed, and is no error either.
-    fn proof(&self, claims: &Claims, user: UserId) -> Option<Proof> {
+    fn proof(&self, claims: &Claims, user: UserId, contact: &Contact) -> Option<Proof> {
         let claim = claims.get("mfa")?.as_object()?;
+        let login = LoginId::parse(claim.get("login")?.as_str()?)?;
+        let provenance = match claim.get("provenance") {
+            None => login,
+            Some(provenance) => LoginId::parse(provenance.as_str()?)?,
+        };
+        let session = ProofSession {
+            id: SessionId::parse(claim.get("session")?.as_str()?)?,
+            login,
+            provenance,
+            ends: Timestamp::from_secs(claim.get("ends")?.as_u64()?),
+        };
         let proof = Proof {
             security_epoch: claim.get("epoch")?.as_u64()?,
             method: Factor::parse(claim.get("method")?.as_str()?)?,
             auth_time: Timestamp::from_secs(claim.get("auth_time")?.as_u64()?),
+            session,
         };
         let mac = data_encoding::BASE64URL_NOPAD.decode(claim.get("mac")?.as_str()?.as_bytes()).ok()?;
-        let expected = self.keys.proof_mac(user, claims.text("jti")?, &proof);
+        let expected = self.keys.proof_mac(user, claims.text("jti")?, contact, &proof);
         keys::equal(&mac, &expected).then_some(proof)
     }
 }
@@ -179,10 +215,12 @@ fn subject(claims: &Claims) -> Result<&str, TokenError> {
     }
 }
 
-fn contact(claims: &Claims, require_verified: bool) -> Contact {
+/// The addresses of a token that may be used.
+pub(super) fn contact(claims: &Map<String, Value>, require_verified: bool) -> Contact {
     let usable = |flag, moment| !require_verified || !is_marked_unverified(claims, flag, moment);
-    let email = claims.text("email").and_then(Email::parse);
-    let phone = ["phone", "phone_number"].into_iter().find_map(|name| Phone::parse(claims.text(name)?));
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let email = text("email").and_then(Email::parse);
+    let phone = ["phone", "phone_number"].into_iter().find_map(|name| Phone::parse(text(name)?));
     Contact {
         email: email.filter(|_| usable("email_verified", "emailVerifiedAt")),
         phone: phone.filter(|_| usable("phone_number_verified", "phoneVerifiedAt")),
@@ -190,7 +228,7 @@ fn contact(claims: &Claims, require_verified: bool) -> Contact {
 }
 
 /// Whether the token says that an address was not verified. Some issuers write the flag as a string.
-fn is_marked_unverified(claims: &Claims, flag: &str, moment: &str) -> bool {
+fn is_marked_unverified(claims: &Map<String, Value>, flag: &str, moment: &str) -> bool {
     let flagged = match claims.get(flag) {
         Some(Value::Bool(verified)) => !verified,
         Some(Value::String(verified)) => verified == "false",

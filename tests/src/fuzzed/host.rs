@@ -7,7 +7,7 @@ use mfa::{
     App,
     clock::Clock,
     config::{Config, development},
-    domain::{Caller, Factor, Method, Timestamp, verify::Verified},
+    domain::{Caller, Factor, Method, ProofSession, SessionId, Timestamp, verify::Verified},
     tokens::{Claims, TokenError},
 };
 use mfa_local::environment::{self, Endpoints};
@@ -76,7 +76,14 @@ pub(super) fn proven_token(app: &App, caller: &Caller, claims: &Claims, ends: Op
         auth_time: START,
         sealed_by_old_key: None,
     };
-    app.minter.mint(caller.user, claims.kept(), &verified, START, ends).expect("a token")
+    let login = caller.login;
+    let session = ProofSession {
+        id: SessionId([7; 16]),
+        login,
+        provenance: caller.provenance.unwrap_or(login),
+        ends: Timestamp::from_secs(START.as_secs() + 43_200),
+    };
+    app.minter.mint(caller.user, claims.kept(), &verified, session, START, ends).expect("a token")
 }
 
 /// The caller that a token names, and its claims. Nothing has to be awaited, because the keys are

@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use mfa::{
     config::{Config, KeySet, LoginKeyConfig, development},
     domain::{
-        Countries, Factor, Method, Phone, Proof,
+        Countries, Factor, LoginId, Method, Phone, Proof, ProofSession, SessionId, Timestamp,
         access::{RouteRequirement, RouteRequirements},
         verify::Verified,
     },
@@ -113,10 +113,16 @@ fn is_on_this_machine(endpoint: &str) -> bool {
     is_loopback || ["localhost", "host.docker.internal"].contains(&host)
 }
 
+fn proof_session() -> ProofSession {
+    let login = LoginId([7; 8]);
+    let ends = Timestamp::from_secs(START.as_secs() + 43_200);
+    ProofSession { id: SessionId([7; 16]), login, provenance: login, ends }
+}
+
 fn assert_makes_tokens_that_it_takes(config: &Config) {
     let keys = Arc::new(config.keys());
     let user = keys.user_id("alice");
-    let session = mfa::domain::SessionId([7; 16]);
+    let session = SessionId([7; 16]);
     let sealed = keys.seal_claims(user, session, b"{}", [1; 12]).expect("a key that seals");
     assert_eq!(keys.claims(user, session, &sealed).as_deref().map(Vec::as_slice), Some(&b"{}"[..]));
 
@@ -131,7 +137,7 @@ fn assert_makes_tokens_that_it_takes(config: &Config) {
         sealed_by_old_key: None,
     };
     let minter = Minter::new(config, &config.policy, Arc::clone(&keys));
-    let token = minter.mint(user, claims, &passed, START, None).expect("a token");
+    let token = minter.mint(user, claims, &passed, proof_session(), START, None).expect("a token");
     if token.len() > 16 * 1024 {
         return;
     }
@@ -185,7 +191,7 @@ pub fn route_requirements(data: &[u8]) {
         assert_eq!(found.is_met(None, START), demand == "token", "{entry}");
         if let RouteRequirement::SecondFactor { max_age: Some(max_age), factors } = found {
             let method = factors.first().copied().unwrap_or(Factor::TrustedDevice);
-            let proof = |auth_time| Proof { security_epoch: 1, method, auth_time };
+            let proof = |auth_time| Proof { security_epoch: 1, method, auth_time, session: proof_session() };
             assert!(found.is_met(Some(&proof(START)), START));
             let late = START.plus(*max_age).plus(std::time::Duration::from_secs(1));
             // Timestamps end before the end of a very long age.

@@ -105,7 +105,7 @@ fn assert_claims(claims: &[u8], caller: &Caller, found: &Claims, app: &App) {
     }
     if let Some(proof) = &caller.proof {
         let token_id = claim("jti").as_str().expect("an id");
-        let mac = app.keys.proof_mac(caller.user, token_id, proof);
+        let mac = app.keys.proof_mac(caller.user, token_id, &caller.contact, proof);
         assert_eq!(claim("mfa")["mac"], data_encoding::BASE64URL_NOPAD.encode(&mac));
     }
     assert_same_caller_by_our_token(caller, found, app);
