@@ -5,6 +5,10 @@ use super::{
     sends::Sends,
 };
 
+/// How many commits a ledger remembers. So many others may come between a write whose answer was lost and its retry, and it
+/// is still recognised.
+pub const COMMITS_KEPT: usize = 12;
+
 /// Everything that counts about a user, as it stands now. What it does not name does not exist.
 ///
 /// It is stored in under 1 KB, so that reading and writing it costs one unit each. Its times are whole seconds.
@@ -36,7 +40,7 @@ pub struct Ledger {
     pub recent: Vec<RecentLogin>,
     /// The login that switched MFA on and counts as proven for a while.
     pub grace: Option<Grace>,
-    /// The last four commits, oldest first.
+    /// The last commits, oldest first: [`COMMITS_KEPT`] at most.
     pub commits: Vec<CommitId>,
 }
 
@@ -139,7 +143,7 @@ impl Ledger {
     #[must_use]
     pub fn committed_as(mut self, commit: CommitId) -> Self {
         self.version = self.version.wrapping_add(1);
-        push_bounded(&mut self.commits, commit, 4);
+        push_bounded(&mut self.commits, commit, COMMITS_KEPT);
         self
     }
 
@@ -161,7 +165,7 @@ impl Ledger {
         before.named_items().filter(move |key| !kept.contains(key))
     }
 
-    /// Whether `commit` is one of the last four.
+    /// Whether `commit` is one of the last [`COMMITS_KEPT`].
     #[must_use]
     pub fn holds(&self, commit: CommitId) -> bool {
         self.commits.contains(&commit)
@@ -244,14 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_four_commits_are_kept_and_the_version_counts_up() {
+    fn the_last_twelve_commits_are_kept_and_the_version_counts_up() {
         let mut ledger = Ledger::fresh(40);
-        for n in 0..6 {
+        for n in 0..14 {
             ledger = ledger.committed_as(CommitId([n; 8]));
         }
-        assert_eq!(ledger.version, 26);
+        assert_eq!(ledger.version, 34);
         assert!(!ledger.holds(CommitId([1; 8])));
-        assert!((2..6).all(|n| ledger.holds(CommitId([n; 8]))));
+        assert!((2..14).all(|n| ledger.holds(CommitId([n; 8]))));
     }
 
     fn address(n: u8) -> AddressTag {

@@ -348,7 +348,7 @@ impl World {
     fn assert_sound(&self) {
         let ledger = &self.table.ledger;
         assert!(ledger.devices.len() <= 5 && ledger.setups.len() <= 3 && ledger.codes.len() <= 3);
-        assert!(ledger.commits.len() <= 4 && ledger.recent.len() <= 3 && ledger.proven.len() <= 4);
+        assert!(ledger.commits.len() <= ledger::COMMITS_KEPT && ledger.recent.len() <= 3 && ledger.proven.len() <= 4);
         let logins: HashSet<_> = ledger.codes.iter().map(|code| code.login).collect();
         assert_eq!(logins.len(), ledger.codes.len(), "one code a login");
         let names: HashSet<_> = ledger.named_items().collect();
