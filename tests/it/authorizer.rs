@@ -12,10 +12,23 @@ async fn started() -> Arc<TestApp> {
     TestApp::start_with(&[("MFA_AUTHORIZER_ROUTES", ROUTES)]).await
 }
 
-/// The verdict on a request with this token in its `Authorization` header, and the log line.
-async fn judge(mfa: &Arc<TestApp>, route: &str, token: Option<&str>) -> Result<(Value, String), String> {
+/// The event of a request that API Gateway found by its own route key, so that path and key agree.
+fn event_of(route: &str) -> Value {
+    let (method, path) = route.split_once(' ').expect("a route");
     let mut event: Value = serde_json::from_str(&runtime_api::read_event("authorizer")).expect("JSON");
     event["routeKey"] = route.into();
+    event["rawPath"] = path.into();
+    event["requestContext"]["http"]["method"] = method.into();
+    event["requestContext"]["http"]["path"] = path.into();
+    event
+}
+
+/// The verdict on a request with these tokens in `Authorization` headers, and what was logged.
+async fn judge(mfa: &Arc<TestApp>, route: &str, token: Option<&str>) -> Result<(Value, String), String> {
+    judge_event(mfa, event_of(route), token).await
+}
+
+async fn judge_event(mfa: &Arc<TestApp>, mut event: Value, token: Option<&str>) -> Result<(Value, String), String> {
     event["headers"].as_object_mut().expect("headers").retain(|name, _| name != "authorization");
     if let Some(token) = token {
         event["headers"]["authorization"] = format!("Bearer {token}").into();
@@ -98,15 +111,64 @@ async fn what_the_application_claims_is_no_second_factor() {
 }
 
 #[tokio::test]
-async fn an_event_that_names_no_route_passes_nowhere() {
+async fn behind_a_route_key_for_many_routes_each_route_still_demands_its_own() {
     let mfa = started().await;
-    let mut event: Value = serde_json::from_str(&runtime_api::read_event("authorizer")).expect("JSON");
-    event["routeKey"] = Value::Null;
-    event["headers"]["authorization"] = format!("Bearer {}", mfa.user("alice").login().token).into();
-    let mut log = LogLine::new("authorizer", "test");
-    let event = Event::read(event.to_string().as_bytes());
-    mfa_authorizer::authorize(&mfa.app, &event, &mut log).await.expect_err("no verdict");
-    assert_eq!((log.level, log.status), ("error", 500));
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let code = alice.receive_code("email").await;
+    let by_email = alice.prove("email", &code).await;
+
+    // Route key, stage, the path that API Gateway hands on, and what it found for {proxy+}.
+    for (key, stage, base, proxy) in [
+        ("ANY {path}", "$default", "", false),
+        ("$default", "$default", "", false),
+        ("$default", "prod", "/prod", false),
+        ("ANY /{proxy+}", "$default", "", true),
+        ("ANY /{proxy+}", "prod", "/prod", true),
+        // A custom domain with a base path keeps that path, and no stage.
+        ("ANY /{proxy+}", "prod", "/bank/v1", true),
+    ] {
+        for (route, plain, email) in [
+            ("GET /anything", true, true),
+            ("GET /transfers", true, true),
+            ("GET /reports", false, true),
+            ("HEAD /reports", false, true),
+            ("POST /transfers", false, false),
+            ("POST /transfers/", false, false),
+            ("POST //transfers", false, false),
+            ("POST /Transfers", false, false),
+            ("POST /%74ransfers", false, false),
+        ] {
+            let mut event = event_of(route);
+            let path = event["rawPath"].as_str().expect("a path").to_owned();
+            event["routeKey"] = key.replace("{path}", &path).into();
+            event["requestContext"]["stage"] = stage.into();
+            event["rawPath"] = format!("{base}{path}").into();
+            event["requestContext"]["http"]["path"] = format!("{base}{path}").into();
+            if proxy {
+                event["pathParameters"] = json!({ "proxy": path.trim_start_matches('/') });
+            }
+            for (login, wanted, how) in [(&alice, plain, "no second factor"), (&by_email, email, "e-mail")] {
+                let (verdict, _) = judge_event(&mfa, event.clone(), Some(&login.token)).await.expect("a verdict");
+                assert_eq!(verdict["isAuthorized"], wanted, "{route} by {how}, key {key}, stage {stage}, {base}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_names_no_route_or_no_path_passes_nowhere() {
+    let mfa = started().await;
+    let token = mfa.user("alice").login().token;
+    let whole = event_of("GET /anything");
+    for (name, inner) in [("routeKey", false), ("rawPath", true)] {
+        let mut event = whole.clone();
+        event[name] = Value::Null;
+        if inner {
+            event["requestContext"]["http"]["path"] = Value::Null;
+        }
+        judge_event(&mfa, event, Some(&token)).await.expect_err("no verdict");
+    }
+    judge_event(&mfa, whole, Some(&token)).await.expect("a verdict");
 }
 
 #[tokio::test]

@@ -79,10 +79,11 @@ pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Ve
         }
     };
     log.of_user(caller.user);
-    let route = request.route_key.as_str();
+    let call = request.route_call();
     let proof = caller.proof;
-    if !app.config.route_requirements.of(route).is_met(proof.as_ref(), now) {
-        return Ok(refuse(log, Some(format!("{route} demands another second factor, or a fresher one"))));
+    if !app.config.route_requirements.are_met(&call, proof.as_ref(), now) {
+        // The path holds values that callers choose.
+        return Ok(refuse(log, Some(format!("{} demands another second factor, or a fresher one", call.key))));
     }
     let context = Context {
         sub: claims.user_name().to_owned(),

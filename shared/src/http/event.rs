@@ -4,7 +4,7 @@
 //! the whole event fails on fields that nobody needs, and the invocation ends without the documented answer. So only the
 //! fields that the pipeline uses are read, each one alone. A field of the wrong type counts as absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use data_encoding::BASE64;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
@@ -13,6 +13,7 @@ use serde_bytes::{ByteBuf, Bytes};
 use serde_json::value::RawValue;
 
 use super::Incoming;
+use crate::domain::access::RouteCall;
 
 /// So many top-level keys of an event that is no request are logged.
 const KEYS_SHOWN: usize = 16;
@@ -45,8 +46,25 @@ pub struct ForeignEvent(String);
 pub struct AuthorizerRequest {
     /// The headers.
     pub headers: HeaderMap,
-    /// The route, as the API names it.
-    pub route_key: String,
+    route_key: String,
+    method: String,
+    path: String,
+    path_parameters: HashMap<String, String>,
+    stage: Option<String>,
+}
+
+impl AuthorizerRequest {
+    /// What is judged.
+    #[must_use]
+    pub fn route_call(&self) -> RouteCall<'_> {
+        RouteCall {
+            key: &self.route_key,
+            method: &self.method,
+            path: &self.path,
+            parameters: &self.path_parameters,
+            stage: self.stage.as_deref(),
+        }
+    }
 }
 
 impl Event {
@@ -67,12 +85,23 @@ impl Event {
     /// Reads it as the question to an authorizer.
     ///
     /// # Errors
-    /// It is not such a question, or names no route.
+    /// It is not such a question, or names no route, method or path.
     pub fn authorizer_request(&self) -> Result<AuthorizerRequest, ForeignEvent> {
         let read = |event: Object| {
-            event.object("requestContext")?.object("http")?;
-            let route_key = String::from_utf8(event.text("routeKey")?).ok()?;
-            Some(AuthorizerRequest { headers: single_headers(&event), route_key })
+            let context = event.object("requestContext")?;
+            let http = context.object("http")?;
+            let utf8 = |text: Vec<u8>| String::from_utf8(text).ok();
+            let parameters = event.object("pathParameters");
+            let parameters = parameters.iter().flat_map(|all| &all.0);
+            let parameter = |(name, value): (&ByteBuf, &&RawValue)| Some((lossy(name), lossy(&text(value)?)));
+            Some(AuthorizerRequest {
+                headers: single_headers(&event),
+                route_key: event.text("routeKey").and_then(utf8)?,
+                method: http.text("method").and_then(utf8)?,
+                path: event.text("rawPath").or_else(|| http.text("path")).and_then(utf8)?,
+                path_parameters: parameters.filter_map(parameter).collect(),
+                stage: context.text("stage").and_then(utf8),
+            })
         };
         self.fields().and_then(read).ok_or_else(|| self.foreign())
     }
@@ -275,7 +304,10 @@ mod tests {
             "rawQueryString": "\"<> ",
             "cookies": ["a=b"],
             "headers": { "accept": "text/html,*/*", "X-Upper": "1" },
-            "requestContext": { "http": { "method": "DELETE", "path": "/", "sourceIp": "192.0.2.1" } },
+            "requestContext": {
+                "http": { "method": "DELETE", "path": "/", "sourceIp": "192.0.2.1" },
+                "stage": "prod",
+            },
             "pathParameters": { "deviceId": "a b" },
             "body": "e30=",
             "isBase64Encoded": true,
@@ -434,10 +466,13 @@ mod tests {
     fn an_authorizer_is_asked_about_a_route_by_payload_2_alone() {
         let asked = |event: &Value| Event::read(event.to_string().as_bytes()).authorizer_request();
         let request = asked(&of_payload_2()).unwrap_or_else(|shape| panic!("{shape}"));
-        assert_eq!(request.route_key, "DELETE /auth/mfa/devices/{deviceId}");
+        let call = request.route_call();
+        assert_eq!((call.key, call.method), ("DELETE /auth/mfa/devices/{deviceId}", "DELETE"));
+        assert_eq!((call.path, call.stage), ("/auth/mfa/devices/a%20b", Some("prod")));
+        assert_eq!(call.parameters["deviceId"], "a b");
         assert_eq!(request.headers["x-upper"], "1");
         assert!(asked(&of_payload_1()).is_err());
-        for pointer in ["/routeKey", "/requestContext", "/requestContext/http"] {
+        for pointer in ["/routeKey", "/requestContext", "/requestContext/http", "/requestContext/http/method"] {
             for value in [json!(null), json!(1), json!([])] {
                 let mut event = of_payload_2();
                 *event.pointer_mut(pointer).expect("a place") = value;

@@ -411,7 +411,7 @@ pub fn authorizer_events(data: &[u8]) {
         assert!(verdict.is_err() && log.status == 500, "nothing says what to demand");
         return;
     };
-    let route = request.route_key.as_str();
+    let route = request.route_call().key;
     // The route comes from the gateway, and is logged as it is.
     assert_shows_no_secret(&serde_json::to_string(&log).expect("JSON").replace(route, ""));
     let verdict = serde_json::to_value(verdict.expect("a verdict")).expect("JSON");

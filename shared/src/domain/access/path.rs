@@ -1,0 +1,184 @@
+//! Paths of requests, and the patterns of configured routes that they match.
+//!
+//! API Gateway, a proxy, a framework and the application's own code may each read the same path differently: `/admin//x`,
+//! `/Admin/x`, `/%61dmin/x`, `/public/../admin/x`. If only one reading were compared with the rules, the other spellings
+//! would pass under a laxer rule. So a path has several readings here, and the rules of all of them must be met.
+
+use std::collections::BTreeSet;
+
+use super::RouteCall;
+
+/// How often a path may be percent-decoded on its way: by API Gateway, and by the application.
+const DECODINGS: usize = 2;
+
+/// The path of a configured route, such as `/reports/{id}` or `/admin/{proxy+}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RoutePath {
+    spelled: Vec<Segment>,
+    normalised: Vec<Segment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    /// `{id}`: exactly one segment.
+    One,
+    /// `{proxy+}`: all the segments that are left, and at least one.
+    Rest,
+}
+
+impl RoutePath {
+    /// Reads a path as API Gateway takes it in a route key. `None` if it is none.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let has_other = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
+        let path = text.strip_prefix('/').filter(|path| !path.contains(has_other))?;
+        let spelled: Vec<_> = path.split('/').map(Segment::parse).collect::<Option<_>>()?;
+        // Nothing comes after the rest.
+        if spelled.iter().rev().skip(1).any(|segment| *segment == Segment::Rest) {
+            return None;
+        }
+        let is_empty = |segment: &&Segment| matches!(segment, Segment::Literal(text) if text.is_empty());
+        let normalised = spelled.iter().filter(|segment| !is_empty(segment)).map(Segment::normalised).collect();
+        Some(Self { spelled, normalised })
+    }
+
+    /// Whether both stand for the same paths once spelling and names of parameters are left aside.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        self.normalised == other.normalised
+    }
+
+    pub(super) fn matches(&self, reading: &Reading) -> bool {
+        let mut rest = reading.segments.iter();
+        let pattern = if reading.is_spelled { &self.spelled } else { &self.normalised };
+        for segment in pattern {
+            let is_matched = match segment {
+                Segment::Literal(text) => rest.next() == Some(text),
+                Segment::One => rest.next().is_some_and(|segment| !segment.is_empty()),
+                Segment::Rest => return rest.any(|segment| !segment.is_empty()),
+            };
+            if !is_matched {
+                return false;
+            }
+        }
+        rest.next().is_none()
+    }
+}
+
+impl Segment {
+    fn parse(text: &str) -> Option<Self> {
+        let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        let (segment, name) = match inner {
+            None => (Self::Literal(text.to_owned()), text),
+            Some(name) => name.strip_suffix('+').map_or((Self::One, name), |name| (Self::Rest, name)),
+        };
+        let is_named = inner.is_none() || !name.is_empty();
+        (is_named && !name.contains(['{', '}'])).then_some(segment)
+    }
+
+    fn normalised(&self) -> Self {
+        match self {
+            Self::Literal(text) => Self::Literal(decoded(text, DECODINGS).to_lowercase()),
+            Self::One => Self::One,
+            Self::Rest => Self::Rest,
+        }
+    }
+}
+
+/// One way to read the path of a request.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reading {
+    /// Whether this is the path letter by letter, to be compared with a route as it is configured.
+    is_spelled: bool,
+    segments: Vec<String>,
+    /// Whether `$default` applies if no route matches this reading.
+    pub(super) needs_a_route: bool,
+}
+
+impl Reading {
+    /// All readings of the path of a request.
+    pub(super) fn all(call: &RouteCall<'_>) -> BTreeSet<Self> {
+        let filled = filled(call);
+        // The name of a stage and the base path of a custom domain come before the path that API Gateway compared with
+        // its routes, and no rule names them. If that path is certain, nothing falls to `$default` because of them.
+        let is_certain = filled.as_deref().is_some_and(|filled| call.path.ends_with(filled));
+        let handed_on = Self::of(call.path, !is_certain).into_iter();
+        let without_stage = Self::of(call.path, !is_certain).into_iter().filter_map(|it| it.without(call.stage?));
+        let filled = filled.iter().flat_map(|path| Self::of(path, true));
+        handed_on.chain(without_stage).chain(filled).collect()
+    }
+
+    fn of(path: &str, needs_a_route: bool) -> Vec<Self> {
+        let spelled = path.strip_prefix('/').unwrap_or(path).split('/').map(ToOwned::to_owned).collect();
+        let mut all = vec![Self { is_spelled: true, segments: spelled, needs_a_route }];
+        for times in 1..=DECODINGS {
+            // Some decode before they split at the slashes, some after.
+            for before in 0..=times {
+                let path = decoded(path, before).replace('\\', "/");
+                let segments = path.split('/').map(|segment| decoded(segment, times - before).to_lowercase());
+                let segments: Vec<_> = segments.filter(|segment| !segment.is_empty()).collect();
+                let resolved = resolved(&segments);
+                all.extend([segments, resolved].map(|segments| Self { is_spelled: false, segments, needs_a_route }));
+            }
+        }
+        all
+    }
+
+    /// This reading without the name of the stage. `None` if it does not begin with it.
+    fn without(mut self, stage: &str) -> Option<Self> {
+        let is_staged = self.segments.first().is_some_and(|first| first.to_lowercase() == stage.to_lowercase());
+        is_staged.then(|| {
+            self.segments.remove(0);
+            self
+        })
+    }
+}
+
+/// The path that API Gateway compared with its routes: the path of the route key, with the values of its parameters.
+fn filled(call: &RouteCall<'_>) -> Option<String> {
+    let (_, path) = call.key.split_once(' ')?;
+    let value = |segment: &str| {
+        let name = segment.strip_prefix('{')?.strip_suffix('}')?;
+        call.parameters.get(name.strip_suffix('+').unwrap_or(name)).cloned()
+    };
+    let fill = |segment: &str| value(segment).unwrap_or_else(|| segment.to_owned());
+    let segments: Vec<_> = path.strip_prefix('/')?.split('/').map(fill).collect();
+    Some(format!("/{}", segments.join("/")))
+}
+
+/// The segments without matrix parameters (`/x;a=b`), and with `.` and `..` resolved.
+fn resolved(segments: &[String]) -> Vec<String> {
+    let mut all = Vec::new();
+    for segment in segments {
+        match segment.split(';').next().unwrap_or_default() {
+            "" | "." => {}
+            ".." => {
+                all.pop();
+            }
+            name => all.push(name.to_owned()),
+        }
+    }
+    all
+}
+
+/// The text, percent-decoded this often. A `%` that begins no escape stays.
+pub(super) fn decoded(text: &str, times: usize) -> String {
+    (0..times).fold(text.to_owned(), |text, _| decoded_once(&text))
+}
+
+fn decoded_once(text: &str) -> String {
+    let mut rest = text.as_bytes();
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let Some((first, after)) = rest.split_first() {
+        let (byte, after) = escape(rest).unwrap_or((*first, after));
+        decoded.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The byte of the escape that the bytes begin with, and what follows it.
+fn escape(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let [b'%', high, low, rest @ ..] = bytes else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    Some((u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?, rest))
+}
