@@ -85,7 +85,10 @@ async fn a_code_works_once_for_each_method() {
     let authenticator = alice.enrol().await;
     let code = authenticator.advance_to_next_code(&mfa);
     alice.verify("totp", &code).await.assert_ok();
-    alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
+    let used = alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
+    assert_eq!(used.text("message"), "This code was used already. Wait for the next one");
+    let wrong = alice.verify("totp", &wrong_code(&code, 1)).await.assert_problem(400, "MFA_CODE_INVALID");
+    assert_eq!(wrong.text("message"), "The code is invalid");
 }
 
 #[tokio::test]

@@ -26,8 +26,10 @@ impl Response {
         assert_eq!((self.status, self.code()), (status, Some(code)), "{}", self.body);
         assert_eq!(self.body["statusCode"], status);
         assert!(self.body["error"].is_string() && self.body["message"].is_string(), "{}", self.body);
-        assert_eq!(self.body.as_object().map(serde_json::Map::len), Some(4), "{}", self.body);
         let promised = status == 429 || status == 503;
+        let fields = 4 + usize::from(promised);
+        assert_eq!(self.body.as_object().map(serde_json::Map::len), Some(fields), "{}", self.body);
+        assert_eq!(self.body["retryAfter"].as_u64(), self.retry_after(), "{}", self.body);
         assert_eq!(self.headers.contains_key("retry-after"), promised, "Retry-After with {status}");
         assert_eq!(self.headers.contains_key("www-authenticate"), status == 401, "WWW-Authenticate with {status}");
         self

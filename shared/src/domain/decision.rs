@@ -119,9 +119,12 @@ pub enum Refusal {
     /// MFA is on and the address is new to the ledger.
     #[error("the address has not been proven since MFA was switched on")]
     AddressNotProven,
-    /// A TOTP code is wrong or was used, or the secret belongs to no open set-up of the user.
+    /// A TOTP code is wrong or older than the one that was used last, or the secret belongs to no open set-up of the user.
     #[error("the authenticator code does not match")]
     WrongTotp,
+    /// A TOTP code is the one that was used last.
+    #[error("the authenticator code was used already")]
+    UsedTotp,
     /// A code that was sent is wrong, used or superseded.
     #[error("the code does not match")]
     WrongCode,

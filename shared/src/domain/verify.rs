@@ -160,7 +160,7 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
     }
     if replayed {
         // A client that sends the same code twice is no guesser.
-        return Decision::refuse(Refusal::WrongTotp);
+        return Decision::refuse(Refusal::UsedTotp);
     }
     wrong(snapshot, b"totp", otp, Refusal::WrongTotp, cx)
 }

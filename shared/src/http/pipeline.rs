@@ -140,7 +140,7 @@ fn refusal(problem: &Problem, now: Timestamp, log: &mut LogLine) -> Response<Vec
     log.failed(answer.status.as_u16(), problem.cause());
     let mut response = with_body(answer.status, serde_json::to_vec(&answer.body).unwrap_or_default());
     let headers = response.headers_mut();
-    if let Some(seconds) = answer.retry_after {
+    if let Some(seconds) = answer.body.retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if let Some(Ok(challenge)) = answer.authenticate.as_deref().map(HeaderValue::from_str) {

@@ -126,6 +126,9 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
             "This address is new since MFA was switched on. Use another method first",
         ),
         Refusal::WrongTotp => ErrorResponse::new(ErrorCode::MfaCodeInvalid, "The code is invalid"),
+        Refusal::UsedTotp => {
+            ErrorResponse::new(ErrorCode::MfaCodeInvalid, "This code was used already. Wait for the next one")
+        }
         Refusal::WrongCode => ErrorResponse::new(ErrorCode::VerificationCodeInvalid, "The code is invalid"),
         Refusal::ExpiredCode => ErrorResponse::new(ErrorCode::VerificationCodeExpired, "The code has expired"),
         Refusal::Locked { until } => {
@@ -185,7 +188,6 @@ fn internal() -> ErrorResponse {
 pub(super) struct ErrorResponse {
     pub(super) status: StatusCode,
     pub(super) body: ErrorBody,
-    pub(super) retry_after: Option<u64>,
     pub(super) authenticate: Option<Cow<'static, str>>,
 }
 
@@ -197,18 +199,21 @@ pub(super) struct ErrorBody {
     error: &'static str,
     message: Cow<'static, str>,
     pub(super) code: ErrorCode,
+    /// In seconds, as the header `retry-after` says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_after: Option<u64>,
 }
 
 impl ErrorResponse {
     fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         let status = code.status();
         let error = status.canonical_reason().unwrap_or("Error");
-        let body = ErrorBody { status_code: status.as_u16(), error, message: message.into(), code };
-        Self { status, body, retry_after: None, authenticate: None }
+        let body = ErrorBody { status_code: status.as_u16(), error, message: message.into(), code, retry_after: None };
+        Self { status, body, authenticate: None }
     }
 
     fn retry(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.body.retry_after = Some(seconds);
         self
     }
 
@@ -265,6 +270,7 @@ mod tests {
             Refusal::MethodNotAvailable,
             Refusal::AddressNotProven,
             Refusal::WrongTotp,
+            Refusal::UsedTotp,
             Refusal::WrongCode,
             Refusal::ExpiredCode,
             Refusal::Locked { until: LATER },
@@ -307,7 +313,7 @@ mod tests {
             let answer = problem.answer(NOW);
             codes.insert(answer.body.code);
             writeln!(shown, "{problem:?}\n{}", serde_json::to_string(&answer.body).expect("JSON")).expect("text");
-            if let Some(seconds) = answer.retry_after {
+            if let Some(seconds) = answer.body.retry_after {
                 writeln!(shown, "retry-after: {seconds}").expect("text");
             }
             if let Some(challenge) = answer.authenticate {

@@ -180,7 +180,8 @@ fn assert_answer(served: &Served, route: Option<&LocalRoute>) {
     assert_eq!(header("cache-control"), Some("no-store"));
     assert_eq!(header("www-authenticate").is_some(), status == 401);
     assert_eq!(header("allow").is_some(), status == 405);
-    let fields: Vec<_> = body.as_object().expect("an object").keys().collect();
+    assert_eq!(body.get("retryAfter").map(ToString::to_string).as_deref(), header("retry-after"));
+    let fields: Vec<_> = body.as_object().expect("an object").keys().filter(|name| *name != "retryAfter").collect();
     assert_eq!(fields, ["code", "error", "message", "statusCode"]);
     assert_eq!(body["statusCode"], status);
     assert_eq!(body["error"], response.status().canonical_reason().expect("a reason"));
