@@ -98,19 +98,18 @@ impl<'a> StepUp<'a> {
     }
 
     fn session_record(&self, claims: &[u8], verified: &Verified) -> SessionRecord {
-        let ProofSession { id, login, provenance, ends } = self.session;
         SessionRecord {
-            id,
+            id: self.session.id,
             user: self.caller.user,
-            login: Some(login),
-            provenance: (provenance != login).then_some(provenance),
+            login: Some(self.session.login),
+            provenance: self.session.other_provenance(),
             security_epoch: verified.security_epoch,
             factor: verified.factor,
             auth_time: verified.auth_time,
             claims: claims.to_vec(),
             generation: 0,
             rotated_at: self.now,
-            until: ends,
+            until: self.session.ends,
         }
     }
 

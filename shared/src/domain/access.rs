@@ -420,7 +420,7 @@ mod tests {
             let found = if draws.one_of(&[true, false]) { path::decoded(&proxy, 1) } else { proxy };
             parameters.insert("proxy".to_owned(), found);
             let any_key = format!("ANY {pattern}");
-            // Behind `$default`, nothing says where the base path of a custom domain ends.
+            // If the key is `$default`, an event does not say which part of the path is the base path of a custom domain.
             let keys = if base == "/bank/v1" { &["ANY /{proxy+}"][..] } else { &["ANY /{proxy+}", "$default", &any_key] };
             // An entry for HEAD is somebody's decision.
             let names_head = all.iter().any(|(of, ..)| *of == "HEAD");

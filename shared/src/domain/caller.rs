@@ -30,12 +30,6 @@ impl Caller {
     pub fn session(&self) -> Option<ProofSession> {
         self.proof.map(|proof| proof.session)
     }
-
-    /// Whether this caller's login made what `made_by` made. `None` never did: somebody else may be in that login.
-    #[must_use]
-    pub fn made(&self, made_by: Option<LoginId>) -> bool {
-        made_by.is_some() && made_by == self.provenance
-    }
 }
 
 /// A second factor that was passed: what the claim `mfa` of our own tokens says.
@@ -62,6 +56,20 @@ pub struct ProofSession {
     pub provenance: LoginId,
     /// When it ends, in whole seconds. Nothing that is opened with its tokens ends later.
     pub ends: Timestamp,
+}
+
+impl ProofSession {
+    /// A session as a token or an item names it: without its provenance if that is the login.
+    #[must_use]
+    pub fn named(id: SessionId, login: LoginId, provenance: Option<LoginId>, ends: Timestamp) -> Self {
+        Self { id, login, provenance: provenance.unwrap_or(login), ends }
+    }
+
+    /// The provenance, if it is another than the login.
+    #[must_use]
+    pub fn other_provenance(&self) -> Option<LoginId> {
+        (self.provenance != self.login).then_some(self.provenance)
+    }
 }
 
 /// What every rule is given in addition to the snapshot and the attempt.

@@ -125,7 +125,7 @@ impl SessionRecord {
     #[must_use]
     pub fn proof_session(&self, keys: &Keys) -> ProofSession {
         let login = self.login.unwrap_or_else(|| keys.session_login(self.id));
-        ProofSession { id: self.id, login, provenance: self.provenance.unwrap_or(login), ends: self.until }
+        ProofSession::named(self.id, login, self.provenance, self.until)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::UserId;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
-    /// `info`; `warn` where a provider or the table failed, or with advice; `error` where somebody must look.
+    /// `info`. `warn` if a provider or the table failed, or if there is advice. `error` if somebody must act.
     pub level: &'static str,
     /// The endpoint.
     pub endpoint: &'static str,

@@ -87,7 +87,7 @@ impl Minter {
                 auth_time: auth_time.as_secs(),
                 session: session.id,
                 login: session.login,
-                provenance: (session.provenance != session.login).then_some(session.provenance),
+                provenance: session.other_provenance(),
                 ends: session.ends.as_secs(),
                 mac: data_encoding::BASE64URL_NOPAD.encode(&mac),
             },

@@ -163,15 +163,12 @@ impl Verifier {
         let claim = claims.get("mfa")?.as_object()?;
         let login = LoginId::parse(claim.get("login")?.as_str()?)?;
         let provenance = match claim.get("provenance") {
-            None => login,
-            Some(provenance) => LoginId::parse(provenance.as_str()?)?,
+            None => None,
+            Some(provenance) => Some(LoginId::parse(provenance.as_str()?)?),
         };
-        let session = ProofSession {
-            id: SessionId::parse(claim.get("session")?.as_str()?)?,
-            login,
-            provenance,
-            ends: Timestamp::from_secs(claim.get("ends")?.as_u64()?),
-        };
+        let id = SessionId::parse(claim.get("session")?.as_str()?)?;
+        let ends = Timestamp::from_secs(claim.get("ends")?.as_u64()?);
+        let session = ProofSession::named(id, login, provenance, ends);
         let proof = Proof {
             security_epoch: claim.get("epoch")?.as_u64()?,
             method: Factor::parse(claim.get("method")?.as_str()?)?,

@@ -183,16 +183,19 @@ pub fn route_requirements(data: &[u8]) {
     let reversed: Vec<_> = entries.iter().rev().copied().collect();
     let reversed = RouteRequirements::parse(&reversed.join(";")).expect("the same entries");
     let parameters = HashMap::new();
-    let met = |routes: &RouteRequirements, key: &str, proof: Option<&Proof>| {
+    let met_at = |routes: &RouteRequirements, key: &str, proof: Option<&Proof>, now| {
         let (method, path) = key.split_once(' ').unwrap_or(("GET", "/no/such/route"));
         let call = RouteCall { key, method, path, parameters: &parameters, stage: None };
-        routes.are_met(&call, proof, START)
+        routes.are_met(&call, proof, now)
     };
+    let met = |routes: &_, key: &_, proof| met_at(routes, key, proof, START);
+    let login =
+        Proof { security_epoch: 1, method: Factor::Code(Method::Totp), auth_time: START, session: proof_session() };
+    let is_lax = |entry: &&str| entry.split_once('=').is_some_and(|(_, demand)| demand.trim() == "token");
+    let all_are_lax = entries.iter().all(is_lax);
     for entry in entries {
         let (route, demand) = entry.split_once('=').expect("a demand");
         let (route, demand) = (route.trim(), demand.trim());
-        let login =
-            Proof { security_epoch: 1, method: Factor::Code(Method::Totp), auth_time: START, session: proof_session() };
         for proof in [None, Some(&login)] {
             assert_eq!(met(&demands, route, proof), met(&reversed, route, proof), "{entry}");
         }
@@ -200,6 +203,18 @@ pub fn route_requirements(data: &[u8]) {
         let has_a_say = route != "$default";
         assert!(!has_a_say || !demand.starts_with("mfa") || !met(&demands, route, None), "{entry}");
         assert!(!met(&demands, route, None) || met(&demands, route, Some(&login)), "{entry}");
+        assert!(!all_are_lax || met(&demands, route, None), "{entry}");
+        let max_age = demand.split_whitespace().find_map(|word| word.strip_prefix("max_age=")?.parse().ok());
+        if let Some(max_age) = max_age.map(std::time::Duration::from_secs).filter(|_| has_a_say) {
+            let late = START.plus(max_age).plus(std::time::Duration::from_secs(1));
+            // Timestamps end before the end of a very long age.
+            assert!(late.since(START) <= max_age || !met_at(&demands, route, Some(&login), late), "{entry}");
+        }
+    }
+    // This name is as long as the whole input, so that no entry can list it.
+    let unlisted = "X".repeat(text.len());
+    for proof in [None, Some(&login)] {
+        assert_eq!(met(&demands, &unlisted, proof), met(&demands, "$default", proof));
     }
 }
 

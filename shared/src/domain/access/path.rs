@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use percent_encoding::percent_decode_str;
+
 use super::RouteCall;
 
 /// How often a path may be percent-decoded on its way: by API Gateway, and by the application.
@@ -28,7 +30,7 @@ enum Segment {
 }
 
 impl RoutePath {
-    /// Reads a path as API Gateway takes it in a route key. `None` if it is none.
+    /// Parses the path of a route key. `None` if API Gateway has no such route.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let has_other = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
         let path = text.strip_prefix('/').filter(|path| !path.contains(has_other))?;
@@ -101,10 +103,10 @@ impl Reading {
         // The name of a stage and the base path of a custom domain come before the path that API Gateway compared with
         // its routes, and no rule names them. If that path is certain, nothing falls to `$default` because of them.
         let is_certain = filled.as_deref().is_some_and(|filled| call.path.ends_with(filled));
-        let handed_on = Self::of(call.path, !is_certain).into_iter();
-        let without_stage = Self::of(call.path, !is_certain).into_iter().filter_map(|it| it.without(call.stage?));
+        let handed_on = Self::of(call.path, !is_certain);
+        let without_stage: Vec<_> = handed_on.iter().filter_map(|reading| reading.without(call.stage?)).collect();
         let filled = filled.iter().flat_map(|path| Self::of(path, true));
-        handed_on.chain(without_stage).chain(filled).collect()
+        handed_on.into_iter().chain(without_stage).chain(filled).collect()
     }
 
     fn of(path: &str, needs_a_route: bool) -> Vec<Self> {
@@ -124,12 +126,10 @@ impl Reading {
     }
 
     /// This reading without the name of the stage. `None` if it does not begin with it.
-    fn without(mut self, stage: &str) -> Option<Self> {
-        let is_staged = self.segments.first().is_some_and(|first| first.to_lowercase() == stage.to_lowercase());
-        is_staged.then(|| {
-            self.segments.remove(0);
-            self
-        })
+    fn without(&self, stage: &str) -> Option<Self> {
+        let (first, rest) = self.segments.split_first()?;
+        let is_staged = first.to_lowercase() == stage.to_lowercase();
+        is_staged.then(|| Self { segments: rest.to_vec(), ..*self })
     }
 }
 
@@ -162,23 +162,6 @@ fn resolved(segments: &[String]) -> Vec<String> {
 
 /// The text, percent-decoded this often. A `%` that begins no escape stays.
 pub(super) fn decoded(text: &str, times: usize) -> String {
-    (0..times).fold(text.to_owned(), |text, _| decoded_once(&text))
-}
-
-fn decoded_once(text: &str) -> String {
-    let mut rest = text.as_bytes();
-    let mut decoded = Vec::with_capacity(rest.len());
-    while let Some((first, after)) = rest.split_first() {
-        let (byte, after) = escape(rest).unwrap_or((*first, after));
-        decoded.push(byte);
-        rest = after;
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-/// The byte of the escape that the bytes begin with, and what follows it.
-fn escape(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let [b'%', high, low, rest @ ..] = bytes else { return None };
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    Some((u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?, rest))
+    let once = |text: String, _| percent_decode_str(&text).decode_utf8_lossy().into_owned();
+    (0..times).fold(text.to_owned(), once)
 }
