@@ -30,8 +30,8 @@ MUTATIONS = {
     ),
     "a wrong code is not counted": (
         f"{DOMAIN}/verify.rs",
-        "    ledger.failures.wrong(tag, cx.now);\n    Decision::commit(ledger, Err(refusal))",
-        "    let _ = tag;\n    Decision::commit(ledger, Err(refusal))",
+        "    ledger.failures.wrong(tag, weight, cx.now);\n    let refusal",
+        "    let _ = tag;\n    let refusal",
     ),
     "a step is compared by != instead of <": (f"{DOMAIN}/totp.rs", "|last| step > last)", "|last| step != last)"),
     "a set-up counts that the ledger no longer names": (
@@ -47,8 +47,8 @@ MUTATIONS = {
     ),
     "a used e-mail code stays outstanding": (
         f"{DOMAIN}/verify.rs",
-        "    ledger.codes.retain(|sent| sent.login != login);\n    toggle::right_code",
-        "    toggle::right_code",
+        "    ledger.codes.retain(|sent| sent.login != login);\n",
+        "",
     ),
     "a recovery code is not marked as used": (f"{DOMAIN}/recovery.rs", "set.used_mask |= 1 << place;", "set.used_mask |= 0 << place;"),
     "a lock does not stop a right code": (
@@ -63,17 +63,89 @@ MUTATIONS = {
     ),
     "the gate takes a proof of any age": (
         f"{DOMAIN}/gate.rs",
-        "cx.now.since(proof.auth_time) <= Policy::PROOF_FRESH_FOR",
-        "cx.now.since(proof.auth_time) >= std::time::Duration::ZERO",
+        "proof.auth_time.plus(Policy::PROOF_FRESH_FOR)",
+        "proof.auth_time.plus(Policy::PROOF_FRESH_FOR * 9999)",
     ),
     "a planted device goes on when MFA is switched on": (
         f"{DOMAIN}/toggle.rs",
-        "ledger.devices.retain(|device| device.confirmed_by.is_none_or(|login| login == cx.caller.login));",
-        "",
+        "device.inactive = !cx.is_own(device.confirmed_by);",
+        "device.inactive &= !cx.is_own(device.confirmed_by);",
+    ),
+    "a planted recovery set goes on when MFA is switched on": (
+        f"{DOMAIN}/toggle.rs",
+        "ledger.recovery.take_if(|set| !cx.is_own(set.made_by))",
+        "ledger.recovery.take_if(|set| !cx.is_own(set.made_by) && set.made_by.is_none())",
+    ),
+    "a planted address goes on when MFA is switched on": (
+        f"{DOMAIN}/toggle.rs",
+        "|address| !cx.is_own(address.by) && Some(address.tag) != proves",
+        "|address| address.by.is_none() && Some(address.tag) != proves",
+    ),
+    "an inactive device is judged without a proof": (
+        f"{DOMAIN}/verify.rs",
+        "|device| proven || !device.inactive)",
+        "|device| proven || !device.inactive || only.is_some())",
+    ),
+    "a code on its way is judged whatever came on since": (
+        f"{DOMAIN}/verify.rs",
+        "Some(_) if !gate::may_receive(snapshot, method, cx) =>",
+        "Some(code) if code.until < cx.now && !gate::may_receive(snapshot, method, cx) =>",
+    ),
+    "a recovery code switches MFA on if it is required": (
+        f"{DOMAIN}/recovery.rs",
+        "    toggle::remember(&mut ledger, Factor::RecoveryCode, cx);",
+        "    toggle::right_code(&mut ledger, snapshot, Factor::RecoveryCode, cx);",
+    ),
+    "a grace is for everybody of the login": (
+        f"{DOMAIN}/caller.rs",
+        "session.or(self.caller.provenance)",
+        "self.caller.provenance.or(session)",
+    ),
+    "a session is carried whatever its epoch": (
+        "shared/src/storage/session.rs",
+        '.condition_expression("epoch = :from")',
+        '.condition_expression("epoch = :from OR epoch <> :from")',
+    ),
+    "the removal of a device ends no session": (
+        f"{DOMAIN}/remove_device.rs",
+        "    if was_active {",
+        "    if was_active && id.0.is_nil() {",
+    ),
+    "a used recovery code keeps the grace": (
+        f"{DOMAIN}/recovery.rs",
+        "ledger.begin_epoch(None);\n    toggle::remember",
+        "ledger.begin_epoch(ledger.grace.clone());\n    toggle::remember",
+    ),
+    "a late copy of a session overwrites a rotated one": (
+        "shared/src/storage/session.rs",
+        '"attribute_not_exists(pk) OR generation = :first"',
+        '"attribute_not_exists(pk) OR generation >= :first"',
+    ),
+    "the use of a trusted device does not demand that its item exists": (
+        "shared/src/storage/trust.rs",
+        '.condition_expression("attribute_exists(pk)")',
+        '.condition_expression("attribute_exists(pk) OR attribute_not_exists(pk)")',
+    ),
+    "a code item overwrites a newer one": (
+        "shared/src/storage/code.rs",
+        '"attribute_not_exists(pk) OR announced <= :announced"',
+        '"attribute_not_exists(pk) OR announced > :announced OR announced <= :announced"',
+    ),
+    "MFA off keeps outstanding codes": (
+        f"{DOMAIN}/toggle.rs",
+        "            ledger.begin_epoch(rest_of_proof(snapshot, cx));\n            ledger.codes.clear();",
+        "            ledger.begin_epoch(rest_of_proof(snapshot, cx));",
+    ),
+    "a reset keeps proven addresses": (f"{DOMAIN}/recovery.rs", "    ledger.proven.clear();\n", ""),
+    "a reset keeps recent logins": (f"{DOMAIN}/recovery.rs", "    ledger.recent.clear();\n", ""),
+    "a refresh token is taken for an erased ledger": (
+        "shared/src/storage/session.rs",
+        "        if !snapshot.stored {",
+        "        if !snapshot.stored && token.generation > 9 {",
     ),
     "a used recovery code begins no new epoch": (
         f"{DOMAIN}/recovery.rs",
-        "    ledger.failures.unlock(cx.now);\n    ledger.begin_epoch();",
+        "    ledger.failures.unlock(cx.now);\n    ledger.begin_epoch(None);",
         "    ledger.failures.unlock(cx.now);",
     ),
     "trust of any epoch counts": (
@@ -89,8 +161,8 @@ MUTATIONS = {
     "a refresh token is taken in any epoch": (f"{DOMAIN}/session.rs", "session.security_epoch != ledger.security_epoch", "session.security_epoch > ledger.security_epoch"),
     "the last method may be removed": (
         f"{DOMAIN}/remove_device.rs",
-        "if had_device && is_on && gate::lasting_methods(&after, cx).is_empty() {",
-        "if had_device && is_on && gate::lasting_methods(&after, cx).len() > 9 {",
+        "if was_active && gated && !gate::has_lasting_method(&after, bound, cx) {",
+        "if was_active && gated && !bound && !gate::has_lasting_method(&after, bound, cx) {",
     ),
 }
 

@@ -87,6 +87,16 @@ impl LocalTable {
         update.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
     }
 
+    /// Deletes one item, if it is there.
+    ///
+    /// # Errors
+    /// The message of the service.
+    pub async fn delete(&self, pk: &str, sk: &str) -> Result<(), String> {
+        let delete = self.client.delete_item().table_name(&self.name);
+        let delete = delete.key("pk", AttributeValue::S(pk.to_owned())).key("sk", AttributeValue::S(sk.to_owned()));
+        delete.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
+    }
+
     /// Raises every user's security epoch, as docs/operations.md does after a restore, so that no
     /// earlier proof counts.
     ///

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     App,
     domain::{
-        After, Caller, ItemKey, Policy, ProofSession, SessionId, Snapshot, Timestamp, Write,
+        After, Caller, Context, ItemKey, Policy, ProofSession, SessionId, Snapshot, Timestamp, Write,
         session::{RefreshToken, SessionRecord},
         trust::{self, TrustRecord, TrustToken},
         verify::Verified,
@@ -73,6 +73,15 @@ impl<'a> StepUp<'a> {
             None => None,
         };
         Ok(Self { app, caller, claims, login_ends, now, session, session_claims, trust })
+    }
+
+    /// What the rules need in addition to the snapshot. What the call makes or uses is attributed to its session, if the
+    /// caller's login is one that others share.
+    #[must_use]
+    pub fn context(&self) -> Context<'a> {
+        let App { policy, keys, .. } = self.app;
+        let provenance = Some(self.session.provenance);
+        Context { caller: self.caller, provenance, policy, keys, now: self.now.whole_seconds() }
     }
 
     /// What must be loaded to decide it.

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use lambda_http::http::{HeaderMap, Method};
 use mfa::domain::{
-    AddressTag, Ledger,
-    ledger::{Device, Grace, RecoverySet, Setup},
+    Ledger,
+    ledger::{Device, Grace, ProvenAddress, RecoverySet, Setup},
 };
 use mfa_tests::{Call, InjectedFault, Login, Response, TestApp, wrong_code};
 use serde_json::{Value, json};
@@ -347,7 +347,7 @@ struct Factors {
     devices: Vec<Device>,
     setups: Vec<Setup>,
     recovery: Option<RecoverySet>,
-    proven: Vec<AddressTag>,
+    proven: Vec<ProvenAddress>,
     grace: Option<Grace>,
 }
 

@@ -130,7 +130,7 @@ async fn a_set_up_replaced_meanwhile_is_no_outage() {
 }
 
 #[tokio::test]
-async fn one_unreadable_device_does_not_make_guesses_free() {
+async fn a_secret_that_does_not_open_is_an_error_before_any_code_is_judged() {
     let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     alice.enrol().await;
@@ -138,10 +138,20 @@ async fn one_unreadable_device_does_not_make_guesses_free() {
     let other = mfa.redeployed_with(&[("MFA_SEALING_KEYS", &format!("k2:{new_key}"))]);
     let there = alice.at(&other);
     let readable = there.enrol().await;
-    for n in 0..5 {
-        there.verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
+    // Were right codes still taken, a wrong one would be told apart and cost no try.
+    let right = readable.advance_to_next_code(&mfa);
+    for otp in ["000000", "000001", right.as_str()] {
+        there.verify("totp", otp).await.assert_problem(500, "INTERNAL_ERROR");
     }
-    there.verify("totp", &readable.advance_to_next_code(&mfa)).await.assert_problem(429, "ACCOUNT_LOCKED");
+    assert_eq!(mfa.ledger("alice").await.expect("a ledger").failures.consecutive, 0, "nothing was counted");
+    // Whoever names the other authenticator goes on, and each guess counts.
+    let named = |otp: &str| {
+        let body = serde_json::json!({ "method": "totp", "otp": otp, "deviceId": readable.device_id });
+        let there = there.clone();
+        async move { there.post("/auth/mfa/verify", body).await }
+    };
+    named("000000").await.assert_problem(400, "MFA_CODE_INVALID");
+    named(&right).await.assert_ok();
 }
 
 #[tokio::test]
@@ -289,4 +299,67 @@ async fn after_a_restore_a_raised_epoch_ends_what_was_proven_before_it() {
     mfa.refresh(&verified.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
     alice(&mfa).verify_trusted(&trust_token).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
     alice(&mfa).verify("totp", &device.advance_to_next_code(&mfa)).await.assert_ok();
+}
+
+/// Lets a held call continue, or the copy of a call arrive, and waits until it is done.
+async fn let_it_arrive(mfa: &TestApp) {
+    mfa.fault_proxy.release();
+    mfa.fault_proxy.hung().await;
+}
+
+#[tokio::test]
+async fn a_copy_of_a_new_session_that_comes_late_turns_no_session_back() {
+    let mfa = TestApp::start().await;
+    let alice = alice(&mfa);
+    let code = alice.receive_code("email").await;
+    mfa.fault_proxy.break_calls("PutItem SESSION", InjectedFault::ArriveAgain);
+    let first = alice.verify("email", &code).await.text("refreshToken");
+    let second = mfa.refresh(&first).await.text("refreshToken");
+    mfa.advance(11);
+    let_it_arrive(&mfa).await;
+    mfa.refresh(&second).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_copy_of_an_older_code_that_comes_late_replaces_no_newer_one() {
+    let mfa = TestApp::start().await;
+    let alice = alice(&mfa);
+    mfa.fault_proxy.break_calls("PutItem CODE", InjectedFault::ArriveAgain);
+    alice.receive_code("email").await;
+    mfa.advance(30);
+    let newer = alice.receive_code("email").await;
+    let_it_arrive(&mfa).await;
+    alice.verify("email", &newer).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_device_that_is_revoked_while_it_is_used_stands_in_for_no_code() {
+    let mfa = TestApp::start().await;
+    let alice = alice(&mfa);
+    let device = alice.enrol().await;
+    let proven = alice.with(alice.toggle(true).await.text("accessToken"));
+    let token = alice.trust("totp", &device.advance_to_next_code(&mfa)).await;
+    let id = proven.trusted_devices().await.body[0]["id"].as_str().expect("an id").to_owned();
+    mfa.fault_proxy.break_calls("UpdateItem TRUST", InjectedFault::Hold);
+    let used = tokio::spawn({
+        let alice = alice.clone();
+        async move { alice.verify_trusted(&token).await }
+    });
+    mfa.fault_proxy.hung().await;
+    proven.revoke(&id).await.assert_ok();
+    mfa.fault_proxy.release();
+    used.await.expect("an answer").assert_problem(404, "MFA_DEVICE_NOT_FOUND");
+    assert!(mfa.items("TRUST#").await.is_empty(), "its use brings no item back");
+}
+
+#[tokio::test]
+async fn a_session_of_a_user_who_was_erased_is_over() {
+    let mfa = TestApp::start().await;
+    let alice = alice(&mfa);
+    let code = alice.receive_code("email").await;
+    let token = alice.verify("email", &code).await.text("refreshToken");
+    let ledger = mfa.items("MFA#LEDGER").await.remove(0);
+    let pk = ledger["pk"]["S"].as_str().expect("a key");
+    mfa.table.delete(pk, "MFA#LEDGER").await.expect("deleted");
+    mfa.refresh(&token).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
 }

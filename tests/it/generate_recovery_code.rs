@@ -24,6 +24,7 @@ async fn a_new_set_voids_the_old_one_and_leaves_no_garbage() {
     let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
     let old = alice.generate_recovery_codes().await;
+    mfa.advance(10);
     let new = alice.generate_recovery_codes().await;
     assert_eq!(mfa.dump().await.len(), 2, "one set and the ledger");
     alice.recover(&old[0]).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
@@ -44,19 +45,70 @@ async fn while_mfa_is_on_a_proof_is_needed() {
 }
 
 #[tokio::test]
-async fn a_set_older_than_an_hour_is_void_when_mfa_is_switched_on() {
+async fn a_set_of_another_login_is_void_when_mfa_is_switched_on_and_that_is_said() {
     let mfa = TestApp::start().await;
     let person = mfa.user("alice").with_email("alice@example.com");
     let planted = person.login().generate_recovery_codes().await;
-    mfa.advance(3601);
     let owner = person.login();
-    owner.toggle(true).await.assert_ok();
+    let on = owner.toggle(true).await.assert_ok();
+    assert_eq!(on["recoveryCodesVoided"], true, "{on}");
     assert_eq!(owner.status().await["hasRecoveryCode"], false);
     person.login().recover(&planted[0]).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
 
     let other = mfa.user("bob").with_email("bob@example.com").login();
-    let fresh = other.generate_recovery_codes().await;
-    mfa.advance(3600);
-    other.toggle(true).await.assert_ok();
-    other.recover(&fresh[0]).await.assert_ok();
+    let own = other.generate_recovery_codes().await;
+    mfa.advance(30 * 86_400);
+    let on = other.toggle(true).await.assert_ok();
+    assert_eq!(on.get("recoveryCodesVoided"), None, "{on}");
+    assert_eq!(other.status().await["recoveryCodesLeft"], 10);
+    other.recover(&own[0]).await.assert_ok();
+    assert_eq!(other.status().await["recoveryCodesLeft"], 9);
+}
+
+#[tokio::test]
+async fn a_set_that_is_renewed_every_fifty_minutes_does_not_become_the_owners() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let (intruder, owner) = (person.login(), person.login());
+    let mut planted = Vec::new();
+    for _ in 0..30 {
+        planted = intruder.generate_recovery_codes().await;
+        mfa.advance(3_000);
+    }
+    owner.toggle(true).await.assert_ok();
+    intruder.recover(&planted[0]).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
+    // Off and on again, with another planted set between.
+    let code = owner.receive_code("email").await;
+    let proven = owner.prove("email", &code).await;
+    proven.toggle(false).await.assert_ok();
+    let planted = intruder.generate_recovery_codes().await;
+    owner.toggle(true).await.assert_ok();
+    intruder.recover(&planted[0]).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
+}
+
+#[tokio::test]
+async fn a_set_that_takes_the_place_of_another_logins_says_so() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice");
+    let generate = |login: mfa_tests::Login| async move {
+        login.post("/auth/mfa/generate-recovery-code", serde_json::json!({})).await.assert_ok()
+    };
+    let (intruder, owner) = (person.login(), person.login());
+    assert_eq!(generate(owner.clone()).await.get("replaced"), None);
+    mfa.advance(10);
+    assert_eq!(generate(owner.clone()).await.get("replaced"), None, "its own");
+    mfa.advance(10);
+    assert_eq!(generate(intruder).await["replaced"], true);
+    assert_eq!(generate(owner).await["replaced"], true);
+}
+
+#[tokio::test]
+async fn of_a_double_click_exactly_one_answer_carries_codes() {
+    let mfa = TestApp::start().await;
+    let alice = mfa.user("alice").login();
+    let codes = alice.generate_recovery_codes().await;
+    mfa.advance(9);
+    let again = alice.post("/auth/mfa/generate-recovery-code", serde_json::json!({})).await;
+    assert_eq!(again.assert_problem(429, "RATE_LIMITED").retry_after(), Some(1));
+    alice.recover(&codes[0]).await.assert_ok();
 }

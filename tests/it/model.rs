@@ -152,11 +152,13 @@ struct Proof {
 }
 
 struct Session {
+    /// Its id, as our tokens name it.
+    id: String,
     /// Its refresh tokens so far, one for each generation.
     tokens: Vec<String>,
     rotated: u64,
     epoch: u32,
-    opened: u64,
+    ends: u64,
     ended: bool,
 }
 
@@ -174,9 +176,17 @@ struct Device {
     made: u64,
     /// The login that set it up, and so knows the secret.
     maker: usize,
-    /// The login that confirmed it or used it last. `None` if the device was kept when MFA was
-    /// switched on, or was confirmed while MFA was on.
-    confirmed_by: Option<usize>,
+    /// The login that confirmed it or used it last.
+    confirmed_by: usize,
+    /// Whether another login switched MFA on since.
+    inactive: bool,
+}
+
+struct RecoverySet {
+    codes: Vec<String>,
+    /// The login that made it or last used one of its codes.
+    made_by: usize,
+    made: u64,
 }
 
 /// What the model knows of a user.
@@ -188,8 +198,10 @@ struct User {
     proofs: [Option<Proof>; LOGINS],
     /// When each login last gave a right code.
     right: [Option<u64>; LOGINS],
-    /// The login that counts as proven because it switched MFA on, and until when.
-    grace: Option<(usize, u64)>,
+    /// Who counts as proven because of having begun the epoch, and until when.
+    grace: Option<(String, u64)>,
+    /// The addresses whose codes were judged right, by method, and the login that gave the code.
+    addresses: BTreeMap<&'static str, usize>,
     /// The epoch of what is made now.
     epoch: u32,
     /// The oldest epoch that may still count. It is below `epoch` if the process died, and nobody
@@ -203,7 +215,7 @@ struct User {
     /// When codes were sent.
     sends: Vec<u64>,
     spent: BTreeSet<String>,
-    sets: Vec<Vec<String>>,
+    sets: Vec<RecoverySet>,
     sessions: Vec<Session>,
     trusts: Vec<Trust>,
     /// Wrong answers since the last right one: at least, and at most.
@@ -214,6 +226,15 @@ struct User {
     enabled: bool,
     /// Whether the model knows for certain: no death of the process has left anything open.
     certain: bool,
+}
+
+/// Who made a request.
+#[derive(Clone, Default)]
+struct Caller {
+    /// What a grace is bound to: the session that the token names, or the login.
+    holder: String,
+    /// Until when the caller counts as proven, if that was so at the request.
+    proven_until: Option<u64>,
 }
 
 struct World {
@@ -227,6 +248,8 @@ struct World {
     status: Option<u16>,
     /// The device that the last removal was to remove.
     removed: Option<String>,
+    /// Who made the last request.
+    caller: Caller,
     /// The table as the last step left it.
     table: Vec<Value>,
     /// How often each request got each answer. This shows that the test tried enough.
@@ -239,7 +262,8 @@ impl World {
         let people = [mfa.user(USERS[0]).with_email(EMAIL).with_phone(PHONE), mfa.user(USERS[1])];
         let users = people.into_iter().map(User::new).collect();
         let (table, seen) = (Vec::new(), BTreeMap::new());
-        Self { mfa, users, serial: 0, twice: false, status: Some(0), removed: None, table, seen }
+        let caller = Caller::default();
+        Self { mfa, users, serial: 0, twice: false, status: Some(0), removed: None, caller, table, seen }
     }
 
     fn now(&self) -> u64 {
@@ -290,6 +314,7 @@ impl World {
 
     /// Makes a request. `None` if the process dies during it.
     async fn send(&mut self, user: usize, login: usize, method: Method, path: &str, body: Value) -> Option<Response> {
+        self.caller = self.caller(user, login);
         let login = self.bearer(user, login).clone();
         let body = if method == Method::POST { body.to_string().into_bytes() } else { Vec::new() };
         let stem = path.split('/').nth(3).unwrap_or_default();
@@ -303,6 +328,11 @@ impl World {
             // If a thing works once, at most one request succeeds. The other one is answered as if
             // it had come later.
             let works_once = stem.starts_with("verify") && stem != "verify-totp-setup" || stem == "reset-totp";
+            let (one, two) = match (one.status, &one.body["accessToken"]) {
+                // Of two requests to switch MFA on, the one that did it may answer with tokens.
+                (200, serde_json::Value::Null) => (two, one),
+                _ => (one, two),
+            };
             assert!(!(works_once && one.status == 200 && two.status == 200), "{stem} worked twice");
             // The second request may have met the lock that the first one caused.
             if one.status == 200 || two.code() == Some("ACCOUNT_LOCKED") { one } else { two }
@@ -359,15 +389,27 @@ impl World {
         }
     }
 
-    /// Whether a gate route may serve this login: MFA is off, or the login passed a second factor
-    /// recently.
+    /// Whether a gate route may serve this login: MFA is off, or the login is proven.
     fn may_change_factors(&self, user: usize, login: usize) -> bool {
+        !self.users[user].enabled || self.caller(user, login).proven_until.is_some()
+    }
+
+    /// What the next request of a login shows of it.
+    fn caller(&self, user: usize, login: usize) -> Caller {
         let (of, now) = (&self.users[user], self.now());
-        let sent = of.proven[login].as_ref().is_some_and(|(_, until)| now < *until);
-        let by_token =
-            of.proofs[login].is_some_and(|proof| sent && proof.epoch >= of.floor && now - proof.auth_time <= 900);
-        let by_grace = of.grace.is_some_and(|(of, until)| of == login && now < until);
-        !of.enabled || by_token || by_grace
+        let sent = of.proven[login].as_ref().filter(|(_, until)| now < *until);
+        let holder = sent.map_or_else(|| format!("login {login}"), |(token, _)| session_of(&token.token));
+        let proof = of.proofs[login].filter(|proof| sent.is_some() && proof.epoch >= of.floor);
+        let by_token = proof.map(|proof| proof.auth_time + 900).filter(|until| now <= *until);
+        let by_grace = of.grace.as_ref().filter(|(held, until)| *held == holder && now < *until);
+        let proven_until = by_token.max(by_grace.map(|(_, until)| *until));
+        Caller { holder, proven_until }
+    }
+
+    /// Whether a code of `method` may go to the login's address.
+    fn may_receive(&self, user: usize, login: usize, method: &str) -> bool {
+        let of = &self.users[user];
+        !of.enabled || of.addresses.contains_key(method) || self.caller(user, login).proven_until.is_some()
     }
 
     /// Fails unless an answer of a gate route is allowed.
@@ -390,7 +432,8 @@ impl World {
                 secret: answer.text("secret"),
                 made,
                 maker: login,
-                confirmed_by: Some(login),
+                confirmed_by: login,
+                inactive: false,
             };
             self.users[user].setups.push(device);
         }
@@ -427,7 +470,7 @@ impl World {
         }
         if answer.is_none_or(|answer| answer.status == 200) && right {
             of.steps.insert(setup.id.clone(), now / 30);
-            of.devices.push(Device { confirmed_by: (!of.enabled).then_some(login), ..setup });
+            of.devices.push(Device { confirmed_by: login, ..setup });
         }
     }
 
@@ -435,11 +478,27 @@ impl World {
         let answer = self.send(user, login, Method::POST, "/auth/mfa/toggle", json!({ "enabled": on })).await;
         self.assert_gate(user, login, answer.as_ref());
         // `observe` sees what the request changed.
-        self.users[user].certain &= answer.is_some();
+        let (now, of) = (self.now(), &mut self.users[user]);
+        of.certain &= answer.is_some();
+        let Some(answer) = answer.filter(|answer| answer.status == 200) else { return };
+        let proven_at = of.right[login].filter(|at| on && !of.enabled && now < at + 900);
+        let has_tokens = answer.body["accessToken"].is_string();
+        assert!(!has_tokens || proven_at.is_some(), "tokens without a code: {}", answer.body);
+        assert!(has_tokens || proven_at.is_none() || !of.certain, "no tokens after a code: {}", answer.body);
+        if let Some(at) = proven_at.filter(|_| has_tokens) {
+            // They are of the epoch that this begins.
+            of.switched(login, true, &self.caller.holder, now);
+            of.enabled = true;
+            of.passed(login, &answer, at, now);
+        }
+        if on && of.certain {
+            of.assert_told(&answer);
+        }
     }
 
     async fn challenge(&mut self, user: usize, login: usize, method: &'static str) {
         let received = self.mfa.inbox.received();
+        let may_receive = self.may_receive(user, login, method);
         let answer = self.send(user, login, Method::POST, "/auth/mfa/challenge", json!({ "method": method })).await;
         let (now, of) = (self.now(), &mut self.users[user]);
         if let Some(answer) = &answer {
@@ -449,6 +508,7 @@ impl World {
         let sent = self.mfa.inbox.received() > received;
         assert!(answer.is_none_or(|answer| (answer.status == 200) == sent), "only a 200 means that it was sent");
         if sent {
+            assert!(may_receive, "a code goes to an address that is not proven");
             let message = self.mfa.inbox.messages().pop().expect("a message");
             assert_eq!((user, message.to.as_str()), (0, if method == "sms" { PHONE } else { EMAIL }));
             of.codes[login] = Some((message.code.expect("a code"), now + 300, method));
@@ -467,6 +527,7 @@ impl World {
         // The intruder does not read the owner's mail.
         let right = right && login != INTRUDER;
         let otp = if right { code.clone() } else { wrong_code(&code, 0) };
+        let may_receive = self.may_receive(user, login, method);
         let body = json!({ "method": method, "otp": otp, "trustDevice": trust });
         let answer = self.send(user, login, Method::POST, "/auth/mfa/verify", body).await;
         let (now, of) = (self.now(), &mut self.users[user]);
@@ -474,13 +535,15 @@ impl World {
         match &answer {
             Some(answer) if answer.status == 200 => {
                 assert!(right && now < until && !of.must_be_locked(now), "it must be refused: {}", answer.body);
+                assert!(may_receive, "a code of an address that is not proven");
+                of.addresses.insert(method, login);
                 assert!(of.spent.insert(code), "a code works once");
                 of.passed(login, answer, now, now);
                 of.right_code(login, now);
             }
             Some(answer) => {
                 of.assert_lock(answer, now);
-                let fresh = right && now < until && !was_spent && of.certain && of.is_surely_open();
+                let fresh = right && now < until && !was_spent && may_receive && of.certain && of.is_surely_open();
                 // Switching MFA on cancels the codes that were sent before. `observe` forgets them.
                 assert!(!fresh, "a right code is refused: {}", answer.body);
                 if answer.code() == Some("VERIFICATION_CODE_INVALID") {
@@ -493,6 +556,7 @@ impl World {
                 of.died();
                 if right && !was_spent {
                     // The code may have been spent. Then its tokens are lost.
+                    of.addresses.insert(method, login);
                     of.right[login] = Some(now);
                     of.consecutive.0 = 0;
                 } else {
@@ -515,6 +579,7 @@ impl World {
         // The intruder knows only the secrets of the intruder's own set-ups.
         let is_own = (device.maker == INTRUDER) == (login == INTRUDER);
         let (id, right) = (device.id.clone(), right && is_own);
+        let may_judge = !device.inactive || self.caller(user, login).proven_until.is_some();
         let step = (now / 30).saturating_add_signed(offset);
         let otp = if right { totp_code(&device.secret, step * 30) } else { wrong };
         let body = json!({ "method": "totp", "otp": otp, "deviceId": id, "trustDevice": trust });
@@ -525,6 +590,7 @@ impl World {
         match &answer {
             Some(answer) if answer.status == 200 => {
                 assert!(right && in_window && !of.must_be_locked(now), "it must be refused: {}", answer.body);
+                assert!(may_judge, "an inactive device without a proof: {}", answer.body);
                 assert!(last.is_none_or(|last| step > last), "step {step} after {last:?}");
                 of.steps.insert(id.clone(), step);
                 of.used_device(&id, login);
@@ -533,7 +599,7 @@ impl World {
             }
             Some(answer) => {
                 of.assert_lock(answer, now);
-                let fresh = right && in_window && last.is_none_or(|last| step > last);
+                let fresh = right && in_window && may_judge && last.is_none_or(|last| step > last);
                 assert!(!(fresh && of.certain && of.is_surely_open()), "a right code is refused: {}", answer.body);
                 if answer.code() == Some("MFA_CODE_INVALID") {
                     // A code of a used step does not count as a guess. One from outside the window
@@ -561,16 +627,28 @@ impl World {
         let answer = self.send(user, login, Method::DELETE, &format!("/auth/mfa/devices/{id}"), Value::Null).await;
         self.assert_gate(user, login, answer.as_ref());
         self.users[user].certain &= answer.is_some();
+        let refused = answer.filter(|answer| answer.code() == Some("MFA_LAST_METHOD"));
+        let of = &self.users[user];
+        let is_inactive = of.devices.iter().any(|device| device.id == id && device.inactive);
+        assert!(refused.is_none() || !is_inactive || !of.certain, "an inactive device can always be removed");
     }
 
     async fn generate(&mut self, user: usize, login: usize) {
         let answer = self.send(user, login, Method::POST, "/auth/mfa/generate-recovery-code", json!({})).await;
         self.assert_gate(user, login, answer.as_ref());
-        let of = &mut self.users[user];
+        let (now, of) = (self.now(), &mut self.users[user]);
+        let former = of.sets.first();
         match answer {
             Some(answer) if answer.status == 200 => {
+                if of.certain {
+                    let again = former.is_some_and(|set| set.made_by == login && now < set.made + 10);
+                    assert!(!again, "a double click is answered twice");
+                    let replaced = former.is_some_and(|set| set.made_by != login);
+                    assert_eq!(answer.body["replaced"] == true, replaced, "{}", answer.body);
+                }
                 let codes = answer.body["codes"].as_array().expect("codes").iter();
-                of.sets.insert(0, codes.map(|code| code.as_str().expect("a code").to_owned()).collect());
+                let codes = codes.map(|code| code.as_str().expect("a code").to_owned()).collect();
+                of.sets.insert(0, RecoverySet { codes, made_by: login, made: now });
             }
             Some(_) => {}
             // A set that nobody has seen may count now, and no earlier set.
@@ -587,7 +665,8 @@ impl World {
         match &answer {
             Some(answer) if answer.status == 200 => {
                 assert!(set == 0 && of.spent.insert(text), "a code of the newest set works once: {}", answer.body);
-                of.new_epoch();
+                of.sets[0].made_by = login;
+                of.new_epoch(None);
                 of.unlocked();
                 of.passed(login, answer, now, now);
                 of.right_code(login, now);
@@ -647,7 +726,7 @@ impl World {
                 let id = keys.trust_id(keys.user_id(USERS[1 - user]), &token);
                 (Method::DELETE, format!("/auth/mfa/trusted-devices/{id}"), Value::Null)
             }),
-            _ => other.sets.first().and_then(|of| post("reset-totp", json!({ "code": of[0] }))),
+            _ => other.sets.first().and_then(|of| post("reset-totp", json!({ "code": of.codes[0] }))),
         };
         let Some((method, path, body)) = request else { return };
         let answer = self.send(user, login, method, &path, body).await;
@@ -673,7 +752,7 @@ impl World {
         let session = &mut of.sessions[session];
         let newest = place + 1 == session.tokens.len();
         let repeat = place + 2 == session.tokens.len() && now - session.rotated <= 10;
-        let alive = !session.ended && session.epoch >= floor && now < session.opened + 43_200;
+        let alive = !session.ended && session.epoch >= floor && now < session.ends;
         match answer {
             Some(answer) if answer.status == 200 => {
                 assert!(alive && (newest || repeat), "refreshed by token {place} of {}", session.tokens.len());
@@ -741,16 +820,14 @@ impl World {
         let (now, of) = (self.now(), &mut self.users[user]);
         let devices = status["totpDevices"].as_array().expect("devices").iter();
         let verified = devices
-            .filter(|device| device["verified"] == true)
-            .filter_map(|device| device["id"].as_str())
-            .map(ToOwned::to_owned);
-        let verified: BTreeSet<_> = verified.collect();
+            .filter(|device| device["verified"] == true || device["inactive"] == true)
+            .map(|device| (device["id"].as_str().expect("an id").to_owned(), device["inactive"] == true));
+        let verified: BTreeMap<_, _> = verified.collect();
         let enabled = status["isEnabled"] == true;
         let (done, died) = (self.status == Some(200), self.status.is_none());
-        for gone in of.devices.iter().filter(|device| !verified.contains(&device.id)) {
+        for gone in of.devices.iter().filter(|device| !verified.contains_key(&device.id)) {
             let may_go = match act {
                 Act::Remove { .. } => Some(&gone.id) == self.removed.as_ref(),
-                Act::Toggle { on } => *on && gone.confirmed_by.is_some_and(|by| by != login),
                 Act::Reset { .. } => true,
                 // The process died before the device was confirmed.
                 Act::Confirm { .. } => died,
@@ -758,7 +835,12 @@ impl World {
             };
             assert!(may_go && (done || died), "{act:?} took a device away, and was answered {:?}", self.status);
         }
-        of.devices.retain(|device| verified.contains(&device.id));
+        let removed = of.devices.iter().find(|device| !verified.contains_key(&device.id));
+        if removed.is_some_and(|device| !device.inactive) && matches!(act, Act::Remove { .. }) {
+            let grace = self.caller.proven_until.filter(|_| of.enabled);
+            of.new_epoch_of(&self.caller.holder, grace);
+        }
+        of.devices.retain(|device| verified.contains_key(&device.id));
         assert_eq!(of.devices.len(), verified.len(), "{act:?} added a device");
         assert!(of.devices.len() <= 5);
         if enabled != of.enabled {
@@ -768,12 +850,24 @@ impl World {
                 _ => false,
             };
             assert!(may_switch && (done || died), "{act:?} switched MFA {enabled}, and was answered {:?}", self.status);
-            of.switched(login, enabled, now);
+            if enabled {
+                of.switched(login, true, &self.caller.holder, now);
+            } else if matches!(act, Act::Toggle { .. }) {
+                of.new_epoch_of(&self.caller.holder, self.caller.proven_until);
+                of.codes = [const { None }; LOGINS];
+            }
+        }
+        if of.certain {
+            let inactive: BTreeMap<_, _> = of.devices.iter().map(|of| (of.id.clone(), of.inactive)).collect();
+            assert_eq!(inactive, verified, "{act:?}: which devices are inactive");
+            let unused = |set: &RecoverySet| set.codes.iter().filter(|code| !of.spent.contains(*code)).count();
+            assert_eq!(status["recoveryCodesLeft"].as_u64(), of.sets.first().map(|set| unused(set) as u64), "{act:?}");
+            assert_eq!(status.get("deadEnd"), None, "{act:?}: a dead end");
         }
         match act {
             Act::Toggle { on } if done => assert_eq!(enabled, *on, "the state is not as answered"),
             Act::Reset { .. } if done => assert!(!enabled && verified.is_empty(), "a reset left something"),
-            Act::Remove { .. } if done => assert!(self.removed.as_ref().is_none_or(|id| !verified.contains(id))),
+            Act::Remove { .. } if done => assert!(self.removed.as_ref().is_none_or(|id| !verified.contains_key(id))),
             _ => {}
         }
         of.enabled = enabled;
@@ -804,12 +898,13 @@ impl World {
             self.mfa.advance(25 * 3600);
             let (now, of) = (self.now(), &self.users[user]);
             let login = of.person.login();
-            if let Some(device) = of.devices.iter().find(|device| device.maker != INTRUDER) {
+            if let Some(device) = of.devices.iter().find(|device| device.maker != INTRUDER && !device.inactive) {
                 let otp = totp_code(&device.secret, now);
                 let body = json!({ "method": "totp", "otp": otp, "deviceId": device.id });
                 login.post("/auth/mfa/verify", body).await.assert_ok();
             }
-            let unused = of.sets.first().and_then(|set| set.iter().find(|code| !of.spent.contains(*code)));
+            let unused = of.sets.first().filter(|set| set.made_by != INTRUDER);
+            let unused = unused.and_then(|set| set.codes.iter().find(|code| !of.spent.contains(*code)));
             if let Some(code) = unused.filter(|_| of.certain) {
                 login.recover(code).await.assert_ok();
             }
@@ -826,6 +921,7 @@ impl User {
             proofs: [None; LOGINS],
             right: [None; LOGINS],
             grace: None,
+            addresses: BTreeMap::new(),
             epoch: 0,
             floor: 0,
             setups: Vec::new(),
@@ -853,7 +949,10 @@ impl User {
         let ends = claims_of(&token.token)["exp"].as_u64().expect("a time");
         self.proven[login] = Some((token, ends));
         let tokens = vec![answer.text("refreshToken")];
-        self.sessions.insert(0, Session { tokens, rotated: now, epoch: self.epoch, opened: now, ended: false });
+        let claims = claims_of(&answer.text("accessToken"));
+        let (id, ends) = (session_of(&answer.text("accessToken")), claims["mfa"]["ends"].as_u64().expect("a time"));
+        assert!(ends <= now + 43_200, "a session is too long");
+        self.sessions.insert(0, Session { id, tokens, rotated: now, epoch: self.epoch, ends, ended: false });
         if let Some(token) = answer.body["trustToken"].as_str() {
             let trust = Trust { token: token.to_owned(), epoch: self.epoch, made: auth_time, revoked: false };
             self.trusts.insert(0, trust);
@@ -867,7 +966,8 @@ impl User {
 
     fn used_device(&mut self, id: &str, login: usize) {
         for device in self.devices.iter_mut().filter(|device| device.id == id) {
-            device.confirmed_by = device.confirmed_by.map(|_| login);
+            device.confirmed_by = login;
+            device.inactive = false;
         }
     }
 
@@ -905,10 +1005,27 @@ impl User {
         assert!(!(locked && self.is_surely_open()), "locked after {} wrong answers", self.wrong);
     }
 
-    fn new_epoch(&mut self) {
+    fn new_epoch(&mut self, grace: Option<(String, u64)>) {
         self.epoch += 1;
         self.floor = self.epoch;
-        self.grace = None;
+        self.grace = grace;
+    }
+
+    /// A new epoch, begun by a caller whose session goes on if it was alive, and whose proof goes on too.
+    fn new_epoch_of(&mut self, holder: &str, proven_until: Option<u64>) {
+        let floor = self.floor;
+        self.new_epoch(proven_until.map(|until| (holder.to_owned(), until)));
+        for session in self.sessions.iter_mut().filter(|session| session.id == holder && session.epoch >= floor) {
+            session.epoch = self.epoch;
+        }
+    }
+
+    /// Fails unless a reply that switched MFA on names what stopped counting.
+    fn assert_told(&self, answer: &Response) {
+        let told = answer.body["inactiveDevices"].as_array().map_or(0, Vec::len);
+        let inactive = self.devices.iter().filter(|device| device.inactive).count();
+        let is_on = answer.body["accessToken"].is_string();
+        assert!(!is_on || told == inactive, "{inactive} are inactive: {}", answer.body);
     }
 
     /// The process died during a change that later requests may or may not see.
@@ -927,7 +1044,7 @@ impl User {
 
     /// A recovery code that the owner was shown. The intruder has none.
     fn recovery_code(&self, login: usize, set: usize, code: usize) -> Option<String> {
-        self.sets.get(set)?.get(code).filter(|_| login != INTRUDER).cloned()
+        self.sets.get(set)?.codes.get(code).filter(|_| login != INTRUDER).cloned()
     }
 
     /// Fails if a right recovery code was refused. It passes even while codes are locked, and even
@@ -938,29 +1055,42 @@ impl User {
     }
 
     fn forget_factors(&mut self) {
-        self.new_epoch();
+        self.new_epoch(None);
         self.unlocked();
         self.setups.clear();
         self.sets.clear();
+        self.addresses.clear();
         self.codes = [const { None }; LOGINS];
         self.right = [None; LOGINS];
     }
 
-    fn switched(&mut self, login: usize, enabled: bool, now: u64) {
-        self.new_epoch();
+    /// MFA came on: nothing counts that another login made or last used.
+    fn switched(&mut self, login: usize, by_toggle: bool, holder: &str, now: u64) {
+        if self.enabled {
+            return;
+        }
+        let until = self.right[login].map(|at| at + 900).filter(|until| *until > now);
+        if by_toggle {
+            self.new_epoch_of(holder, until);
+        } else {
+            self.new_epoch(until.map(|until| (holder.to_owned(), until)));
+        }
         self.codes = [const { None }; LOGINS];
-        if enabled {
-            assert!(
-                self.devices.iter().all(|device| device.confirmed_by.is_none_or(|by| by == login)),
-                "a device of another login still counts"
-            );
-            self.devices.iter_mut().for_each(|device| device.confirmed_by = None);
-            self.grace = self.right[login].map(|at| (login, at + 900)).filter(|(_, until)| *until > now);
-            // A set older than an hour no longer counts. The model does not know how old its sets
-            // are, so it forgets all of them.
+        self.devices.iter_mut().for_each(|device| device.inactive = device.confirmed_by != login);
+        if self.sets.first().is_some_and(|set| set.made_by != login) {
             self.sets.clear();
         }
+        self.addresses.retain(|_, by| *by == login);
+        if self.devices.is_empty() && self.person.has_email() {
+            // For clients that switch on at once.
+            self.addresses.insert("email", login);
+        }
     }
+}
+
+/// The id of the session that a token of ours names.
+fn session_of(token: &str) -> String {
+    claims_of(token)["mfa"]["session"].as_str().expect("a session").to_owned()
 }
 
 /// Picks one of the elements that there are, so that few steps find nothing to do.

@@ -100,6 +100,21 @@ async fn a_thousand_right_setup_codes_make_one_device() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_hundred_requests_for_recovery_codes_exactly_one_answer_carries_codes() {
+    let mfa = TestApp::start().await;
+    let alice = mfa.user("alice").login();
+    // Each writes a set before its commit. A thousand would measure the embedded engine.
+    let answers = together(200, |_| {
+        let alice = alice.clone();
+        async move { alice.post("/auth/mfa/generate-recovery-code", serde_json::json!({})).await }
+    })
+    .await;
+    assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
+    assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
+    assert_eq!(mfa.items("MFA#RECOVERY").await.len(), 1, "no set is left over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_uses_of_one_recovery_code_one_passes() {
     let mfa = TestApp::start().await;
     let person = mfa.user("alice");

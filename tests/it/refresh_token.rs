@@ -151,11 +151,16 @@ async fn a_refresh_token_is_no_bearer_token_and_an_access_token_no_refresh_token
 async fn every_event_that_raises_the_epoch_ends_the_sessions_before_it() {
     for event in ["toggle", "recovery", "reset"] {
         let mfa = TestApp::start().await;
-        let (person, _, answer) = signed_in(&mfa).await;
+        let (person, device, answer) = signed_in(&mfa).await;
         let proven = Login::with_token(&mfa, answer.text("accessToken"));
         let codes = proven.generate_recovery_codes().await;
+        let other = person.login();
         match event {
-            "toggle" => drop(proven.toggle(false).await.assert_ok()),
+            // The session of whoever switches MFA off goes on, and all others end.
+            "toggle" => {
+                let code = device.advance_to_next_code(&mfa);
+                other.prove("totp", &code).await.toggle(false).await.assert_ok();
+            }
             "recovery" => drop(person.login().recover(&codes[0]).await.assert_ok()),
             _ => drop(person.login().reset(&codes[0]).await.assert_ok()),
         }

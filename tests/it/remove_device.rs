@@ -1,5 +1,5 @@
 use lambda_http::http::Method;
-use mfa_tests::TestApp;
+use mfa_tests::{InjectedFault, TestApp};
 use serde_json::json;
 
 #[tokio::test]
@@ -55,17 +55,59 @@ async fn while_mfa_is_on_the_last_usable_method_stays() {
     alice.toggle(false).await.assert_ok();
     mfa.user("alice").login().remove(&second.device_id).await.assert_ok();
 
-    // A usable address is another method.
+    // A proven address is another method.
     let bob = mfa.user("bob").with_email("bob@example.com").login();
     let only = bob.enrol().await;
     bob.toggle(true).await.assert_ok();
+    bob.remove(&only.device_id).await.assert_problem(409, "MFA_LAST_METHOD");
+    let code = bob.receive_code("email").await;
+    bob.verify("email", &code).await.assert_ok();
     bob.remove(&only.device_id).await.assert_ok();
+}
+
+#[tokio::test]
+async fn the_removal_of_a_device_ends_every_session_but_the_callers() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice");
+    let (owner, thief) = (person.login(), person.login());
+    let (stolen, kept) = (owner.enrol().await, owner.enrol().await);
+    owner.toggle(true).await.assert_ok();
+    let of_thief = thief.verify("totp", &stolen.advance_to_next_code(&mfa)).await;
+    let trusted = thief.trust("totp", &stolen.advance_to_next_code(&mfa)).await;
+    let answer = owner.verify("totp", &kept.code(&mfa)).await;
+    let proven = owner.with(answer.text("accessToken"));
+    proven.remove(&stolen.device_id).await.assert_ok();
+
+    mfa.refresh(&of_thief.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    thief.with(of_thief.text("accessToken")).setup().await.assert_problem(401, "MFA_REQUIRED");
+    thief.verify_trusted(&trusted).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
+    let renewed = mfa.refresh(&answer.text("refreshToken")).await;
+    owner.with(renewed.text("accessToken")).setup().await.assert_ok();
+    // The token that the caller holds passes the gate for the rest of its quarter of an hour.
+    proven.setup().await.assert_ok();
+    mfa.advance(900);
+    proven.setup().await.assert_problem(401, "INVALID_TOKEN");
+}
+
+#[tokio::test]
+async fn the_removal_of_an_inactive_device_is_never_refused_and_ends_nothing() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice");
+    let planted = person.login().enrol().await;
+    let owner = person.login();
+    owner.enrol().await;
+    let answer = owner.toggle(true).await;
+    owner.remove(&planted.device_id).await.assert_ok();
+    mfa.refresh(&answer.text("refreshToken")).await.assert_ok();
 }
 
 #[tokio::test]
 async fn an_address_that_is_new_since_mfa_was_switched_on_is_no_method_that_is_left() {
     let mfa = TestApp::start().await;
     let before = mfa.user("alice").with_email("old@example.com").login();
+    let code = before.receive_code("email").await;
+    before.verify("email", &code).await.assert_ok();
+    mfa.advance(60);
     let only = before.enrol().await;
     before.toggle(true).await.assert_ok();
     let moved = mfa.user("alice").with_email("new@example.com");
@@ -109,4 +151,46 @@ async fn a_body_that_is_sent_along_is_not_read() {
     let device = alice.enrol().await;
     let path = format!("/auth/mfa/devices/{}", device.device_id);
     alice.call(Method::DELETE, &path, b"{".to_vec()).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_not_revived_by_its_own_removal_of_a_device() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let other = person.login();
+    let code = other.receive_code("email").await;
+    let answer = other.verify("email", &code).await;
+    let proven = other.with(answer.text("accessToken"));
+    let owner = person.login();
+    let (first, second) = (owner.enrol().await, owner.enrol().await);
+    // MFA is off, so the gate is open. The first removal ends the other session, and the second is made with its token.
+    owner.remove(&first.device_id).await.assert_ok();
+    proven.remove(&second.device_id).await.assert_ok();
+    mfa.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn no_session_is_carried_beside_a_commit_that_loses_its_race() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice");
+    let (owner, thief) = (person.login(), person.login());
+    let (first, second, third) = (owner.enrol().await, owner.enrol().await, owner.enrol().await);
+    owner.toggle(true).await.assert_ok();
+    let stolen = thief.verify("totp", &third.advance_to_next_code(&mfa)).await;
+    let of_thief = thief.with(stolen.text("accessToken"));
+    let answer = owner.verify("totp", &third.advance_to_next_code(&mfa)).await;
+    let of_owner = owner.with(answer.text("accessToken"));
+
+    // Both remove a device at the same moment, and the owner's commit comes first.
+    mfa.fault_proxy.break_call("PutItem MFA#LEDGER", 0, InjectedFault::Hold);
+    let late = tokio::spawn({
+        let of_thief = of_thief.clone();
+        async move { of_thief.remove(&first.device_id).await }
+    });
+    mfa.fault_proxy.hung().await;
+    of_owner.remove(&second.device_id).await.assert_ok();
+    mfa.fault_proxy.release();
+    late.await.expect("an answer").assert_problem(401, "MFA_REQUIRED");
+    mfa.refresh(&stolen.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    mfa.refresh(&answer.text("refreshToken")).await.assert_ok();
 }

@@ -348,15 +348,21 @@ async fn a_renewed_token_is_the_same_login_whatever_names_it() {
         let code = alice.receive_code("email").await;
         alice.verify("email", &code).await.assert_ok();
 
-        // The authenticator of this login still counts after switching on, and nobody enters a code again.
-        let device = alice.enrol().await;
-        alice.toggle(true).await.assert_ok();
-        alice.generate_recovery_codes().await;
+        // The authenticator of this login still counts after switching on, and nobody enters a code again. If others can
+        // share the login's name, its session does, and the set-up answers with the session's tokens.
+        let device = alice.open_authenticator().await;
+        let confirmed = alice.confirm(&device.code(&mfa), &device.secret).await;
+        let is_shared = confirmed.body["accessToken"].is_string();
+        let names: Vec<_> = claims.iter().map(|(name, _)| *name).collect();
+        assert_eq!(is_shared, names.is_empty() || names == ["auth_time"] || names == ["jti"], "{}", confirmed.body);
+        let enrolled = if is_shared { alice.with(confirmed.text("accessToken")) } else { alice.clone() };
+        enrolled.toggle(true).await.assert_ok();
+        enrolled.generate_recovery_codes().await;
         let by_device = device.advance_to_next_code(&mfa);
         alice.verify("totp", &by_device).await.assert_ok();
-        mfa.advance(3_600);
-        let code = alice.receive_code("email").await;
-        let answer = alice.verify("email", &code).await;
+        let proven = alice.prove("totp", &device.advance_to_next_code(&mfa)).await;
+        let code = proven.receive_code("email").await;
+        let answer = if is_shared { &proven } else { &alice }.verify("email", &code).await;
         assert_eq!(answer.status, 200, "{claims:?} {setting}: {}", answer.body);
         assert!(!mfa.log().contains("advice"), "{claims:?} {setting}");
     }
@@ -395,4 +401,44 @@ async fn a_login_of_another_claim_issuer_or_user_is_another_login() {
         other.login().verify("email", &code).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
     }
     person.with("sessionId", "a").login().verify("email", &code).await.assert_ok();
+}
+
+#[tokio::test]
+async fn whoever_is_in_a_login_of_the_same_name_is_another_when_factors_are_attributed() {
+    for (claims, setting) in [(Some(("auth_time", "1893456000")), ""), (Some(("jti", "a")), ""), (None, "sub")] {
+        let mfa = TestApp::start_with(&[("MFA_JWT_LOGIN_CLAIM", setting)]).await;
+        let mut person = mfa.user("alice").with_email("alice@example.com").with("sessionId", "(none)");
+        if let Some((name, value)) = claims {
+            person = person.with(name, value);
+        }
+        // The intruder signs in within the same second, or at any time, and plants what can be planted.
+        let (intruder, owner) = (person.login(), person.login());
+        let planted = intruder.enrol().await;
+        let codes = intruder.generate_recovery_codes().await;
+
+        let device = owner.open_authenticator().await;
+        let confirmed = owner.confirm(&device.code(&mfa), &device.secret).await;
+        let enrolled = owner.with(confirmed.text("accessToken"));
+        let on = enrolled.toggle(true).await.assert_ok();
+        assert_eq!(on["inactiveDevices"][0]["id"], planted.device_id, "{setting}: {on}");
+        assert_eq!(on["recoveryCodesVoided"], true, "{setting}: {on}");
+        assert!(on["accessToken"].is_string(), "{on}");
+
+        // The grace is the session's that switched on, not the name's.
+        intruder.setup().await.assert_problem(401, "MFA_REQUIRED");
+        intruder.recover(&codes[0]).await.assert_problem(400, "MFA_RECOVERY_CODE_INVALID");
+        enrolled.setup().await.assert_ok();
+    }
+}
+
+#[tokio::test]
+async fn a_confirmed_set_up_of_a_shared_login_is_answered_again_with_tokens() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice").with("sessionId", "(none)").with("auth_time", "1893456000");
+    let alice = person.login();
+    let device = alice.open_authenticator().await;
+    let code = device.code(&mfa);
+    alice.confirm(&code, &device.secret).await.assert_ok(); // its answer is lost
+    let again = alice.confirm(&code, &device.secret).await;
+    alice.with(again.text("accessToken")).toggle(true).await.assert_ok();
 }

@@ -26,7 +26,8 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        let mfa = TestApp::start().await;
+        // No address has to be proven before.
+        let mfa = TestApp::start_with(&[("MFA_BIND_ADDRESSES", "false")]).await;
         let alice = mfa.user("alice").with_email("alice@example.com").login();
         let device = alice.enrol().await;
         alice.toggle(true).await.assert_ok();

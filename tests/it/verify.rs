@@ -62,13 +62,15 @@ async fn our_token_is_of_the_login_that_it_was_given_to() {
     // The first login has only a `jti`, the second has no name at all, and its token is not renewed.
     // Our token has a `jti` and an `auth_time` of its own, and another hash.
     for person in [mfa.user("by-jti").with("jti", "t-1"), mfa.user("by-hash")] {
-        let login = person.with("sessionId", "(none)").login();
+        let login = person.with("sessionId", "(none)").with_email("alice@example.com").login();
         let login = Login::with_token(&mfa, login.token);
         let authenticator = login.enrol().await;
         let proven = login.prove("totp", &authenticator.advance_to_next_code(&mfa)).await;
+        let code = proven.receive_code("email").await;
+        login.verify("email", &code).await.assert_ok(); // it is the same login
         proven.toggle(true).await.assert_ok();
-        proven.setup().await.assert_ok(); // that login has the grace
-        login.setup().await.assert_ok(); // it is the same login
+        proven.setup().await.assert_ok(); // its session has the grace
+        login.setup().await.assert_problem(401, "MFA_REQUIRED");
     }
 }
 
@@ -329,4 +331,52 @@ async fn a_secret_sealed_by_an_old_key_is_sealed_anew_when_used() {
         alice.verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_problem(500, "INTERNAL_ERROR");
     }
     alice.at(&new_only).verify("totp", &authenticator.advance_to_next_code(&mfa)).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_guess_costs_the_long_term_budget_one_for_each_authenticator_that_it_is_judged_against() {
+    let mfa = TestApp::start().await;
+    let alice = alice(&mfa);
+    let mut devices = Vec::new();
+    for _ in 0..5 {
+        devices.push(alice.enrol().await);
+    }
+    let unforgiven = async || mfa.ledger("alice").await.expect("a ledger").failures.unforgiven;
+    alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
+    assert_eq!(unforgiven().await, 5);
+    let named = json!({ "method": "totp", "otp": "000001", "deviceId": devices[0].device_id });
+    alice.post("/auth/mfa/verify", named).await.assert_problem(400, "MFA_CODE_INVALID");
+    assert_eq!(unforgiven().await, 6);
+}
+
+#[tokio::test]
+async fn why_a_method_is_not_available_stands_in_message_and_log() {
+    let mfa = TestApp::start_with(&[("MFA_SMS_COUNTRIES", "+44")]).await;
+    let person = mfa.user("alice");
+    let cases = [
+        (person.clone(), "email", "Your account has no address for this method"),
+        (person.clone().with_email("not an address"), "email", "The address in your account is malformed"),
+        (
+            person.clone().with_email("a@example.com").with("email_verified", false),
+            "email",
+            "The address in your account is not verified. Verify it first",
+        ),
+        (
+            person.clone().with_phone("+33123456789"),
+            "sms",
+            "Text messages are not sent to the country of your phone number",
+        ),
+        (person.clone(), "totp", "You haven't set up an authenticator app"),
+    ];
+    for (person, method, message) in cases {
+        let answer = person.login().challenge(method).await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
+        assert_eq!(answer.text("message"), message);
+    }
+    let log = mfa.log();
+    for cause in ["carries no address", "is malformed", "as unverified", "to the country", "has no authenticator"] {
+        assert!(log.contains(cause), "{cause}: {log}");
+    }
+    let fewer = mfa.redeployed_with(&[("MFA_METHODS", "totp")]);
+    let answer = person.login().at(&fewer).challenge("email").await;
+    assert_eq!(answer.text("message"), "This application does not offer this method");
 }

@@ -111,3 +111,16 @@ async fn a_used_code_ends_the_proofs_from_before() {
     stolen.setup().await.assert_problem(401, "MFA_REQUIRED");
     recovered.setup().await.assert_ok();
 }
+
+#[tokio::test]
+async fn where_mfa_is_required_a_recovery_code_does_not_switch_it_on() {
+    let mfa = TestApp::start().await;
+    let required = mfa.redeployed_with(&[("MFA_REQUIRED", "true")]);
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let codes = person.login().generate_recovery_codes().await;
+    let recovered = person.login().at(&required).recover(&codes[0]).await;
+    assert!(!mfa.ledger("alice").await.expect("a ledger").enabled);
+    // It proves its login all the same, which can then enrol. The next login has only the password.
+    person.login().at(&required).with(recovered.text("accessToken")).setup().await.assert_ok();
+    person.login().at(&required).setup().await.assert_problem(401, "MFA_REQUIRED");
+}

@@ -82,6 +82,9 @@ pub enum InjectedFault {
     HangAfter,
     /// The call waits for [`FaultProxy::release`], so that other calls come first.
     Hold,
+    /// The service does what it is asked and answers. After [`FaultProxy::release`] the same call
+    /// arrives once more, as a copy that comes late, and [`FaultProxy::hung`] says when it is done.
+    ArriveAgain,
     /// A conditional write does nothing, and is answered as if another write had come first.
     LoseRace,
     /// An eventual read gets the first answer that it had after [`FaultProxy::remember`].
@@ -95,7 +98,7 @@ pub enum InjectedFault {
 impl InjectedFault {
     /// Whether the fault ends with the call that it broke.
     const fn is_for_one_call(self) -> bool {
-        matches!(self, Self::LoseOneAnswer | Self::LoseRace | Self::Hold)
+        matches!(self, Self::LoseOneAnswer | Self::LoseRace | Self::Hold | Self::ArriveAgain)
     }
 }
 
@@ -244,6 +247,14 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
         Some(InjectedFault::LoseRace) => return problem(service, 400, "ConditionalCheckFailedException"),
         Some(InjectedFault::Hang) => return forward.hang(open).await,
         _ => {}
+    }
+    if fault == Some(InjectedFault::ArriveAgain) {
+        let (forward, parts, body) = (forward.clone(), parts.clone(), body.clone());
+        tokio::spawn(async move {
+            forward.fault_proxy.released.notified().await;
+            forward.pass_on(service, parts, body).await;
+            forward.fault_proxy.hung.notify_one();
+        });
     }
     let (head, mut answer) = forward.pass_on(service, parts, body).await;
     forward.note(what.clone(), strong, &answer);

@@ -49,6 +49,11 @@ impl Person {
         self.with("email", email)
     }
 
+    /// Whether the login tokens of this person carry an e-mail address.
+    pub fn has_email(&self) -> bool {
+        self.claims.contains_key("email")
+    }
+
     /// Gives the person a phone number.
     pub fn with_phone(self, phone: &str) -> Self {
         self.with("phone", phone)

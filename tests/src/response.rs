@@ -27,7 +27,10 @@ impl Response {
         assert_eq!(self.body["statusCode"], status);
         assert!(self.body["error"].is_string() && self.body["message"].is_string(), "{}", self.body);
         let promised = status == 429 || status == 503;
-        let fields = 4 + usize::from(promised);
+        let judged = matches!(code, "MFA_CODE_INVALID" | "VERIFICATION_CODE_INVALID");
+        let was_used = self.text("message").starts_with("This code was used");
+        assert_eq!(self.body["attemptsLeft"].is_u64(), judged && !was_used, "{}", self.body);
+        let fields = 4 + usize::from(promised) + usize::from(judged && !was_used);
         assert_eq!(self.body.as_object().map(serde_json::Map::len), Some(fields), "{}", self.body);
         assert_eq!(self.body["retryAfter"].as_u64(), self.retry_after(), "{}", self.body);
         assert_eq!(self.headers.contains_key("retry-after"), promised, "Retry-After with {status}");

@@ -161,13 +161,13 @@ impl Endpoint for Challenge {
         let policy = &app.policy;
         let method = call.body.method;
         if !policy.offers(method) {
-            return Err(Refusal::MethodNotAvailable.into());
+            return Err(Refusal::MethodNotOffered.into());
         }
         match method.channel() {
             Channel::Device => challenge_totp(app, &call).await,
             Channel::Free | Channel::Paid => {
                 let contact = &call.auth.caller.contact;
-                let address = contact.allowed_address(method, policy).ok_or(Refusal::MethodNotAvailable)?;
+                let address = contact.allowed_address(method, policy).map_err(Refusal::NoAddress)?;
                 self.send_code(app, &call, method, address).await
             }
         }

@@ -21,6 +21,9 @@ pub struct GenerateRecoveryCode;
 pub struct RecoveryCodes {
     codes: Vec<String>,
     code: String,
+    /// Whether they took the place of codes that another login made or last used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced: Option<bool>,
 }
 
 impl Endpoint for GenerateRecoveryCode {
@@ -44,9 +47,10 @@ impl Endpoint for GenerateRecoveryCode {
 
         let cx = call.context(policy, keys);
         let rule = |snapshot: &_| recovery::replace(snapshot, &record, &cx);
-        table.decide(UserQuery::user(user), call.now, rule).await?;
+        let replaced = table.decide(UserQuery::user(user), call.now, rule).await?;
 
         let codes: Vec<String> = codes.iter().map(RecoveryCode::to_text).collect();
-        Ok(RecoveryCodes { code: codes.first().cloned().unwrap_or_default(), codes })
+        let code = codes.first().cloned().unwrap_or_default();
+        Ok(RecoveryCodes { codes, code, replaced: replaced.of_another_login.then_some(true) })
     }
 }

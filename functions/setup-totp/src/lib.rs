@@ -84,8 +84,8 @@ impl Endpoint for SetupTotp {
 
 /// The name of the account in the authenticator: e-mail, phone, else the user id.
 fn default_account(caller: &Caller, user_name: &str) -> String {
-    let email = caller.contact.email.as_ref().map(Email::as_str);
-    let phone = caller.contact.phone.as_ref().map(Phone::as_str);
+    let email = caller.contact.email.as_ref().map(Email::as_str).ok();
+    let phone = caller.contact.phone.as_ref().map(Phone::as_str).ok();
     let mut names = [email, phone, Some(user_name)].into_iter().flatten();
     names.find_map(plain_name).unwrap_or_else(|| caller.user.to_string())
 }

@@ -3,7 +3,7 @@
 use lambda_http::http::Method as HttpMethod;
 use mfa::{
     App,
-    domain::{Method, Policy, Snapshot, gate},
+    domain::{Context, Method, Policy, Snapshot, Timestamp, gate},
     http::{self, BearerToken, Call, Endpoint, ErrorCode, MfaDevice, NoBody, Problem},
 };
 use serde::Serialize;
@@ -25,6 +25,15 @@ pub struct MfaStatus {
     has_recovery_code: bool,
     required: bool,
     can_toggle: bool,
+    /// How many recovery codes are left, if the user has a set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes_left: Option<u32>,
+    /// Until when no code is judged, while codes are locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked_until: Option<String>,
+    /// Whether the gate is shut and nothing that the user has opens it: the application's support must reset them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_end: Option<bool>,
 }
 
 impl Endpoint for Status {
@@ -43,23 +52,27 @@ impl Endpoint for Status {
             return Ok(MfaStatus::off(policy));
         }
         let snapshot = table.snapshot(call.auth.caller.user, call.now).await?;
-        let verified_methods = gate::usable_methods(&snapshot, &call.context(policy, keys));
-        Ok(MfaStatus::of(&snapshot, verified_methods, policy, &call))
+        Ok(MfaStatus::of(&snapshot, &call.context(policy, keys)))
     }
 }
 
 impl MfaStatus {
-    fn of(snapshot: &Snapshot, verified_methods: Vec<Method>, policy: &Policy, call: &Call<NoBody>) -> Self {
+    fn of(snapshot: &Snapshot, cx: &Context<'_>) -> Self {
+        let Context { policy, now, .. } = *cx;
+        let lock_end = snapshot.ledger.failures.lock_end(now);
         Self {
-            is_enabled: snapshot.ledger.enabled || policy.required,
-            verified_methods,
+            is_enabled: gate::is_demanded(snapshot, policy),
+            verified_methods: gate::usable_methods(snapshot, cx),
             configured_methods: policy.methods.clone(),
             allow_user_toggle: policy.allow_user_toggle,
             allow_method_selection: policy.allow_method_selection,
-            totp_devices: http::devices(snapshot, call.now),
+            totp_devices: http::devices(snapshot, now),
             has_recovery_code: snapshot.has_recovery_code(),
             required: policy.required,
             can_toggle: policy.allow_user_toggle && !policy.required,
+            recovery_codes_left: snapshot.recovery_codes_left(),
+            locked_until: lock_end.map(Timestamp::to_rfc3339),
+            dead_end: gate::is_dead_end(snapshot, cx).then_some(true),
         }
     }
 
@@ -75,6 +88,9 @@ impl MfaStatus {
             has_recovery_code: false,
             required: false,
             can_toggle: false,
+            recovery_codes_left: None,
+            locked_until: None,
+            dead_end: None,
         }
     }
 }

@@ -38,11 +38,11 @@ impl Endpoint for VerifyRecoveryCode {
     type Reply = VerifiedReply;
 
     async fn handle(&self, app: &App, call: Call<RecoveryBody>) -> Result<VerifiedReply, Problem> {
-        let App { policy, keys, table, .. } = app;
-        let cx = call.context(policy, keys);
+        let App { keys, table, .. } = app;
         let BearerToken { caller, claims } = &call.auth;
         let trust_device = call.body.trust_device.then(|| call.user_agent());
         let step_up = StepUp::prepare(app, caller, claims, trust_device, call.now)?;
+        let cx = step_up.context();
 
         let rule = |snapshot: &Snapshot| {
             let redeemed = recovery::redeem(snapshot, call.body.code.as_ref(), &cx);

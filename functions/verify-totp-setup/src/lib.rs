@@ -3,10 +3,12 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
-    domain::{Policy, code::Otp, verify_totp_setup},
-    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Message, Problem, ReadBody},
+    domain::{Policy, Snapshot, code::Otp, verify::Verified, verify_totp_setup},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, StoppedReply},
+    step_up::StepUp,
     storage::UserQuery,
 };
+use serde::Serialize;
 
 /// The endpoint.
 pub struct VerifyTotpSetup;
@@ -16,6 +18,20 @@ pub struct ConfirmBody {
     otp: Otp,
     /// The secret. Empty if the text is not base 32: then it is no secret of ours.
     secret: Vec<u8>,
+}
+
+/// What was done, and what stopped counting. With tokens if the login's name is one that others share: only their session
+/// tells the caller from the others.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfirmReply {
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(flatten)]
+    stopped: StoppedReply,
 }
 
 impl ReadBody for ConfirmBody {
@@ -47,17 +63,27 @@ impl Endpoint for VerifyTotpSetup {
     ];
     type Auth = BearerToken;
     type Body = ConfirmBody;
-    type Reply = Message;
+    type Reply = ConfirmReply;
 
-    async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<Message, Problem> {
-        let App { policy, keys, table, .. } = app;
-        let cx = call.context(policy, keys);
-        let query = UserQuery::user(call.auth.caller.user);
+    async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<ConfirmReply, Problem> {
+        let BearerToken { caller, claims } = &call.auth;
+        let step_up = StepUp::prepare(app, caller, claims, None, call.now)?;
+        let cx = step_up.context();
+        let gives_tokens = caller.provenance.is_none();
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
         let ConfirmBody { otp, secret } = &call.body;
-        table.decide(query, call.now, |snapshot| verify_totp_setup::confirm(snapshot, secret, otp, &cx)).await?;
-        Ok(Message::new("Device setup successfully"))
+        let rule = |snapshot: &Snapshot| {
+            let confirmed = verify_totp_setup::confirm(snapshot, secret, otp, &cx);
+            let items = |verified: &Verified| step_up.items(snapshot, verified);
+            if gives_tokens { confirmed.on_success(items) } else { confirmed }
+        };
+        let verified = app.table.decide(UserQuery::user(caller.user), call.now, rule).await?;
+
+        let tokens = gives_tokens.then(|| step_up.tokens(&verified)).transpose()?;
+        let (access_token, refresh_token) = tokens.map(|tokens| (tokens.access, tokens.refresh)).unzip();
+        let message = "Device setup successfully";
+        Ok(ConfirmReply { message, access_token, refresh_token, stopped: verified.stopped.into() })
     }
 }
 

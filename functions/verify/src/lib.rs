@@ -39,13 +39,13 @@ impl VerifyBody {
     /// The guess, if this caller may use the method.
     fn guess(&self, caller: &Caller, policy: &Policy) -> Result<Guess, Problem> {
         if !policy.offers(self.method) {
-            return Err(Refusal::MethodNotAvailable.into());
+            return Err(Refusal::MethodNotOffered.into());
         }
         let (otp, method) = (self.otp.clone(), self.method);
         match method.channel() {
             Channel::Device => Ok(Guess::Totp { otp, device: self.device }),
             Channel::Free | Channel::Paid => {
-                let address = caller.contact.allowed_address(method, policy).ok_or(Refusal::MethodNotAvailable)?;
+                let address = caller.contact.allowed_address(method, policy).map_err(Refusal::NoAddress)?;
                 Ok(Guess::Sent { otp, method, address })
             }
         }
@@ -71,12 +71,12 @@ impl Endpoint for Verify {
     type Reply = VerifiedReply;
 
     async fn handle(&self, app: &App, call: Call<VerifyBody>) -> Result<VerifiedReply, Problem> {
-        let App { policy, keys, table, .. } = app;
+        let App { policy, table, .. } = app;
         let guess = call.body.guess(&call.auth.caller, policy)?;
-        let cx = call.context(policy, keys);
         let BearerToken { caller, claims } = &call.auth;
         let trust_device = call.body.trust_device.then(|| call.user_agent());
         let step_up = StepUp::prepare(app, caller, claims, trust_device, call.now)?;
+        let cx = step_up.context();
         let query = match guess {
             Guess::Totp { .. } => step_up.query(),
             Guess::Sent { .. } => step_up.query().and_code_of(caller.login),
@@ -91,7 +91,8 @@ impl Endpoint for Verify {
         if let Some(device) = verified.sealed_by_old_key {
             reseal(app, caller, device, call.now).await;
         }
-        Ok(VerifiedReply::new("2FA verification successful", step_up.tokens(&verified)?))
+        let tokens = step_up.tokens(&verified)?;
+        Ok(VerifiedReply::new("2FA verification successful", tokens).with_stopped(verified.stopped))
     }
 }
 

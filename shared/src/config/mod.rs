@@ -239,6 +239,7 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         sms_per_day: read.number("MFA_SMS_PER_DAY", default.sms_per_day, 1..=10_000_000),
         require_verified_contact: read.switch("MFA_REQUIRE_VERIFIED_CONTACT", default.require_verified_contact),
         bind_addresses: read.switch("MFA_BIND_ADDRESSES", default.bind_addresses),
+        enrol_with_code: read.switch("MFA_ENROL_WITH_CODE", default.enrol_with_code),
         code_length: read.number("MFA_CODE_LENGTH", default.code_length, 6..=10),
         code_lifetime: read.seconds("MFA_CODE_LIFETIME", default.code_lifetime, 60..=600),
         access_token_lifetime: read.seconds("MFA_ACCESS_TOKEN_LIFETIME", default.access_token_lifetime, 60..=900),

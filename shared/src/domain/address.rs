@@ -122,35 +122,63 @@ impl Address {
     }
 }
 
+/// Why there is no address that a method could send to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub enum NoAddress {
+    /// The token carries none.
+    #[default]
+    #[error("the token carries no address for this method")]
+    Absent,
+    /// The token carries something else.
+    #[error("the address in the token is malformed")]
+    Malformed,
+    /// The token says that nobody verified it.
+    #[error("the token marks the address as unverified")]
+    Unverified,
+    /// Text messages do not go into the country of the number.
+    #[error("text messages are not sent to the country of this number")]
+    Country,
+}
+
 /// The addresses of a caller that may be used: those that the token carries, without the unverified ones.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Contact {
     /// Where e-mail goes.
-    pub email: Option<Email>,
+    pub email: Result<Email, NoAddress>,
     /// Where text messages go.
-    pub phone: Option<Phone>,
+    pub phone: Result<Phone, NoAddress>,
+}
+
+impl Default for Contact {
+    fn default() -> Self {
+        Self { email: Err(NoAddress::Absent), phone: Err(NoAddress::Absent) }
+    }
 }
 
 impl Contact {
     /// The address that `method` sends its codes to, if the caller has one.
-    #[must_use]
-    pub fn address_for(&self, method: Method) -> Option<Address> {
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn address_for(&self, method: Method) -> Result<Address, NoAddress> {
         match method {
             Method::Email => self.email.clone().map(Address::Email),
             Method::Sms => self.phone.clone().map(Address::Phone),
-            Method::Totp => None,
+            Method::Totp => Err(NoAddress::Absent),
         }
     }
 
     /// The address that codes of `method` may go to: text messages only go into the countries of the policy.
-    #[must_use]
-    pub fn allowed_address(&self, method: Method, policy: &Policy) -> Option<Address> {
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn allowed_address(&self, method: Method, policy: &Policy) -> Result<Address, NoAddress> {
         let address = self.address_for(method)?;
-        let is_allowed = match method {
-            Method::Email | Method::Totp => true,
-            Method::Sms => self.phone.as_ref().is_some_and(|phone| policy.sms_countries.allow(phone)),
+        let is_allowed = match &address {
+            Address::Email(_) => true,
+            Address::Phone(phone) => policy.sms_countries.allow(phone),
         };
-        is_allowed.then_some(address)
+        if is_allowed { Ok(address) } else { Err(NoAddress::Country) }
     }
 }
 
@@ -245,7 +273,10 @@ mod tests {
 
     #[test]
     fn debug_output_shows_no_address() {
-        let contact = Contact { email: Email::parse("alice@example.com"), phone: Phone::parse("+442079460018") };
+        let contact = Contact {
+            email: Email::parse("alice@example.com").ok_or(NoAddress::Absent),
+            phone: Phone::parse("+442079460018").ok_or(NoAddress::Absent),
+        };
         let shown = format!("{contact:?}");
         assert!(!shown.contains("alice") && !shown.contains("7946"), "{shown}");
     }

@@ -77,10 +77,28 @@ impl ProofSession {
 pub struct Context<'a> {
     /// Who asks.
     pub caller: &'a Caller,
+    /// What authenticators, recovery sets and addresses that this call makes or uses are attributed to:
+    /// [`Caller::provenance`], or that of the session that the call opens.
+    pub provenance: Option<LoginId>,
     /// The numbers and switches.
     pub policy: &'a Policy,
     /// For keyed hashes and sealed secrets.
     pub keys: &'a Keys,
     /// When, in whole seconds: the ledger keeps no more, and what is compared with it must not either.
     pub now: Timestamp,
+}
+
+impl Context<'_> {
+    /// Whether what `login` made or used is the caller's own.
+    #[must_use]
+    pub fn is_own(&self, login: Option<LoginId>) -> bool {
+        login.is_some() && login == self.provenance
+    }
+
+    /// What a grace of the caller is bound to: the session of the token, or the login if the token names no session.
+    #[must_use]
+    pub fn grace_holder(&self) -> Option<LoginId> {
+        let session = self.caller.session().map(|session| self.keys.session_login(session.id));
+        session.or(self.caller.provenance)
+    }
 }

@@ -70,7 +70,7 @@ pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> 
 
 /// The limits outside the ledger, which belong to more than one user.
 fn counters(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> Vec<Counter> {
-    let is_proven = cx.caller.address_tag(request.method).is_some_and(|tag| snapshot.ledger.proven.contains(&tag));
+    let is_proven = cx.caller.address_tag(request.method).is_some_and(|tag| snapshot.ledger.has_proven(tag));
     let destination = (!is_proven).then(|| Counter {
         kind: CounterKind::Destination,
         key: cx.keys.limit_key(request.address.normalised().as_bytes()),
@@ -168,8 +168,13 @@ pub fn cancel(
 /// `challenge` with `totp`: nothing is sent, but the user must have an authenticator.
 #[must_use]
 pub fn totp_is_ready(snapshot: &Snapshot) -> Decision<()> {
-    let is_ready = snapshot.verified_devices().next().is_some();
-    Decision::NoChange(if is_ready { Ok(()) } else { Err(Refusal::MethodNotAvailable) })
+    let has_any = snapshot.verified_devices().next().is_some();
+    let is_ready = snapshot.active_devices().next().is_some();
+    Decision::NoChange(match (has_any, is_ready) {
+        (_, true) => Ok(()),
+        (true, false) => Err(Refusal::InactiveAuthenticator),
+        (false, false) => Err(Refusal::NoAuthenticator),
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{ItemKey, Ledger, Timestamp, Write};
+use super::{Context, ItemKey, Ledger, NoAddress, SessionId, Timestamp, Write};
 
 /// What a rule decided.
 ///
@@ -29,11 +29,22 @@ pub struct Change<T> {
     pub outcome: Result<T, Refusal>,
 }
 
-/// What is done after a commit. If it fails, only garbage stays.
+/// What is done after a commit. If a deletion fails, only garbage stays; if a session is not carried, it has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
     /// Delete an item that counts no more.
     Delete(ItemKey),
+    /// Carry a session to the security epoch that the commit began, if the session is of the epoch before it.
+    ///
+    /// Written alongside, it would lift a thief's session into the epoch that the winner of a lost race began.
+    CarrySession {
+        /// Which.
+        id: SessionId,
+        /// The epoch that ended.
+        from: u64,
+        /// The epoch that began.
+        to: u64,
+    },
 }
 
 impl<T> Decision<T> {
@@ -59,7 +70,23 @@ impl<T> Decision<T> {
         if let Self::Commit(change) = &mut self
             && let Ok(outcome) = &change.outcome
         {
-            (change.alongside, change.after) = items(outcome);
+            let (alongside, after) = items(outcome);
+            change.alongside.extend(alongside);
+            change.after.extend(after);
+        }
+        self
+    }
+
+    /// With the session of the caller's token carried from `before` to the epoch that the commit begins: whoever ends all
+    /// sessions keeps their own.
+    #[must_use]
+    pub fn carrying_session(mut self, before: &Ledger, cx: &Context<'_>) -> Self {
+        if let Self::Commit(change) = &mut self
+            && let Some(session) = cx.caller.session().filter(|_| cx.policy.sessions)
+            && change.ledger.security_epoch != before.security_epoch
+        {
+            let (from, to) = (before.security_epoch, change.ledger.security_epoch);
+            change.after.push(After::CarrySession { id: session.id, from, to });
         }
         self
     }
@@ -113,21 +140,36 @@ impl CounterKind {
 /// Why a rule said no.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The application does not offer the method, or the user has no address or verified device for it.
-    #[error("the method is not available to this user")]
-    MethodNotAvailable,
-    /// MFA is on and the address is new to the ledger.
+    /// The application does not offer the method.
+    #[error("the application does not offer the method")]
+    MethodNotOffered,
+    /// The token carries no address that the method may send to.
+    #[error("{0}")]
+    NoAddress(#[from] NoAddress),
+    /// The user has no verified device.
+    #[error("the user has no authenticator")]
+    NoAuthenticator,
+    /// Another login switched MFA on since the device was used. Its codes are judged only under a fresh proof.
+    #[error("the authenticator is inactive: another login switched MFA on since it was used")]
+    InactiveAuthenticator,
+    /// MFA is bound and the address is new to the ledger.
     #[error("the address has not been proven since MFA was switched on")]
     AddressNotProven,
     /// A TOTP code is wrong or older than the one that was used last, or the secret belongs to no open set-up of the user.
     #[error("the authenticator code does not match")]
-    WrongTotp,
+    WrongTotp {
+        /// How many more wrong codes are judged until the next lock.
+        attempts_left: u8,
+    },
     /// A TOTP code is the one that was used last.
     #[error("the authenticator code was used already")]
     UsedTotp,
     /// A code that was sent is wrong, used or superseded.
     #[error("the code does not match")]
-    WrongCode,
+    WrongCode {
+        /// How many more wrong codes are judged until the next lock.
+        attempts_left: u8,
+    },
     /// A code that was sent is past its end.
     #[error("the code has expired")]
     ExpiredCode,

@@ -40,11 +40,14 @@ impl Failures {
     }
 
     /// Counts one wrong answer, and locks if the budget is spent.
-    pub fn wrong(&mut self, tag: GuessTag, now: Timestamp) {
+    ///
+    /// `weight` is how many secrets it was judged against: with five authenticators fifteen codes are right at any
+    /// moment, so such a guess costs the long-term budget as much as five.
+    pub fn wrong(&mut self, tag: GuessTag, weight: u8, now: Timestamp) {
         let level = self.level_at(now);
         (self.unforgiven, self.forgiven_since) = self.unforgiven_at(now);
         self.consecutive = self.consecutive.saturating_add(1);
-        self.unforgiven = self.unforgiven.saturating_add(1);
+        self.unforgiven = self.unforgiven.saturating_add(weight).min(Policy::MOST_UNFORGIVEN);
         self.last = Some(LastGuess { tag, step: totp::step_at(now) });
 
         // After a first lock a single wrong answer locks again. Otherwise every lock would buy five more guesses.
@@ -68,6 +71,21 @@ impl Failures {
     pub fn unlock(&mut self, now: Timestamp) {
         self.right();
         self.locked_until = self.locked_until.min(now);
+    }
+
+    /// How many more wrong answers of this weight are judged until the next lock, by whichever budget ends first.
+    #[must_use]
+    pub fn attempts_left(&self, weight: u8, now: Timestamp) -> u8 {
+        if self.lock_end(now).is_some() {
+            return 0;
+        }
+        if self.level_at(now) > 0 {
+            return 1;
+        }
+        let in_a_row = Policy::FAILURES_BEFORE_LOCK.saturating_sub(self.consecutive);
+        let (unforgiven, _) = self.unforgiven_at(now);
+        let long_term = (Policy::UNFORGIVEN_BEFORE_LOCK + 1).saturating_sub(unforgiven).div_ceil(weight.max(1));
+        in_a_row.min(long_term).max(1)
     }
 
     /// Whether this is the last wrong guess again, within the same 30 seconds. Clients resend, and that is no guess.
@@ -113,7 +131,7 @@ mod tests {
 
     /// Fails `n` times at `now`.
     fn fail(failures: &mut Failures, n: u64, now: Timestamp) {
-        (0..n).for_each(|i| failures.wrong(tag(i), now));
+        (0..n).for_each(|i| failures.wrong(tag(i), 1, now));
     }
 
     fn lock_span(failures: &Failures, now: Timestamp) -> Option<u64> {
@@ -128,6 +146,41 @@ mod tests {
         fail(&mut failures, 1, START);
         assert_eq!(lock_span(&failures, START), Some(15));
         assert_eq!(failures.lock_end(START.plus(Policy::FIRST_LOCK)), None, "the lock ends with its last second");
+    }
+
+    #[test]
+    fn the_attempts_left_are_those_that_the_next_lock_takes() {
+        for (weight, rounds) in [(1, 30_u64), (3, 12), (5, 8)] {
+            let mut failures = Failures::default();
+            let mut now = START;
+            for round in 0..rounds {
+                let left = failures.attempts_left(weight, now);
+                let taken = (1..=left).find(|n| {
+                    failures.wrong(tag(round * 100 + u64::from(*n)), weight, now);
+                    failures.lock_end(now).is_some()
+                });
+                assert_eq!(taken, Some(left), "weight {weight}, round {round}");
+                assert_eq!(failures.attempts_left(weight, now), 0);
+                now = failures.lock_end(now).expect("locked").plus(DAY * u32::try_from(round % 4).expect("few"));
+                failures.right();
+            }
+        }
+    }
+
+    #[test]
+    fn a_guess_against_five_authenticators_costs_the_long_term_budget_five() {
+        let mut failures = Failures::default();
+        for n in 0..3 {
+            failures.wrong(tag(n), 5, START);
+            assert_eq!(lock_span(&failures, START), None);
+            failures.right();
+        }
+        failures.wrong(tag(3), 5, START);
+        assert_eq!(lock_span(&failures, START), Some(15), "the sixteenth unforgiven one locks");
+        for n in 4..20 {
+            failures.wrong(tag(n), 5, START);
+        }
+        assert_eq!(failures.unforgiven, Policy::MOST_UNFORGIVEN);
     }
 
     #[test]
@@ -157,15 +210,15 @@ mod tests {
         let mut failures = Failures::default();
         fail(&mut failures, 5, START);
         let free = failures.lock_end(START).expect("locked");
-        failures.wrong(tag(9), free);
+        failures.wrong(tag(9), 1, free);
         assert_eq!(lock_span(&failures, free), Some(30));
         let free = failures.lock_end(free).expect("locked");
         failures.right();
 
         let mut almost = failures.clone();
-        almost.wrong(tag(10), free.plus(DAY * 2));
+        almost.wrong(tag(10), 1, free.plus(DAY * 2));
         assert_eq!(almost.lock_end(free.plus(DAY * 2)), None, "two days: a single wrong answer locks no more");
-        failures.wrong(tag(10), free.plus(DAY));
+        failures.wrong(tag(10), 1, free.plus(DAY));
         assert_eq!(lock_span(&failures, free.plus(DAY)), Some(30), "one day: level one is left");
     }
 
@@ -175,7 +228,7 @@ mod tests {
         let mut now = START;
         for n in 0..100 {
             assert!(failures.consecutive < Policy::FAILURES_BEFORE_OFF);
-            failures.wrong(tag(n), now);
+            failures.wrong(tag(n), 1, now);
             now = now.plus(DAY * 9);
         }
         let later = now.plus(DAY * 365);
@@ -188,7 +241,7 @@ mod tests {
         fail(&mut failures, 5, START);
         failures.unlock(START);
         assert_eq!(failures.lock_end(START), None);
-        failures.wrong(tag(9), START);
+        failures.wrong(tag(9), 1, START);
         assert_eq!(lock_span(&failures, START), Some(30));
         failures.consecutive = 100;
         failures.unlock(START);
@@ -198,7 +251,7 @@ mod tests {
     #[test]
     fn only_the_same_guess_in_the_same_thirty_seconds_is_a_repeat() {
         let mut failures = Failures::default();
-        failures.wrong(tag(1), START);
+        failures.wrong(tag(1), 1, START);
         assert!(failures.is_repeat(tag(1), START.plus(Duration::from_secs(29))));
         assert!(!failures.is_repeat(tag(2), START));
         assert!(!failures.is_repeat(tag(1), START.plus(Duration::from_secs(30))));
@@ -216,7 +269,7 @@ mod tests {
             for _ in 0..plan(&failures, now) {
                 if failures.lock_end(now).is_none() {
                     judged += 1;
-                    failures.wrong(tag(judged), now);
+                    failures.wrong(tag(judged), 1, now);
                 }
             }
             if u64::from(quarter) % (owner * 4) == 0 && failures.lock_end(now).is_none() {
@@ -255,7 +308,7 @@ mod tests {
                 for _ in 0..burst {
                     if failures.lock_end(now).is_none() {
                         judged += 1;
-                        failures.wrong(tag(judged), now);
+                        failures.wrong(tag(judged), 1, now);
                     }
                 }
                 if owner && failures.lock_end(now).is_none() {

@@ -1,64 +1,194 @@
 //! The MFA gate, and what a user can use.
+//!
+//! Three questions are asked of the same state, and no two of them are the same:
+//!
+//! - *demanded* ([`is_demanded`]): must this user show a second factor? Clients and the authorizer ask this.
+//! - *gated* ([`is_gated`]): may a password alone change factors? The gate asks this.
+//! - *bound* ([`is_bound`]): may a code go to an address that was never proven? The address rule asks this.
+//!
+//! Bound implies gated, and gated implies demanded.
 
-use super::{Context, Method, Policy, Refusal, Snapshot};
+use super::{Context, Method, Policy, Refusal, Snapshot, Timestamp};
 
-/// Lets a caller through who may change factors: MFA is off for the user, or the token proves a fresh second factor.
+/// Whether the user must show a second factor: MFA is on, or the application requires it.
+#[must_use]
+pub const fn is_demanded(snapshot: &Snapshot, policy: &Policy) -> bool {
+    snapshot.ledger.enabled || policy.required
+}
+
+/// Whether changing factors takes a fresh second factor. If the application requires MFA and could send a code to the
+/// caller's address, a password alone enrols nothing.
+#[must_use]
+pub fn is_gated(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    is_bound(snapshot, cx) || cx.policy.required && has_address(cx)
+}
+
+/// Whether only a proven address may receive codes without a proof. If the application begins to require MFA, this is
+/// so at once for a user who has a factor. Otherwise a changed address would take over whoever never switched MFA on.
+#[must_use]
+pub fn is_bound(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    let ledger = &snapshot.ledger;
+    let has_factor = || {
+        cx.policy.offers(Method::Totp) && snapshot.active_devices().next().is_some()
+            || ledger.proven.iter().any(|address| cx.policy.offers(address.tag.method))
+    };
+    ledger.enabled || cx.policy.required && has_factor()
+}
+
+/// Whether the token carries an address that a code of an offered method may go to.
+fn has_address(cx: &Context<'_>) -> bool {
+    cx.policy.methods.iter().any(|method| cx.caller.contact.allowed_address(*method, cx.policy).is_ok())
+}
+
+/// Lets a caller through who may change factors: the gate is open, or the token proves a fresh second factor.
 ///
-/// Whether MFA is on is what the ledger says; the token's own `isMfaEnabled` may be stale and is never asked.
+/// The ledger says whether MFA is on. The token's own `isMfaEnabled` may be stale and is never asked. With
+/// `MFA_ENROL_WITH_CODE` the gate is shut while MFA is off too, so that a password alone can plant nothing.
 ///
 /// # Errors
 /// [`Refusal::ProofRequired`].
 pub fn require_fresh_factor(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
-    let on = snapshot.ledger.enabled || (cx.policy.required && !usable_methods(snapshot, cx).is_empty());
-    if !on || is_proven(snapshot, cx) { Ok(()) } else { Err(Refusal::ProofRequired) }
+    let shut = is_gated(snapshot, cx) || cx.policy.enrol_with_code && has_address(cx);
+    if !shut || is_proven(snapshot, cx) { Ok(()) } else { Err(Refusal::ProofRequired) }
 }
 
 /// Whether the caller counts as having passed a second factor within the last quarter of an hour.
 #[must_use]
 pub fn is_proven(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    proven_until(snapshot, cx).is_some()
+}
+
+/// Until when the caller counts as proven, if it does now.
+#[must_use]
+pub fn proven_until(snapshot: &Snapshot, cx: &Context<'_>) -> Option<Timestamp> {
     let ledger = &snapshot.ledger;
-    let by_token = cx.caller.proof.is_some_and(|proof| {
-        proof.security_epoch == ledger.security_epoch && cx.now.since(proof.auth_time) <= Policy::PROOF_FRESH_FOR
-    });
-    // The login that switched MFA on keeps the token it had, and shows recovery codes next.
-    let by_grace = ledger.grace.as_ref().is_some_and(|grace| grace.login == cx.caller.login && cx.now < grace.until);
-    by_token || by_grace
+    let proof = cx.caller.proof.filter(|proof| proof.security_epoch == ledger.security_epoch);
+    let by_token = proof.map(|proof| proof.auth_time.plus(Policy::PROOF_FRESH_FOR)).filter(|until| cx.now <= *until);
+    let grace = ledger.grace.as_ref().filter(|grace| Some(grace.holder) == cx.grace_holder());
+    let by_grace = grace.map(|grace| grace.until).filter(|until| cx.now < *until);
+    by_token.max(by_grace)
 }
 
 /// The methods that the caller can use right now, in the application's order.
 #[must_use]
 pub fn usable_methods(snapshot: &Snapshot, cx: &Context<'_>) -> Vec<Method> {
-    methods_with(snapshot, cx, may_receive)
+    methods_with(snapshot, cx, |method| may_receive(snapshot, method, cx))
 }
 
-/// Those of them that the next login can use too, when the proof of this one has ended.
+/// Whether a method is left that the next login can use too, when the proof of this one has ended. `bound` is whether
+/// only proven addresses count.
 #[must_use]
-pub fn lasting_methods(snapshot: &Snapshot, cx: &Context<'_>) -> Vec<Method> {
-    methods_with(snapshot, cx, is_known)
+pub fn has_lasting_method(snapshot: &Snapshot, bound: bool, cx: &Context<'_>) -> bool {
+    !methods_with(snapshot, cx, |method| is_known(snapshot, method, bound, cx)).is_empty()
 }
 
-fn methods_with(
-    snapshot: &Snapshot,
-    cx: &Context<'_>,
-    takes_codes: fn(&Snapshot, Method, &Context<'_>) -> bool,
-) -> Vec<Method> {
+fn methods_with(snapshot: &Snapshot, cx: &Context<'_>, takes_codes: impl Fn(Method) -> bool) -> Vec<Method> {
     let is_usable = |method: &Method| match method {
-        Method::Totp => snapshot.verified_devices().next().is_some(),
+        Method::Totp => snapshot.active_devices().next().is_some(),
         Method::Email | Method::Sms => {
-            cx.caller.contact.allowed_address(*method, cx.policy).is_some() && takes_codes(snapshot, *method, cx)
+            cx.caller.contact.allowed_address(*method, cx.policy).is_ok() && takes_codes(*method)
         }
     };
     cx.policy.methods.iter().copied().filter(is_usable).collect()
 }
 
-/// Whether a code may go to the caller's address: while MFA is on, only to one that the ledger has seen proven, or
+/// Whether a code may go to the caller's address: while MFA is bound, only to one that the ledger has seen proven, or
 /// under a proof. Otherwise whoever can change the address in the application has the factor.
 #[must_use]
 pub fn may_receive(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
-    is_known(snapshot, method, cx) || is_proven(snapshot, cx)
+    is_known(snapshot, method, is_bound(snapshot, cx), cx) || is_proven(snapshot, cx)
 }
 
-fn is_known(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
-    let known = || cx.caller.address_tag(method).is_some_and(|tag| snapshot.ledger.proven.contains(&tag));
-    !cx.policy.bind_addresses || !snapshot.ledger.enabled || known()
+fn is_known(snapshot: &Snapshot, method: Method, bound: bool, cx: &Context<'_>) -> bool {
+    let proven = || cx.caller.address_tag(method).is_some_and(|tag| snapshot.ledger.has_proven(tag));
+    !cx.policy.bind_addresses || !bound || proven()
+}
+
+/// Whether the gate is shut and nothing that the user has opens it. Only the application's support can help then.
+#[must_use]
+pub fn is_dead_end(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    require_fresh_factor(snapshot, cx).is_err()
+        && usable_methods(snapshot, cx).is_empty()
+        && !snapshot.has_recovery_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{
+        AddressTag, Caller, Contact, DeviceId, DeviceRecord, Email, LoginId, NoAddress, UserId, keys::Keys,
+        ledger::Device,
+    };
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const OWN: AddressTag = AddressTag { method: Method::Email, hash: [1; 8] };
+    const FORMER: AddressTag = AddressTag { method: Method::Email, hash: [2; 8] };
+
+    /// What a user has: an authenticator (`Some(inactive)`), an address in the token, and the address that was proven.
+    #[derive(Clone, Copy, Debug)]
+    struct Has {
+        device: Option<bool>,
+        address: bool,
+        proven: Option<AddressTag>,
+    }
+
+    fn snapshot(enabled: bool, has: Has) -> Snapshot {
+        let mut snapshot = Snapshot::empty(7);
+        snapshot.ledger.enabled = enabled;
+        if let Some(inactive) = has.device {
+            let id = DeviceId(Uuid::from_u128(1));
+            let (last_step, last_used_at, confirmed_by) = (1, None, Some(LoginId([1; 8])));
+            snapshot.ledger.devices.push(Device { id, last_step, last_used_at, confirmed_by, inactive });
+            snapshot.devices.push(DeviceRecord { id, name: String::new(), secret: Vec::new(), created: NOW });
+        }
+        has.proven.into_iter().for_each(|tag| snapshot.ledger.prove(tag, Some(LoginId([1; 8]))));
+        snapshot
+    }
+
+    #[test]
+    fn bound_is_gated_and_gated_is_demanded_in_every_combination() {
+        let keys = Keys::derive(&[1; 32], Vec::new());
+        let offers = [vec![Method::Totp], vec![Method::Totp, Method::Email], vec![Method::Email], vec![Method::Sms]];
+        let mut tried = 0;
+        for methods in offers {
+            for bits in 0..(2 * 2 * 2 * 3 * 3) {
+                let (enabled, required, address) = (bits % 2 == 1, bits / 2 % 2 == 1, bits / 4 % 2 == 1);
+                let device = [None, Some(false), Some(true)][bits / 8 % 3];
+                let proven = [None, Some(OWN), Some(FORMER)][bits / 24 % 3];
+                let has = Has { device, address, proven };
+                let email =
+                    if address { Email::parse("a@b.c").ok_or(NoAddress::Malformed) } else { Err(NoAddress::Absent) };
+                let caller = Caller {
+                    user: UserId([1; 16]),
+                    login: LoginId([1; 8]),
+                    provenance: None,
+                    contact: Contact { email, ..Contact::default() },
+                    address_tags: has.address.then_some(OWN).into_iter().collect(),
+                    proof: None,
+                };
+                let policy = Policy { required, methods: methods.clone(), ..Policy::default() };
+                let cx = Context { caller: &caller, provenance: None, policy: &policy, keys: &keys, now: NOW };
+                let snapshot = snapshot(enabled, has);
+                let asked = (is_demanded(&snapshot, &policy), is_gated(&snapshot, &cx), is_bound(&snapshot, &cx));
+
+                let totp = policy.offers(Method::Totp) && device == Some(false);
+                let mail = policy.offers(Method::Email);
+                let bound = enabled || required && (totp || mail && proven.is_some());
+                let expected = (enabled || required, bound || required && mail && address, bound);
+                assert_eq!(asked, expected, "enabled {enabled}, required {required}, {methods:?}, {has:?}");
+                assert!(!asked.2 || asked.1, "bound is gated");
+                assert!(!asked.1 || asked.0, "gated is demanded");
+
+                let to_own = mail && address && (!bound || proven == Some(OWN));
+                let lasting = has_lasting_method(&snapshot, bound, &cx);
+                assert_eq!(lasting, totp || to_own, "{has:?}");
+                assert_eq!(usable_methods(&snapshot, &cx).is_empty(), !(totp || to_own), "{has:?}");
+                assert_eq!(is_dead_end(&snapshot, &cx), expected.1 && !(totp || to_own), "{has:?}");
+                tried += 1;
+            }
+        }
+        assert_eq!(tried, 4 * 72);
+    }
 }

@@ -1,8 +1,8 @@
 //! The ledger: the one small mutable item from which every rule about a user is decided.
 
 use super::{
-    AddressTag, CodeId, CommitId, DeviceId, ItemKey, LoginId, Policy, RecoveryId, Timestamp, failures::Failures,
-    sends::Sends,
+    AddressTag, CodeId, CommitId, DeviceId, Factor, ItemKey, LoginId, Policy, RecoveryId, Timestamp,
+    failures::Failures, sends::Sends,
 };
 
 /// How many commits a ledger remembers. So many others may come between a write whose answer was lost and its retry, and it
@@ -18,7 +18,8 @@ pub struct Ledger {
     pub version: u64,
     /// Proofs, sessions and trusted devices carry the security epoch that they were made in, and count in no other.
     ///
-    /// It rises when MFA is switched on or off, when a recovery code is used, and with a reset.
+    /// It rises when MFA is switched on or off, when an active device is removed, when a recovery code is used, and with
+    /// a reset.
     pub security_epoch: u64,
     /// Whether the user switched MFA on.
     pub enabled: bool,
@@ -34,11 +35,11 @@ pub struct Ledger {
     pub failures: Failures,
     /// The sends.
     pub sends: Sends,
-    /// The addresses that may receive codes without a proof while MFA is on, oldest first.
-    pub proven: Vec<AddressTag>,
+    /// The addresses that may receive codes without a proof while MFA is bound, oldest first.
+    pub proven: Vec<ProvenAddress>,
     /// The logins that gave a right code recently, oldest first.
     pub recent: Vec<RecentLogin>,
-    /// The login that switched MFA on and counts as proven for a while.
+    /// Who began this security epoch and counts as proven for a while.
     pub grace: Option<Grace>,
     /// The last commits, oldest first: [`COMMITS_KEPT`] at most.
     pub commits: Vec<CommitId>,
@@ -53,9 +54,11 @@ pub struct Device {
     pub last_step: u64,
     /// When a code was last accepted. The set-up code does not count.
     pub last_used_at: Option<Timestamp>,
-    /// The login that confirmed or last used it, until MFA is switched on: only that login's devices go on. `None` if
-    /// the device was confirmed behind the MFA gate, or if it was there when MFA was switched on.
+    /// The login that confirmed or last used it.
     pub confirmed_by: Option<LoginId>,
+    /// Whether another login switched MFA on since. Then it may be an intruder's: it is no method, and its codes are
+    /// judged only under a fresh proof. A right one makes it active again.
+    pub inactive: bool,
 }
 
 /// A set-up that waits for its first code.
@@ -87,6 +90,17 @@ pub struct RecoverySet {
     pub used_mask: u16,
     /// When it was made.
     pub created: Timestamp,
+    /// The login that made it or last used one of its codes.
+    pub made_by: Option<LoginId>,
+}
+
+/// An address whose code was judged right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenAddress {
+    /// Which.
+    pub tag: AddressTag,
+    /// The login that gave the code.
+    pub by: Option<LoginId>,
 }
 
 impl RecoverySet {
@@ -104,13 +118,15 @@ pub struct RecentLogin {
     pub login: LoginId,
     /// When.
     pub verified_at: Timestamp,
+    /// With which factor.
+    pub factor: Factor,
 }
 
-/// The login that switched MFA on, while it counts as proven.
+/// Whoever began the security epoch under a fresh proof, while that still counts as proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grace {
-    /// Which.
-    pub login: LoginId,
+    /// The session of the caller's token, or the login if the token names no session.
+    pub holder: LoginId,
     /// Until when.
     pub until: Timestamp,
 }
@@ -148,9 +164,16 @@ impl Ledger {
     }
 
     /// Begins a new security epoch: every proof, session and trusted device from before ends, and so does a grace.
-    pub fn begin_epoch(&mut self) {
+    /// `grace` is that of whoever begins it.
+    pub fn begin_epoch(&mut self, grace: Option<Grace>) {
         self.security_epoch = self.security_epoch.saturating_add(1);
-        self.grace = None;
+        self.grace = grace;
+    }
+
+    /// Whether a code for `tag` was judged right.
+    #[must_use]
+    pub fn has_proven(&self, tag: AddressTag) -> bool {
+        self.proven.iter().any(|address| address.tag == tag)
     }
 
     /// The items that it names.
@@ -198,16 +221,16 @@ impl Ledger {
     }
 
     /// Remembers that `login` gave a right code.
-    pub fn remember(&mut self, login: LoginId, now: Timestamp) {
+    pub fn remember(&mut self, login: LoginId, factor: Factor, now: Timestamp) {
         let is_fresh = |recent: &RecentLogin| now.since(recent.verified_at) < Policy::PROOF_FRESH_FOR;
         self.recent.retain(|recent| recent.login != login && is_fresh(recent));
-        push_bounded(&mut self.recent, RecentLogin { login, verified_at: now }, 3);
+        push_bounded(&mut self.recent, RecentLogin { login, verified_at: now, factor }, 3);
     }
 
-    /// Remembers an address as proven.
-    pub fn prove(&mut self, address: AddressTag) {
-        self.proven.retain(|known| *known != address);
-        push_bounded(&mut self.proven, address, Policy::MAX_PROVEN_ADDRESSES);
+    /// Remembers an address as proven by `by`.
+    pub fn prove(&mut self, tag: AddressTag, by: Option<LoginId>) {
+        self.proven.retain(|known| known.tag != tag);
+        push_bounded(&mut self.proven, ProvenAddress { tag, by }, Policy::MAX_PROVEN_ADDRESSES);
     }
 }
 
@@ -266,8 +289,10 @@ mod tests {
     fn the_four_newest_addresses_stay_proven() {
         let mut ledger = Ledger::fresh(0);
         for n in [1, 2, 3, 4, 1, 5] {
-            ledger.prove(address(n));
+            ledger.prove(address(n), Some(login(n)));
         }
-        assert_eq!(ledger.proven, [3, 4, 1, 5].map(address));
+        let expected = [3, 4, 1, 5].map(|n| ProvenAddress { tag: address(n), by: Some(login(n)) });
+        assert_eq!(ledger.proven, expected);
+        assert!(ledger.has_proven(address(1)) && !ledger.has_proven(address(2)));
     }
 }

@@ -75,6 +75,16 @@ impl Method {
         }
     }
 
+    /// What stands for an address of which only the hash is known.
+    #[must_use]
+    pub const fn hidden_address(self) -> &'static str {
+        match self {
+            Self::Email => "***@***",
+            Self::Sms => "+***",
+            Self::Totp => "***",
+        }
+    }
+
     /// The byte that names it in the ledger. Never reuse one.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -29,7 +29,7 @@ pub mod trust;
 pub mod verify;
 pub mod verify_totp_setup;
 
-pub use address::{Address, Contact, Countries, Email, Phone};
+pub use address::{Address, Contact, Countries, Email, NoAddress, Phone};
 pub use caller::{Caller, Context, Proof, ProofSession};
 pub use decision::{After, Change, Counter, CounterKind, Decision, Refusal};
 pub use ids::{
@@ -42,7 +42,7 @@ pub use method::{Channel, Method};
 pub use policy::Policy;
 pub use snapshot::{CodeRecord, DeviceRecord, Snapshot};
 pub use time::Timestamp;
-pub use toggle::{Switch, toggle};
+pub use toggle::{Stopped, Switch, Toggled, toggle};
 pub use verify::Factor;
 
 #[cfg(test)]

@@ -55,6 +55,12 @@ pub struct Policy {
     /// Otherwise whoever can change the address in the application has the factor. Defaults to `true`.
     pub bind_addresses: bool,
 
+    /// Whether only a login that gave a right code may change factors, from the start, if the user has an address that
+    /// codes can go to. A password alone can then plant nothing, and switching on proves no address by itself.
+    ///
+    /// Defaults to `false`, so that clients that switch on at once go on working.
+    pub enrol_with_code: bool,
+
     /// Digits of a code that is sent.
     ///
     /// Defaults to `6`. Allowed: `6..=10`. NIST SP 800-63B-4 3.1.3.2 asks for at least six.
@@ -116,6 +122,9 @@ impl Policy {
     /// Answers the patient guesser: four tries after every sign-in of the owner would never make five in a row,
     /// and be 1,460 a year. With this it is 388 at most (`docs/decisions/0004-long-term-budget.md`).
     pub const UNFORGIVEN_BEFORE_LOCK: u8 = 15;
+
+    /// The most that the long-term budget remembers, so that it recovers within a month.
+    pub const MOST_UNFORGIVEN: u8 = 30;
 
     /// Wrong answers in a row after which codes stay off until a recovery code or an operator helps.
     ///
@@ -190,8 +199,9 @@ impl Policy {
     /// Bytes of a recovery code: 120 bits, so that a keyed hash is enough (ASVS 6.5.2) and a wrong one is no guess.
     pub const RECOVERY_CODE_BYTES: usize = 15;
 
-    /// A recovery set made within this span before MFA is switched on stays; an older one may have been planted.
-    pub const RECOVERY_TRUSTED_FOR: Duration = HOUR;
+    /// How long after a recovery set was made the same login gets no other. Of a double click exactly one answer carries
+    /// codes.
+    pub const RECOVERY_SPACING: Duration = Duration::from_secs(10);
 
     /// Wrong recovery codes of one user an hour. They cannot be guessed; this bounds what trying costs.
     pub const WRONG_RECOVERY_CODES: u32 = 10;
@@ -242,6 +252,7 @@ impl Default for Policy {
             sms_per_day: 1000,
             require_verified_contact: true,
             bind_addresses: true,
+            enrol_with_code: false,
             code_length: 6,
             code_lifetime: 5 * MINUTE,
             access_token_lifetime: 15 * MINUTE,

@@ -79,19 +79,37 @@ pub struct RecoveryRecord {
     pub tags: Vec<RecoveryTag>,
 }
 
+/// How a recovery set was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Whether it took the place of a set that another login made or last used.
+    pub of_another_login: bool,
+}
+
 /// Makes `record` the user's recovery set. An earlier set no longer counts.
+///
+/// Of two requests within ten seconds only the first succeeds: a double click must not show a set that is void already.
 #[must_use]
-pub fn replace(snapshot: &Snapshot, record: &RecoveryRecord, cx: &Context<'_>) -> Decision<()> {
+pub fn replace(snapshot: &Snapshot, record: &RecoveryRecord, cx: &Context<'_>) -> Decision<Replaced> {
     if let Err(refusal) = gate::require_fresh_factor(snapshot, cx) {
         return Decision::refuse(refusal);
     }
+    let made_by = cx.provenance;
+    let earlier = snapshot.ledger.recovery.as_ref();
+    if let Some(own) = earlier.filter(|set| set.made_by == made_by) {
+        let retry_at = own.created.plus(Policy::RECOVERY_SPACING);
+        if retry_at > cx.now {
+            return Decision::refuse(Refusal::RateLimited { retry_at });
+        }
+    }
+    let replaced = Replaced { of_another_login: earlier.is_some_and(|set| !cx.is_own(set.made_by)) };
     let mut ledger = snapshot.ledger.clone();
-    ledger.recovery = Some(RecoverySet { id: record.id, used_mask: 0, created: cx.now });
-    Decision::commit(ledger, Ok(())).after_writing(Write::Recovery(record.clone()))
+    ledger.recovery = Some(RecoverySet { id: record.id, used_mask: 0, created: cx.now, made_by });
+    Decision::commit(ledger, Ok(replaced)).after_writing(Write::Recovery(record.clone()))
 }
 
 /// A recovery code that was right.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Redeemed {
     /// What it proves.
     pub verified: Verified,
@@ -102,7 +120,8 @@ pub struct Redeemed {
 /// Takes a recovery code as a second factor.
 ///
 /// It passes a lock and ends it, and it begins a new security epoch: whoever had to use one has lost something that trust,
-/// sessions and proofs may rest on. A wrong one is no guess (120 bits) and changes nothing here.
+/// sessions and proofs may rest on. It never switches MFA on: a password and one recovery code would enrol nobody's
+/// method. A wrong one is no guess (120 bits) and changes nothing here.
 #[must_use]
 pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Decision<Redeemed> {
     let place = match place_of(snapshot, code, cx) {
@@ -112,10 +131,11 @@ pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>
     let mut ledger = snapshot.ledger.clone();
     if let Some(set) = &mut ledger.recovery {
         set.used_mask |= 1 << place;
+        set.made_by = cx.provenance;
     }
     ledger.failures.unlock(cx.now);
-    ledger.begin_epoch();
-    toggle::right_code(&mut ledger, cx);
+    ledger.begin_epoch(None);
+    toggle::remember(&mut ledger, Factor::RecoveryCode, cx);
     let left = ledger.recovery.as_ref().map_or(0, RecoverySet::left);
     let verified = Verified::of(&ledger, Factor::RecoveryCode, cx.now);
     Decision::commit(ledger, Ok(Redeemed { verified, left }))
@@ -129,7 +149,7 @@ pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>)
     }
     let mut ledger = snapshot.ledger.clone();
     ledger.enabled = false;
-    ledger.begin_epoch();
+    ledger.begin_epoch(None);
     ledger.devices.clear();
     ledger.setups.clear();
     ledger.codes.clear();

@@ -1,8 +1,9 @@
 //! Removing an authenticator.
 
-use super::{Context, Decision, DeviceId, Refusal, Snapshot, gate};
+use super::{Context, Decision, DeviceId, Refusal, Snapshot, gate, toggle::rest_of_proof};
 
-/// Removes a device, or gives up an open set-up. While MFA is on, a method must be left that the next login can use.
+/// Removes a device, or gives up an open set-up. While the gate is shut, a method must be left that the next login can
+/// use. The removal of an active device begins a new security epoch: it may have been stolen.
 ///
 /// `id` is `None` for a malformed id. It gets the same 404 as an unknown one.
 #[must_use]
@@ -12,17 +13,21 @@ pub fn remove(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> De
     }
     let Some(id) = id else { return Decision::refuse(Refusal::DeviceNotFound) };
     let mut ledger = snapshot.ledger.clone();
+    let was_active = ledger.devices.iter().any(|device| device.id == id && !device.inactive);
     ledger.devices.retain(|device| device.id != id);
     ledger.setups.retain(|setup| setup.id != id || setup.until <= cx.now);
     if ledger == snapshot.ledger {
         return Decision::refuse(Refusal::DeviceNotFound);
     }
-    let had_device = ledger.devices.len() < snapshot.ledger.devices.len();
-    let is_on = ledger.enabled || cx.policy.required;
+    let gated = gate::is_gated(snapshot, cx);
+    if was_active {
+        ledger.begin_epoch(rest_of_proof(snapshot, cx).filter(|_| gated));
+    }
     let after = Snapshot { ledger, ..snapshot.clone() };
     // An address that only the present proof lets through would lock its owner out at the next login.
-    if had_device && is_on && gate::lasting_methods(&after, cx).is_empty() {
+    let bound = gate::is_bound(snapshot, cx);
+    if was_active && gated && !gate::has_lasting_method(&after, bound, cx) {
         return Decision::refuse(Refusal::LastMethod);
     }
-    Decision::commit(after.ledger, Ok(()))
+    Decision::commit(after.ledger, Ok(())).carrying_session(&snapshot.ledger, cx)
 }

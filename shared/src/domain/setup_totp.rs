@@ -26,7 +26,7 @@ pub fn open(snapshot: &Snapshot, record: &DeviceRecord, cx: &Context<'_>) -> Dec
 /// Whether the caller may set up authenticators at all.
 pub(super) fn may_set_up(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
     gate::require_fresh_factor(snapshot, cx)?;
-    if cx.policy.offers(Method::Totp) { Ok(()) } else { Err(Refusal::MethodNotAvailable) }
+    if cx.policy.offers(Method::Totp) { Ok(()) } else { Err(Refusal::MethodNotOffered) }
 }
 
 /// When an open set-up ends.

@@ -1,8 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CodeId, CodeTag, DeviceId, ItemKey, Ledger, LoginId, Refusal, Timestamp, UnreadableItem, ledger::Device,
-    recovery::RecoveryRecord, trust::TrustRecord,
+    CodeId, CodeTag, DeviceId, ItemKey, Ledger, LoginId, Refusal, Timestamp, UnreadableItem,
+    ledger::{Device, RecoverySet},
+    recovery::RecoveryRecord,
+    trust::TrustRecord,
 };
 
 /// What one load of a user found.
@@ -73,6 +75,11 @@ impl Snapshot {
         self.ledger.devices.iter().filter(|device| self.holds(ItemKey::Device(device.id)))
     }
 
+    /// The verified devices that are methods: no other login switched MFA on since they were used.
+    pub fn active_devices(&self) -> impl Iterator<Item = &Device> {
+        self.verified_devices().filter(|device| !device.inactive)
+    }
+
     /// The ids of the set-ups that the ledger names, that are still open and whose items are there.
     pub fn open_setups(&self, now: Timestamp) -> impl Iterator<Item = DeviceId> {
         let open = self.ledger.setups.iter().filter(move |setup| setup.until > now);
@@ -89,10 +96,17 @@ impl Snapshot {
         Ok(self.recovery.iter().find(|record| record.id == named.id))
     }
 
+    /// How many recovery codes were not used, if the user has a set.
+    #[must_use]
+    pub fn recovery_codes_left(&self) -> Option<u32> {
+        let set = self.ledger.recovery.as_ref().filter(|set| self.holds(ItemKey::Recovery(set.id)));
+        set.map(RecoverySet::left)
+    }
+
     /// Whether the user has a recovery code that was not used.
     #[must_use]
     pub fn has_recovery_code(&self) -> bool {
-        self.ledger.recovery.as_ref().is_some_and(|set| set.left() > 0 && self.holds(ItemKey::Recovery(set.id)))
+        self.recovery_codes_left().is_some_and(|left| left > 0)
     }
 
     /// The item of the code that the ledger names for `login`.

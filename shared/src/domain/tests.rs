@@ -110,7 +110,7 @@ impl World {
             user,
             login: LoginId([login; 8]),
             provenance: Some(LoginId([login; 8])),
-            contact: Contact { email: Some(email), phone: None },
+            contact: Contact { email: Ok(email), ..Contact::default() },
             address_tags: vec![self.keys.address_tag(user, Method::Email, &address())],
             proof: self.proofs[usize::from(login)],
         }
@@ -135,7 +135,8 @@ impl World {
         rule: impl Fn(&Snapshot, &Context<'_>) -> Decision<T>,
     ) -> Result<T, Refusal> {
         let caller = self.caller(login);
-        let cx = Context { caller: &caller, policy: &self.policy, keys: &self.keys, now: self.now };
+        let provenance = caller.provenance;
+        let cx = Context { caller: &caller, provenance, policy: &self.policy, keys: &self.keys, now: self.now };
         let snapshot = self.snapshot(login);
         if lost {
             let _ = rule(&snapshot, &cx);
@@ -176,15 +177,21 @@ impl World {
         self.assert_sound();
     }
 
-    /// Whether the gate must be open for `login`: MFA is off, or it proved a factor of this epoch lately, by its token or
-    /// as the login that switched MFA on.
+    /// Whether the gate must be open for `login`: nothing shuts it, or the login is proven. Everybody has an address here.
     fn may_change_factors(&self, login: u8) -> bool {
+        let shut = self.table.ledger.enabled || self.policy.required || self.policy.enrol_with_code;
+        !shut || self.is_proven(login)
+    }
+
+    /// Whether `login` proved a factor of this epoch lately, by its token or as the one who began the epoch.
+    fn is_proven(&self, login: u8) -> bool {
         let ledger = &self.table.ledger;
         let proof = self.proofs[usize::from(login)];
         let by_token = proof
             .is_some_and(|p| p.security_epoch == ledger.security_epoch && self.now.since(p.auth_time).as_secs() <= 900);
-        let by_grace = ledger.grace.as_ref().is_some_and(|g| g.login == LoginId([login; 8]) && self.now < g.until);
-        !ledger.enabled || by_token || by_grace
+        let holder = proof.map_or(LoginId([login; 8]), |proof| self.keys.session_login(proof.session.id));
+        let by_grace = ledger.grace.as_ref().is_some_and(|g| g.holder == holder && self.now < g.until);
+        by_token || by_grace
     }
 
     fn open_setup(&mut self, login: u8, lost: bool) {
@@ -207,6 +214,7 @@ impl World {
         if confirmed.is_ok() {
             assert!(right && setup.until > self.now && before.failures.lock_end(self.now).is_none());
             self.used_steps.insert((setup.id, totp::step_at(self.now)));
+            self.assert_switched_on(&before, login);
         }
     }
 
@@ -223,12 +231,17 @@ impl World {
             "every change is an epoch of its own"
         );
         if changed && on {
-            let own = |id| {
-                let device = before.devices.iter().find(|device| device.id == id);
-                device.is_some_and(|device| device.confirmed_by.is_none_or(|by| by == LoginId([login; 8])))
-            };
-            assert!(self.table.ledger.devices.iter().all(|device| own(device.id)), "a planted device goes on");
+            self.assert_all_own(login);
         }
+    }
+
+    /// Whoever switched MFA on, nothing counts that another login made or last used.
+    fn assert_all_own(&self, login: u8) {
+        let (ledger, login) = (&self.table.ledger, Some(LoginId([login; 8])));
+        assert!(ledger.devices.iter().all(|device| device.inactive == (device.confirmed_by != login)), "{ledger:?}");
+        assert!(ledger.recovery.iter().all(|set| set.made_by == login), "{ledger:?}");
+        assert!(ledger.proven.iter().all(|address| address.by == login), "{ledger:?}");
+        assert!(ledger.codes.is_empty());
     }
 
     fn challenge(&mut self, login: u8, lost: bool) {
@@ -259,6 +272,7 @@ impl World {
         if let Ok(verified) = verified {
             assert!(right && self.now < record.until && before.failures.lock_end(self.now).is_none());
             assert!(self.used_codes.insert(record.id.0), "a code works once");
+            self.assert_switched_on(&before, login);
             self.proofs[usize::from(login)] = Some(proof_of(&verified, login));
         }
     }
@@ -268,26 +282,49 @@ impl World {
         let Some(device) = before.devices.get(device) else { return };
         let otp = self.totp(&secret(device.id), offset, right);
         let guess = Guess::Totp { otp, device: Some(device.id) };
+        let may_judge = !device.inactive || self.is_proven(login);
         let verified = self.decide(login, lost, |snapshot, cx| judge(snapshot, &guess, cx));
         if let Ok(verified) = verified {
             let step = totp::step_at(self.now).saturating_add_signed(offset);
             assert!(right && offset.abs() <= 1 && step > device.last_step, "only later steps of the window");
             assert!(self.used_steps.insert((device.id, step)), "a step passes once");
             assert!(before.failures.lock_end(self.now).is_none(), "not while locked");
+            assert!(may_judge, "an inactive device stands in for nothing");
+            self.assert_switched_on(&before, login);
             self.proofs[usize::from(login)] = Some(proof_of(&verified, login));
+        }
+    }
+
+    /// The first right code of a method switches MFA on if the application requires it.
+    fn assert_switched_on(&self, before: &Ledger, login: u8) {
+        let ledger = &self.table.ledger;
+        assert_eq!(ledger.enabled, before.enabled || self.policy.required);
+        if ledger.enabled != before.enabled {
+            assert!(ledger.security_epoch > before.security_epoch);
+            self.assert_all_own(login);
         }
     }
 
     fn remove(&mut self, login: u8, device: usize, lost: bool) {
         let before = self.table.ledger.clone();
         let Some(device) = before.devices.get(device) else { return };
-        let allowed = self.may_change_factors(login);
+        let (allowed, proven) = (self.may_change_factors(login), self.is_proven(login));
         let removed = self.decide(login, lost, |snapshot, cx| remove_device::remove(snapshot, Some(device.id), cx));
         assert!(removed.is_err() || allowed, "removed without a proof");
+        assert!(removed.is_ok() || !allowed || !device.inactive, "an inactive device can always be removed");
+        let ledger = &self.table.ledger;
+        let ends_sessions = ledger.security_epoch > before.security_epoch;
+        assert_eq!(ends_sessions, removed.is_ok() && !device.inactive, "the removal of an active device ends sessions");
+        let gated = before.enabled || self.policy.required;
+        assert_eq!(ledger.grace.is_some() && ends_sessions, ends_sessions && gated && proven, "its caller goes on");
     }
 
     fn generate_recovery(&mut self, login: u8, lost: bool) {
-        let allowed = self.may_change_factors(login);
+        let set = self.table.ledger.recovery.clone();
+        let is_again = set.is_some_and(|set| {
+            set.made_by == Some(LoginId([login; 8])) && self.now.since(set.created) < Policy::RECOVERY_SPACING
+        });
+        let allowed = self.may_change_factors(login) && !is_again;
         let id = RecoveryId(self.next_id().to_be_bytes());
         let user = self.keys.user_id("alice");
         let tags = (0..10).map(|place| self.keys.recovery_tag(user, id, &recovery_code(id, place))).collect();
@@ -303,15 +340,17 @@ impl World {
         let Some(&id) = self.sets.get(set) else { return };
         let named = self.table.ledger.recovery.as_ref().is_some_and(|set| set.id == id);
         let unused = !self.used_recovery.contains(&(id, place));
-        let epoch = self.table.ledger.security_epoch;
+        let before = self.table.ledger.clone();
         let code = recovery_code(id, place);
         let redeemed = self.decide(login, lost, |snapshot, cx| recovery::redeem(snapshot, Some(&code), cx));
         // Also while locked: a right one always passes.
         assert_eq!(redeemed.is_ok(), named && unused, "{redeemed:?}");
         if let Ok(redeemed) = redeemed {
             self.used_recovery.insert((id, place));
-            assert!(self.table.ledger.security_epoch > epoch);
-            assert_eq!(self.table.ledger.failures.lock_end(self.now), None);
+            let ledger = &self.table.ledger;
+            assert!(ledger.security_epoch > before.security_epoch);
+            assert_eq!(ledger.failures.lock_end(self.now), None);
+            assert_eq!((ledger.enabled, &ledger.grace), (before.enabled, &None), "it opens nothing else");
             self.proofs[usize::from(login)] = Some(proof_of(&redeemed.verified, login));
         }
     }
@@ -324,7 +363,9 @@ impl World {
         let done = self.decide(login, lost, |snapshot, cx| recovery::reset(snapshot, Some(&code), cx));
         assert_eq!(done.is_ok(), allowed);
         let ledger = &self.table.ledger;
-        assert!(!allowed || (!ledger.enabled && ledger.named_items().next().is_none() && ledger.codes.is_empty()));
+        let is_blank = !ledger.enabled && ledger.named_items().next().is_none() && ledger.codes.is_empty();
+        let knows_nobody = ledger.proven.is_empty() && ledger.recent.is_empty() && ledger.grace.is_none();
+        assert!(!allowed || is_blank && knows_nobody);
     }
 
     /// The code of a secret `offset` steps from now, or one that is wrong for the whole window.
@@ -354,10 +395,6 @@ impl World {
         let names: HashSet<_> = ledger.named_items().collect();
         let count = ledger.devices.len() + ledger.setups.len() + usize::from(ledger.recovery.is_some());
         assert_eq!(names.len(), count, "nothing is named twice");
-        assert!(
-            !ledger.enabled || ledger.devices.iter().all(|device| device.confirmed_by.is_none()),
-            "all are the owner's"
-        );
     }
 }
 
@@ -371,10 +408,10 @@ fn other_than(otp: &Otp) -> Otp {
     Otp::from_random((number + 1) % 1_000_000, 6).expect("a code")
 }
 
-fn proof_of(verified: &verify::Verified, login: u8) -> Proof {
-    let login = LoginId([login; 8]);
+fn proof_of(verified: &verify::Verified, id: u8) -> Proof {
+    let login = LoginId([id; 8]);
     let session =
-        ProofSession { id: SessionId([1; 16]), login, provenance: login, ends: Timestamp::from_secs(u64::MAX) };
+        ProofSession { id: SessionId([id; 16]), login, provenance: login, ends: Timestamp::from_secs(u64::MAX) };
     Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time: verified.auth_time, session }
 }
 
@@ -382,8 +419,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_anybody_does_the_rules_hold(steps in prop::collection::vec((step(), any::<bool>()), 1..120)) {
+    fn whatever_anybody_does_the_rules_hold(
+        required in any::<bool>(),
+        enrol_with_code in any::<bool>(),
+        steps in prop::collection::vec((step(), any::<bool>()), 1..120),
+    ) {
         let mut world = World::new();
+        world.policy = Policy { required, enrol_with_code, ..world.policy };
         for (step, lost) in &steps {
             world.play(step, *lost);
         }

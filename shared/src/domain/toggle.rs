@@ -1,4 +1,9 @@
-use super::{Context, Decision, Ledger, Method, Policy, Refusal, Snapshot, gate, ledger::Grace};
+use super::{
+    AddressTag, Context, Decision, DeviceId, Factor, Ledger, Policy, Refusal, Snapshot, gate,
+    ledger::{Grace, RecentLogin},
+    listing::device_name,
+    verify::Verified,
+};
 
 /// What a toggle did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,68 +14,127 @@ pub enum Switch {
     Off,
 }
 
+/// What no longer counts since MFA was switched on, because another login made it. It may be an intruder's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stopped {
+    /// These authenticators are inactive until one of their codes is entered under a fresh proof. With their names.
+    pub inactive_devices: Vec<(DeviceId, String)>,
+    /// The recovery codes are void.
+    pub recovery_codes_voided: bool,
+    /// These addresses receive no code without a proof. Masked, and wholly so if the token does not carry them: the
+    /// ledger knows them by their hashes alone.
+    pub addresses_unproven: Vec<String>,
+}
+
+/// How a toggle ended.
+#[derive(Clone, Debug)]
+pub struct Toggled {
+    /// What MFA is now.
+    pub switch: Switch,
+    /// What stopped counting.
+    pub stopped: Stopped,
+    /// What the caller proved in the last quarter of an hour, if the toggle switched MFA on.
+    pub verified: Option<Verified>,
+}
+
 /// Switches MFA on or off. Idempotent: requesting the current state succeeds and changes nothing.
 #[must_use]
-pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision<Switch> {
+pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision<Toggled> {
     if let Err(refusal) = gate::require_fresh_factor(snapshot, cx) {
         return Decision::refuse(refusal);
     }
     let enabled = snapshot.ledger.enabled;
+    let done = |stopped, verified| Ok(Toggled { switch: wanted, stopped, verified });
     match wanted {
         _ if !cx.policy.allow_user_toggle => Decision::refuse(Refusal::ToggleNotAllowed),
         Switch::Off if cx.policy.required => Decision::refuse(Refusal::ToggleNotAllowed),
-        Switch::On if enabled => Decision::NoChange(Ok(wanted)),
-        Switch::Off if !enabled => Decision::NoChange(Ok(wanted)),
+        Switch::On if enabled => Decision::NoChange(done(Stopped::default(), None)),
+        Switch::Off if !enabled => Decision::NoChange(done(Stopped::default(), None)),
         Switch::On => {
             let mut ledger = snapshot.ledger.clone();
-            switch_on(&mut ledger, cx);
+            let stopped = switch_on(&mut ledger, snapshot, first_address(snapshot, cx), cx);
             let after = Snapshot { ledger, ..snapshot.clone() };
-            if gate::usable_methods(&after, cx).is_empty() {
+            if !gate::has_lasting_method(&after, true, cx) {
                 return Decision::refuse(Refusal::NoUsableMethod);
             }
-            Decision::commit(after.ledger, Ok(wanted))
+            let verified = own_recent(&after.ledger, cx).filter(|_| after.ledger.grace.is_some());
+            let verified = verified.map(|recent| Verified::of(&after.ledger, recent.factor, recent.verified_at));
+            Decision::commit(after.ledger, done(stopped, verified)).carrying_session(&snapshot.ledger, cx)
         }
         Switch::Off => {
             let mut ledger = snapshot.ledger.clone();
             ledger.enabled = false;
-            ledger.begin_epoch();
+            ledger.begin_epoch(rest_of_proof(snapshot, cx));
             ledger.codes.clear();
-            Decision::commit(ledger, Ok(wanted))
+            Decision::commit(ledger, done(Stopped::default(), None)).carrying_session(&snapshot.ledger, cx)
         }
     }
 }
 
-/// What any right code does in addition to its own effect: the consecutive count is reset, the login is remembered, and
-/// if the application requires MFA, the first right code switches it on.
-pub(super) fn right_code(ledger: &mut Ledger, cx: &Context<'_>) {
+/// The grace of a caller who passed the gate by a fresh proof, or by a grace, and begins an epoch: the rest of that
+/// quarter of an hour. It is never prolonged.
+pub(super) fn rest_of_proof(snapshot: &Snapshot, cx: &Context<'_>) -> Option<Grace> {
+    let (holder, until) = (cx.grace_holder()?, gate::proven_until(snapshot, cx)?);
+    Some(Grace { holder, until })
+}
+
+/// The address that a toggle proves, for clients that switch on at once: the first that the application offers. Only of
+/// a user without any authenticator, because an intruder may have changed the address. The threat model says what this
+/// costs; `MFA_ENROL_WITH_CODE` ends it.
+fn first_address(snapshot: &Snapshot, cx: &Context<'_>) -> Option<AddressTag> {
+    if cx.policy.enrol_with_code || snapshot.verified_devices().next().is_some() {
+        return None;
+    }
+    let allowed = |method| cx.caller.contact.allowed_address(method, cx.policy).ok().and(cx.caller.address_tag(method));
+    cx.policy.methods.iter().find_map(|method| allowed(*method))
+}
+
+/// What any right code of a method does in addition to its own effect: the consecutive count is reset, the login is
+/// remembered, and if the application requires MFA, the first right code switches it on.
+pub(super) fn right_code(ledger: &mut Ledger, snapshot: &Snapshot, factor: Factor, cx: &Context<'_>) -> Stopped {
     ledger.failures.right();
-    ledger.remember(cx.caller.login, cx.now);
-    if cx.policy.required && !ledger.enabled {
-        switch_on(ledger, cx);
+    remember(ledger, factor, cx);
+    if cx.policy.required && !ledger.enabled { switch_on(ledger, snapshot, None, cx) } else { Stopped::default() }
+}
+
+/// Remembers the login for the grace of switching on.
+pub(super) fn remember(ledger: &mut Ledger, factor: Factor, cx: &Context<'_>) {
+    if let Some(login) = cx.provenance {
+        ledger.remember(login, factor, cx.now);
     }
 }
 
-/// Switches MFA on: a new security epoch, and nothing that an intruder may have planted before it goes on.
-fn switch_on(ledger: &mut Ledger, cx: &Context<'_>) {
+/// Switches MFA on: a new security epoch, and nothing counts that another login made or last used
+/// (`docs/decisions/0005-planted-devices.md`), but for the address that switching on `proves`. What stops counting is
+/// told.
+fn switch_on(ledger: &mut Ledger, snapshot: &Snapshot, proves: Option<AddressTag>, cx: &Context<'_>) -> Stopped {
+    let mut stopped = Stopped::default();
     ledger.enabled = true;
-    ledger.begin_epoch();
     ledger.codes.clear();
 
-    // A device that another login confirmed may be an intruder's. Its owner only has to enter one of its codes first
-    // (`docs/decisions/0005-planted-devices.md`).
-    ledger.devices.retain(|device| device.confirmed_by.is_none_or(|login| login == cx.caller.login));
     for device in &mut ledger.devices {
-        device.confirmed_by = None;
+        device.inactive = !cx.is_own(device.confirmed_by);
+        stopped.inactive_devices.extend(device.inactive.then(|| (device.id, device_name(snapshot, device.id))));
     }
+    stopped.recovery_codes_voided = ledger.recovery.take_if(|set| !cx.is_own(set.made_by)).is_some();
+    if let Some(tag) = proves {
+        ledger.prove(tag, cx.provenance);
+    }
+    let unproven = ledger.proven.extract_if(.., |address| !cx.is_own(address.by) && Some(address.tag) != proves);
+    stopped.addresses_unproven = unproven.map(|address| masked(address.tag, cx)).collect();
 
-    let recent = |made| cx.now.since(made) <= Policy::RECOVERY_TRUSTED_FOR;
-    ledger.recovery = ledger.recovery.take().filter(|set| recent(set.created));
+    let until = own_recent(ledger, cx).map(|recent| recent.verified_at.plus(Policy::PROOF_FRESH_FOR));
+    let grace = cx.grace_holder().zip(until.filter(|until| *until > cx.now));
+    ledger.begin_epoch(grace.map(|(holder, until)| Grace { holder, until }));
+    stopped
+}
 
-    ledger.proven.clear();
-    Method::ALL.iter().filter_map(|method| cx.caller.address_tag(*method)).for_each(|tag| ledger.prove(tag));
+fn masked(tag: AddressTag, cx: &Context<'_>) -> String {
+    let own = cx.caller.contact.address_for(tag.method).ok().filter(|_| cx.caller.address_tag(tag.method) == Some(tag));
+    own.map_or_else(|| tag.method.hidden_address().to_owned(), |address| address.masked())
+}
 
-    let own = ledger.recent.iter().find(|recent| recent.login == cx.caller.login);
-    ledger.grace = own
-        .map(|recent| Grace { login: recent.login, until: recent.verified_at.plus(Policy::PROOF_FRESH_FOR) })
-        .filter(|grace| grace.until > cx.now);
+/// When and how the caller's own login last gave a right code.
+fn own_recent<'a>(ledger: &'a Ledger, cx: &Context<'_>) -> Option<&'a RecentLogin> {
+    ledger.recent.iter().find(|recent| cx.is_own(Some(recent.login)))
 }

@@ -46,6 +46,12 @@ pub const fn step_at(now: Timestamp) -> u64 {
     now.as_secs() / Policy::TOTP_STEP.as_secs()
 }
 
+/// When a step began.
+#[must_use]
+pub const fn step_began(step: u64) -> Timestamp {
+    Timestamp::from_secs(step.saturating_mul(Policy::TOTP_STEP.as_secs()))
+}
+
 /// A generator without a window of its own: the window is this module's business.
 fn generator(secret: &[u8]) -> Totp {
     Builder::new()

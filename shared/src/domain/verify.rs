@@ -6,8 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
 
 use super::{
-    Address, Context, Decision, DeviceId, ItemKey, Ledger, Method, Refusal, Snapshot, Timestamp,
+    Address, Context, Decision, DeviceId, ItemKey, Ledger, Method, Refusal, Snapshot, Stopped, Timestamp,
     code::Otp,
+    gate,
+    ledger::Device,
     toggle,
     totp::{self, Verdict},
 };
@@ -48,8 +50,7 @@ impl Factor {
     /// Reads the name that [`Self::as_str`] gives.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let codes = Method::ALL.iter().copied().map(Self::Code);
-        codes.chain([Self::RecoveryCode, Self::TrustedDevice]).find(|factor| factor.as_str() == text)
+        Self::all().find(|factor| factor.as_str() == text)
     }
 
     /// The name in our tokens.
@@ -60,6 +61,26 @@ impl Factor {
             Self::RecoveryCode => "recovery_code",
             Self::TrustedDevice => "trusted_device",
         }
+    }
+
+    /// The byte that names it in the ledger. Never reuse one.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Code(method) => method.code(),
+            Self::RecoveryCode => 128,
+            Self::TrustedDevice => 129,
+        }
+    }
+
+    /// The factor that [`Self::code`] names.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::all().find(|factor| factor.code() == code)
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        Method::ALL.iter().copied().map(Self::Code).chain([Self::RecoveryCode, Self::TrustedDevice])
     }
 
     /// What `amr` says of it (RFC 8176). Recovery codes and trusted devices have no value of their own there.
@@ -91,7 +112,7 @@ impl<'de> Deserialize<'de> for Factor {
 }
 
 /// A second factor that passed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Verified {
     /// The factor.
     pub factor: Factor,
@@ -103,6 +124,8 @@ pub struct Verified {
     pub auth_time: Timestamp,
     /// The authenticator, if its secret should be sealed anew.
     pub sealed_by_old_key: Option<DeviceId>,
+    /// What stopped counting, if the code switched MFA on.
+    pub stopped: Stopped,
 }
 
 impl Verified {
@@ -115,6 +138,7 @@ impl Verified {
             enabled: ledger.enabled,
             auth_time,
             sealed_by_old_key: None,
+            stopped: Stopped::default(),
         }
     }
 }
@@ -132,37 +156,46 @@ pub fn judge(snapshot: &Snapshot, guess: &Guess, cx: &Context<'_>) -> Decision<V
 }
 
 fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Context<'_>) -> Decision<Verified> {
-    let mut judged = false;
+    let candidates = match candidates(snapshot, only, cx) {
+        Ok(candidates) => candidates,
+        Err(refusal) => return Decision::refuse(refusal),
+    };
+    // If one secret does not open, nothing is judged. Were right codes still taken, a wrong one would cost no try.
+    let opened = candidates.iter().map(|device| Ok((*device, secret_of(snapshot, device.id, cx)?)));
+    let opened = match opened.collect::<Result<Vec<_>, _>>() {
+        Ok(opened) => opened,
+        Err(refusal) => return Decision::refuse(refusal),
+    };
     let mut replayed = false;
-    let mut unreadable = None;
-    for device in snapshot.verified_devices().filter(|device| only.is_none_or(|id| id == device.id)) {
-        let secret = match secret_of(snapshot, device.id, cx) {
-            Ok(secret) => secret,
-            Err(refusal) => {
-                unreadable = Some(refusal);
-                continue;
-            }
-        };
-        judged = true;
-        match totp::judge(&secret, otp, cx.now, Some(device.last_step)) {
+    for (device, secret) in &opened {
+        match totp::judge(secret, otp, cx.now, Some(device.last_step)) {
             Verdict::Fresh(step) => return right_totp(snapshot, device.id, step, cx),
             Verdict::Replayed => replayed = true,
             Verdict::Wrong => {}
         }
     }
-    if !judged {
-        // If no secret opens, the keys or the items are wrong and not the person. That costs no try.
-        return Decision::refuse(match (unreadable, only) {
-            (Some(unreadable), _) => unreadable,
-            (None, Some(_)) => Refusal::DeviceNotFound,
-            (None, None) => Refusal::MethodNotAvailable,
-        });
-    }
     if replayed {
         // A client that sends the same code twice is no guesser.
         return Decision::refuse(Refusal::UsedTotp);
     }
-    wrong(snapshot, b"totp", otp, Refusal::WrongTotp, cx)
+    let weight = u8::try_from(opened.len()).unwrap_or(u8::MAX);
+    wrong(snapshot, b"totp", otp, weight, |attempts_left| Refusal::WrongTotp { attempts_left }, cx)
+}
+
+/// The devices that a guess is judged against, at least one. An inactive one may be an intruder's: it is judged only
+/// under a fresh proof.
+fn candidates<'a>(
+    snapshot: &'a Snapshot,
+    only: Option<DeviceId>,
+    cx: &Context<'_>,
+) -> Result<Vec<&'a Device>, Refusal> {
+    let named: Vec<_> = snapshot.verified_devices().filter(|device| only.is_none_or(|id| id == device.id)).collect();
+    if named.is_empty() {
+        return Err(if only.is_some() { Refusal::DeviceNotFound } else { Refusal::NoAuthenticator });
+    }
+    let proven = gate::is_proven(snapshot, cx);
+    let judged: Vec<_> = named.into_iter().filter(|device| proven || !device.inactive).collect();
+    if judged.is_empty() { Err(Refusal::InactiveAuthenticator) } else { Ok(judged) }
 }
 
 /// The secret of a device or set-up whose item is there.
@@ -179,11 +212,13 @@ fn right_totp(snapshot: &Snapshot, id: DeviceId, step: u64, cx: &Context<'_>) ->
     for device in ledger.devices.iter_mut().filter(|device| device.id == id) {
         device.last_step = step;
         device.last_used_at = Some(cx.now);
-        device.confirmed_by = device.confirmed_by.map(|_| cx.caller.login);
+        device.confirmed_by = cx.provenance;
+        device.inactive = false;
     }
-    toggle::right_code(&mut ledger, cx);
     let factor = Factor::Code(Method::Totp);
-    let verified = Verified { sealed_by_old_key: reseal.then_some(id), ..Verified::of(&ledger, factor, cx.now) };
+    let stopped = toggle::right_code(&mut ledger, snapshot, factor, cx);
+    let sealed_by_old_key = reseal.then_some(id);
+    let verified = Verified { sealed_by_old_key, stopped, ..Verified::of(&ledger, factor, cx.now) };
     Decision::commit(ledger, Ok(verified))
 }
 
@@ -195,36 +230,50 @@ fn judge_sent(
     cx: &Context<'_>,
 ) -> Decision<Verified> {
     let login = cx.caller.login;
+    // What is not judged is not counted either.
+    let not_judged = Refusal::WrongCode { attempts_left: snapshot.ledger.failures.attempts_left(1, cx.now) };
     match snapshot.ledger.code_of(login) {
-        None => return Decision::refuse(Refusal::WrongCode),
+        None => return Decision::refuse(not_judged),
         // The time is compared here: DynamoDB removes an expired item up to days late.
         Some(code) if code.until <= cx.now => return Decision::refuse(Refusal::ExpiredCode),
+        // It may be on its way since before MFA came on, or since before the application began to require it.
+        Some(_) if !gate::may_receive(snapshot, method, cx) => return Decision::refuse(not_judged),
         Some(_) => {}
     }
     let Some(code) = snapshot.outstanding_code(login) else {
-        return Decision::refuse(Refusal::WrongCode);
+        return Decision::refuse(not_judged);
     };
     if !cx.keys.is_code(cx.caller.user, code, method, address, otp) {
-        return wrong(snapshot, &code.id.0, otp, Refusal::WrongCode, cx);
+        return wrong(snapshot, &code.id.0, otp, 1, |attempts_left| Refusal::WrongCode { attempts_left }, cx);
     }
 
     let mut ledger = snapshot.ledger.clone();
     ledger.codes.retain(|sent| sent.login != login);
-    toggle::right_code(&mut ledger, cx);
     if let Some(tag) = cx.caller.address_tag(method) {
-        ledger.prove(tag);
+        ledger.prove(tag, cx.provenance);
     }
-    let verified = Verified::of(&ledger, Factor::Code(method), cx.now);
+    let factor = Factor::Code(method);
+    let stopped = toggle::right_code(&mut ledger, snapshot, factor, cx);
+    let verified = Verified { stopped, ..Verified::of(&ledger, factor, cx.now) };
     Decision::commit(ledger, Ok(verified))
 }
 
-/// Counts a wrong guess at `target`, unless it is the last one sent again.
-fn wrong(snapshot: &Snapshot, target: &[u8], otp: &Otp, refusal: Refusal, cx: &Context<'_>) -> Decision<Verified> {
+/// Counts a wrong guess at `target`, unless it is the last one sent again. `weight` is how many secrets it was judged
+/// against.
+fn wrong(
+    snapshot: &Snapshot,
+    target: &[u8],
+    otp: &Otp,
+    weight: u8,
+    refusal: fn(u8) -> Refusal,
+    cx: &Context<'_>,
+) -> Decision<Verified> {
     let tag = cx.keys.guess_tag(cx.caller.user, target, otp);
     if snapshot.ledger.failures.is_repeat(tag, cx.now) {
-        return Decision::refuse(refusal);
+        return Decision::refuse(refusal(snapshot.ledger.failures.attempts_left(weight, cx.now)));
     }
     let mut ledger = snapshot.ledger.clone();
-    ledger.failures.wrong(tag, cx.now);
+    ledger.failures.wrong(tag, weight, cx.now);
+    let refusal = refusal(ledger.failures.attempts_left(weight, cx.now));
     Decision::commit(ledger, Err(refusal))
 }

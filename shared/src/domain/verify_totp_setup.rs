@@ -1,14 +1,14 @@
 //! Confirming the set-up of an authenticator with a first code.
 
 use super::{
-    Context, Decision, DeviceId, Ledger, LoginId, Policy, Refusal, Snapshot, Write,
+    Context, Decision, DeviceId, Factor, Method, Policy, Refusal, Snapshot, Write,
     code::Otp,
     keys,
     ledger::Device,
     setup_totp::may_set_up,
     toggle,
     totp::{self, Verdict},
-    verify::secret_of,
+    verify::{Verified, secret_of},
 };
 
 /// Confirms the open set-up that `secret` belongs to.
@@ -16,7 +16,7 @@ use super::{
 /// The same secret and code again succeed again, because the answer may have been lost. A secret that belongs to no open
 /// set-up of this user gets the answer of a wrong code. It is no guess: nobody guesses 160 bits.
 #[must_use]
-pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) -> Decision<()> {
+pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) -> Decision<Verified> {
     if let Err(refusal) = may_set_up(snapshot, cx) {
         return Decision::refuse(refusal);
     }
@@ -31,18 +31,27 @@ pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) 
             Err(refusal) => unreadable = Some(refusal),
         }
     }
-    let repeated = snapshot.verified_devices().any(|device| {
+    let repeated = snapshot.verified_devices().find(|device| {
         let is_this = || secret_of(snapshot, device.id, cx).is_ok_and(|own| keys::equal(&own, secret));
         device.last_used_at.is_none() && is_this() && totp::is_code_of(secret, otp, device.last_step)
     });
-    if repeated {
-        return Decision::NoChange(Ok(()));
+    if let Some(device) = repeated {
+        return again(snapshot, device, cx);
     }
     // The secret may belong to a set-up that cannot be read. Then "wrong" would be a lie.
-    Decision::refuse(unreadable.unwrap_or(Refusal::WrongTotp))
+    let attempts_left = snapshot.ledger.failures.attempts_left(1, cx.now);
+    Decision::refuse(unreadable.unwrap_or(Refusal::WrongTotp { attempts_left }))
 }
 
-fn judge_first_code(snapshot: &Snapshot, id: DeviceId, secret: &[u8], otp: &Otp, cx: &Context<'_>) -> Decision<()> {
+const FACTOR: Factor = Factor::Code(Method::Totp);
+
+fn judge_first_code(
+    snapshot: &Snapshot,
+    id: DeviceId,
+    secret: &[u8],
+    otp: &Otp,
+    cx: &Context<'_>,
+) -> Decision<Verified> {
     if snapshot.ledger.devices.len() >= Policy::MAX_DEVICES {
         return Decision::refuse(Refusal::DeviceLimit);
     }
@@ -50,20 +59,35 @@ fn judge_first_code(snapshot: &Snapshot, id: DeviceId, secret: &[u8], otp: &Otp,
     let Verdict::Fresh(step) = totp::judge(secret, otp, cx.now, None) else {
         let tag = cx.keys.guess_tag(cx.caller.user, id.0.as_bytes(), otp);
         if ledger.failures.is_repeat(tag, cx.now) {
-            return Decision::refuse(Refusal::WrongTotp);
+            let attempts_left = ledger.failures.attempts_left(1, cx.now);
+            return Decision::refuse(Refusal::WrongTotp { attempts_left });
         }
-        ledger.failures.wrong(tag, cx.now);
-        return Decision::commit(ledger, Err(Refusal::WrongTotp));
+        ledger.failures.wrong(tag, 1, cx.now);
+        let attempts_left = ledger.failures.attempts_left(1, cx.now);
+        return Decision::commit(ledger, Err(Refusal::WrongTotp { attempts_left }));
     };
-    name_device(&mut ledger, id, step, cx.caller.login);
-    toggle::right_code(&mut ledger, cx);
-    Decision::commit(ledger, Ok(())).after_writing(Write::KeptDevice(id))
+    ledger.setups.retain(|setup| setup.id != id);
+    // Its code counts as used: it must not pass as the first login code.
+    let (confirmed_by, last_used_at, inactive) = (cx.provenance, None, false);
+    ledger.devices.push(Device { id, last_step: step, last_used_at, confirmed_by, inactive });
+    let stopped = toggle::right_code(&mut ledger, snapshot, FACTOR, cx);
+    let verified = Verified { stopped, ..Verified::of(&ledger, FACTOR, cx.now) };
+    Decision::commit(ledger, Ok(verified)).after_writing(Write::KeptDevice(id))
 }
 
-/// Makes the set-up a verified device. Its code counts as used: it must not pass as the first login code.
-fn name_device(ledger: &mut Ledger, id: DeviceId, step: u64, login: LoginId) {
-    ledger.setups.retain(|setup| setup.id != id);
-    // Behind the gate it certainly belongs to the owner. Before MFA is on, it belongs to this login.
-    let confirmed_by = (!ledger.enabled).then_some(login);
-    ledger.devices.push(Device { id, last_step: step, last_used_at: None, confirmed_by });
+/// The answer to the first code again. The answer before it may have carried the tokens by which a login that others
+/// share is known. So the device goes over to the session of this answer, which proves no more than the first did.
+fn again(snapshot: &Snapshot, device: &Device, cx: &Context<'_>) -> Decision<Verified> {
+    let verified = Verified::of(&snapshot.ledger, FACTOR, totp::step_began(device.last_step));
+    if cx.caller.provenance.is_some() {
+        return Decision::NoChange(Ok(verified));
+    }
+    let mut ledger = snapshot.ledger.clone();
+    for known in ledger.devices.iter_mut().filter(|known| known.id == device.id) {
+        known.confirmed_by = cx.provenance;
+    }
+    if let Some(login) = cx.provenance {
+        ledger.remember(login, FACTOR, verified.auth_time);
+    }
+    Decision::commit(ledger, Ok(verified))
 }

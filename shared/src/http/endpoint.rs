@@ -83,7 +83,8 @@ pub struct Call<B, A = BearerToken> {
 impl<B> Call<B> {
     /// What a rule needs in addition to the snapshot.
     pub const fn context<'a>(&'a self, policy: &'a Policy, keys: &'a Keys) -> Context<'a> {
-        Context { caller: &self.auth.caller, policy, keys, now: self.now.whole_seconds() }
+        let caller = &self.auth.caller;
+        Context { caller, provenance: caller.provenance, policy, keys, now: self.now.whole_seconds() }
     }
 }
 

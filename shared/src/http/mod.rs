@@ -11,6 +11,7 @@ mod log;
 mod pipeline;
 mod problem;
 mod source;
+mod stopped;
 mod verified_reply;
 
 pub use authenticate::{Authenticate, BearerToken, Public};
@@ -23,4 +24,5 @@ pub use lambda::run;
 pub use log::LogLine;
 pub use pipeline::{Incoming, Served, serve, serve_foreign, serve_unknown};
 pub use problem::Problem;
+pub use stopped::StoppedReply;
 pub use verified_reply::VerifiedReply;

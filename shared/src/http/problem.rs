@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::ErrorCode;
 use crate::{
-    domain::{Policy, Refusal, Timestamp},
+    domain::{NoAddress, Policy, Refusal, Timestamp},
     random::NoRandomness,
     storage::StoreError,
     tokens::TokenError,
@@ -70,6 +70,13 @@ impl Problem {
             | Self::Unavailable(cause)
             | Self::Internal(cause)
             | Self::Refused(Refusal::Unreadable(cause)) => Some(cause.clone()),
+            Self::Refused(
+                refusal @ (Refusal::MethodNotOffered
+                | Refusal::NoAddress(_)
+                | Refusal::NoAuthenticator
+                | Refusal::InactiveAuthenticator
+                | Refusal::AddressNotProven),
+            ) => Some(refusal.to_string()),
             _ => None,
         }
     }
@@ -118,22 +125,35 @@ impl Problem {
 /// One arm for each refusal and no `_`: a new one does not compile until someone decides what it shows.
 fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
     match refusal {
-        Refusal::MethodNotAvailable => {
-            ErrorResponse::new(ErrorCode::MfaMethodNotAvailable, "This method is not available to you")
+        Refusal::MethodNotOffered => {
+            ErrorResponse::new(ErrorCode::MfaMethodNotAvailable, "This application does not offer this method")
         }
+        Refusal::NoAddress(why) => ErrorResponse::new(ErrorCode::MfaMethodNotAvailable, no_address(*why)),
+        Refusal::NoAuthenticator => {
+            ErrorResponse::new(ErrorCode::MfaMethodNotAvailable, "You haven't set up an authenticator app")
+        }
+        Refusal::InactiveAuthenticator => ErrorResponse::new(
+            ErrorCode::MfaMethodNotAvailable,
+            "This authenticator is inactive since MFA was switched on. Use another method first, then enter its code",
+        ),
         Refusal::AddressNotProven => ErrorResponse::new(
             ErrorCode::MfaMethodNotAvailable,
             "This address is new since MFA was switched on. Use another method first",
         ),
-        Refusal::WrongTotp => ErrorResponse::new(ErrorCode::MfaCodeInvalid, "The code is invalid"),
+        Refusal::WrongTotp { attempts_left } => {
+            ErrorResponse::new(ErrorCode::MfaCodeInvalid, "The code is invalid").attempts_left(*attempts_left)
+        }
         Refusal::UsedTotp => {
             ErrorResponse::new(ErrorCode::MfaCodeInvalid, "This code was used already. Wait for the next one")
         }
-        Refusal::WrongCode => ErrorResponse::new(ErrorCode::VerificationCodeInvalid, "The code is invalid"),
+        Refusal::WrongCode { attempts_left } => {
+            ErrorResponse::new(ErrorCode::VerificationCodeInvalid, "The code is invalid").attempts_left(*attempts_left)
+        }
         Refusal::ExpiredCode => ErrorResponse::new(ErrorCode::VerificationCodeExpired, "The code has expired"),
         Refusal::Locked { until } => {
-            ErrorResponse::new(ErrorCode::AccountLocked, "Too many wrong codes. Try again later")
-                .retry(now.seconds_until(*until))
+            // The same for everybody, whatever the user has.
+            let message = "Too many wrong codes. Try again later, or use a recovery code or a trusted device";
+            ErrorResponse::new(ErrorCode::AccountLocked, message).retry(now.seconds_until(*until))
         }
         Refusal::RateLimited { retry_at } => {
             ErrorResponse::new(ErrorCode::RateLimited, "Too many requests. Try again later")
@@ -175,6 +195,15 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
     }
 }
 
+const fn no_address(why: NoAddress) -> &'static str {
+    match why {
+        NoAddress::Absent => "Your account has no address for this method",
+        NoAddress::Malformed => "The address in your account is malformed",
+        NoAddress::Unverified => "The address in your account is not verified. Verify it first",
+        NoAddress::Country => "Text messages are not sent to the country of your phone number",
+    }
+}
+
 fn refresh_token(code: ErrorCode, message: &'static str) -> ErrorResponse {
     ErrorResponse::new(code, message).authenticate(r#"Bearer error="invalid_token""#)
 }
@@ -202,18 +231,27 @@ pub(super) struct ErrorBody {
     /// In seconds, as the header `retry-after` says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retry_after: Option<u64>,
+    /// Wrong codes until the next lock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_left: Option<u8>,
 }
 
 impl ErrorResponse {
     fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         let status = code.status();
         let error = status.canonical_reason().unwrap_or("Error");
-        let body = ErrorBody { status_code: status.as_u16(), error, message: message.into(), code, retry_after: None };
+        let (status_code, message) = (status.as_u16(), message.into());
+        let body = ErrorBody { status_code, error, message, code, retry_after: None, attempts_left: None };
         Self { status, body, authenticate: None }
     }
 
     fn retry(mut self, seconds: u64) -> Self {
         self.body.retry_after = Some(seconds);
+        self
+    }
+
+    fn attempts_left(mut self, attempts: u8) -> Self {
+        self.body.attempts_left = Some(attempts);
         self
     }
 
@@ -267,11 +305,17 @@ mod tests {
     fn every_problem() -> Vec<Problem> {
         let cause = || "a cause for the log".to_owned();
         let refusals = [
-            Refusal::MethodNotAvailable,
+            Refusal::MethodNotOffered,
+            Refusal::NoAddress(NoAddress::Absent),
+            Refusal::NoAddress(NoAddress::Malformed),
+            Refusal::NoAddress(NoAddress::Unverified),
+            Refusal::NoAddress(NoAddress::Country),
+            Refusal::NoAuthenticator,
+            Refusal::InactiveAuthenticator,
             Refusal::AddressNotProven,
-            Refusal::WrongTotp,
+            Refusal::WrongTotp { attempts_left: 4 },
             Refusal::UsedTotp,
-            Refusal::WrongCode,
+            Refusal::WrongCode { attempts_left: 0 },
             Refusal::ExpiredCode,
             Refusal::Locked { until: LATER },
             Refusal::SessionInvalid,

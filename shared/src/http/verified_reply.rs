@@ -1,6 +1,7 @@
 use serde::Serialize;
 
-use crate::step_up::Tokens;
+use super::StoppedReply;
+use crate::{domain::Stopped, step_up::Tokens};
 
 /// The reply to a second factor that passed.
 #[derive(Serialize)]
@@ -14,6 +15,8 @@ pub struct VerifiedReply {
     trust_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery_codes_left: Option<u32>,
+    #[serde(flatten)]
+    stopped: StoppedReply,
 }
 
 impl VerifiedReply {
@@ -27,7 +30,14 @@ impl VerifiedReply {
             is_requires_mfa: false,
             trust_token: tokens.trust,
             recovery_codes_left: None,
+            stopped: StoppedReply::default(),
         }
+    }
+
+    /// Says what stopped counting.
+    #[must_use]
+    pub fn with_stopped(self, stopped: Stopped) -> Self {
+        Self { stopped: stopped.into(), ..self }
     }
 
     /// Says how many recovery codes are left.

@@ -9,9 +9,9 @@ use super::{
     table::{Item, PrimaryKey, number},
 };
 use crate::domain::{
-    AddressTag, CommitId, Ledger, Snapshot, Timestamp, UserId,
+    CommitId, Ledger, Snapshot, Timestamp, UserId,
     failures::Failures,
-    ledger::{Device, Grace, RecentLogin, RecoverySet, SentCode, Setup},
+    ledger::{Device, Grace, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
     sends::Sends,
 };
 
@@ -53,7 +53,7 @@ struct StoredLedger {
     #[serde(rename = "b")]
     refunded_at: Packed<Timestamp>,
     #[serde(rename = "p")]
-    proven: Packed<AddressTag>,
+    proven: Packed<ProvenAddress>,
     #[serde(rename = "l")]
     recent: Packed<RecentLogin>,
     #[serde(rename = "g", default, skip_serializing_if = "Packed::is_empty")]
@@ -152,7 +152,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{CodeId, DeviceId, GuessTag, LoginId, Method, Policy, RecoveryId, ledger::COMMITS_KEPT},
+        domain::{
+            AddressTag, CodeId, DeviceId, Factor, GuessTag, LoginId, Method, Policy, RecoveryId, ledger::COMMITS_KEPT,
+        },
         storage::table::{text, user_key},
     };
 
@@ -185,6 +187,7 @@ mod tests {
                 last_step: now.as_secs() / 30,
                 last_used_at: Some(now),
                 confirmed_by: Some(login(1)),
+                inactive: true,
             });
         }
         for n in 0..3 {
@@ -192,16 +195,17 @@ mod tests {
         }
         for n in 0..3 {
             ledger.codes.push(SentCode { id: CodeId([n; 8]), login: login(n), until: now });
-            ledger.recent.push(RecentLogin { login: login(n), verified_at: now });
+            ledger.recent.push(RecentLogin { login: login(n), verified_at: now, factor: Factor::RecoveryCode });
         }
         for n in 0..20 {
-            ledger.failures.wrong(GuessTag([n; 8]), now);
+            ledger.failures.wrong(GuessTag([n; 8]), 1, now);
         }
         (0..Policy::SENDS_PER_HOUR).for_each(|_| ledger.sends.record(now));
         ledger.sends.refunded_at = vec![now; Policy::SENDS_REFUNDED_PER_HOUR];
-        ledger.recovery = Some(RecoverySet { id: RecoveryId([1; 8]), used_mask: 0x3FF, created: now });
-        ledger.grace = Some(Grace { login: login(1), until: now });
-        (0..4).for_each(|n| ledger.prove(AddressTag { method: Method::Sms, hash: [n; 8] }));
+        let made_by = Some(login(1));
+        ledger.recovery = Some(RecoverySet { id: RecoveryId([1; 8]), used_mask: 0x3FF, created: now, made_by });
+        ledger.grace = Some(Grace { holder: login(1), until: now });
+        (0..4).for_each(|n| ledger.prove(AddressTag { method: Method::Sms, hash: [n; 8] }, Some(login(1))));
         (0..COMMITS_KEPT).fold(ledger, |ledger, n| ledger.committed_as(CommitId([u8::try_from(n).expect("few"); 8])))
     }
 
@@ -212,7 +216,7 @@ mod tests {
         item.insert("pk".to_owned(), text(user_key(UserId([1; 16]))));
         item.insert("sk".to_owned(), text(SORT_KEY));
         println!("the fullest ledger: {} bytes", size(&item));
-        assert!(size(&item) <= 714, "{} bytes", size(&item));
+        assert!(size(&item) <= 780, "{} bytes", size(&item));
     }
 
     #[test]

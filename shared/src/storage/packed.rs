@@ -8,9 +8,9 @@ use serde_bytes::{ByteBuf, Bytes};
 use uuid::Uuid;
 
 use crate::domain::{
-    AddressTag, CodeId, CommitId, DeviceId, GuessTag, LoginId, Method, RecoveryId, Timestamp,
+    AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, RecoveryId, Timestamp,
     failures::{Failures, LastGuess},
-    ledger::{Device, Grace, RecentLogin, RecoverySet, SentCode, Setup},
+    ledger::{Device, Grace, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
 };
 
 /// The only format so far.
@@ -90,6 +90,14 @@ impl Fields<'_> {
         self.bytes().map(u32::from_be_bytes).map(u64::from)
     }
 
+    fn flag(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
     fn time(&mut self) -> Option<Timestamp> {
         let seconds = self.number()?;
         Some(if seconds == 0 { NEVER } else { Timestamp::from_secs(EPOCH_SECONDS + seconds) })
@@ -104,22 +112,33 @@ fn pack_time(time: Timestamp, out: &mut Vec<u8>) {
     pack_number(time.as_secs().saturating_sub(EPOCH_SECONDS), out);
 }
 
+/// What zeros stand for: a keyed hash of 64 bits is never all zeros in practice.
+const NO_LOGIN: LoginId = LoginId([0; 8]);
+
+fn known(login: LoginId) -> Option<LoginId> {
+    Some(login).filter(|login| *login != NO_LOGIN)
+}
+
+fn pack_login(login: Option<LoginId>, out: &mut Vec<u8>) {
+    out.extend(login.unwrap_or(NO_LOGIN).0);
+}
+
 impl Record for Device {
-    const WIDTH: u8 = 16 + 4 + 4 + 8;
+    const WIDTH: u8 = 16 + 4 + 4 + 8 + 1;
 
     fn pack(&self, out: &mut Vec<u8>) {
         out.extend(self.id.0.as_bytes());
         pack_number(self.last_step, out);
         pack_time(self.last_used_at.unwrap_or(NEVER), out);
-        // Zeros are "none": a keyed hash of 64 bits is never all zeros in practice.
-        out.extend(self.confirmed_by.map_or([0; 8], |login| login.0));
+        pack_login(self.confirmed_by, out);
+        out.push(u8::from(self.inactive));
     }
 
     fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
         let id = DeviceId(Uuid::from_bytes(fields.bytes()?));
         let (last_step, last_used_at) = (fields.number()?, Some(fields.time()?).filter(|at| *at != NEVER));
-        let confirmed_by = Some(fields.bytes()?).filter(|hash| *hash != [0; 8]).map(LoginId);
-        Some(Self { id, last_step, last_used_at, confirmed_by })
+        let (confirmed_by, inactive) = (known(LoginId(fields.bytes()?)), fields.flag()?);
+        Some(Self { id, last_step, last_used_at, confirmed_by, inactive })
     }
 }
 
@@ -151,17 +170,18 @@ impl Record for SentCode {
 }
 
 impl Record for RecoverySet {
-    const WIDTH: u8 = 8 + 2 + 4;
+    const WIDTH: u8 = 8 + 2 + 4 + 8;
 
     fn pack(&self, out: &mut Vec<u8>) {
         out.extend(self.id.0);
         out.extend(self.used_mask.to_be_bytes());
         pack_time(self.created, out);
+        pack_login(self.made_by, out);
     }
 
     fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
         let (id, used_mask) = (RecoveryId(fields.bytes()?), u16::from_be_bytes(fields.bytes()?));
-        Some(Self { id, used_mask, created: fields.time()? })
+        Some(Self { id, used_mask, created: fields.time()?, made_by: known(LoginId(fields.bytes()?)) })
     }
 }
 
@@ -186,39 +206,48 @@ impl Record for Failures {
     }
 }
 
-impl Record for AddressTag {
-    const WIDTH: u8 = 1 + 8;
+impl Record for ProvenAddress {
+    const WIDTH: u8 = 1 + 8 + 8;
 
     fn pack(&self, out: &mut Vec<u8>) {
-        out.push(self.method.code());
-        out.extend(self.hash);
+        out.push(self.tag.method.code());
+        out.extend(self.tag.hash);
+        pack_login(self.by, out);
     }
 
     fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self { method: Method::from_code(fields.byte()?)?, hash: fields.bytes()? })
+        let tag = AddressTag { method: Method::from_code(fields.byte()?)?, hash: fields.bytes()? };
+        Some(Self { tag, by: known(LoginId(fields.bytes()?)) })
     }
 }
 
-/// Declares a record of a login and a time.
-macro_rules! login_and_time {
-    ($name:ident, $time:ident) => {
-        impl Record for $name {
-            const WIDTH: u8 = 8 + 4;
+impl Record for RecentLogin {
+    const WIDTH: u8 = 8 + 4 + 1;
 
-            fn pack(&self, out: &mut Vec<u8>) {
-                out.extend(self.login.0);
-                pack_time(self.$time, out);
-            }
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.login.0);
+        pack_time(self.verified_at, out);
+        out.push(self.factor.code());
+    }
 
-            fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
-                Some(Self { login: LoginId(fields.bytes()?), $time: fields.time()? })
-            }
-        }
-    };
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        let (login, verified_at) = (LoginId(fields.bytes()?), fields.time()?);
+        Some(Self { login, verified_at, factor: Factor::from_code(fields.byte()?)? })
+    }
 }
 
-login_and_time!(RecentLogin, verified_at);
-login_and_time!(Grace, until);
+impl Record for Grace {
+    const WIDTH: u8 = 8 + 4;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.holder.0);
+        pack_time(self.until, out);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { holder: LoginId(fields.bytes()?), until: fields.time()? })
+    }
+}
 
 impl Record for CommitId {
     const WIDTH: u8 = 8;
@@ -263,7 +292,7 @@ mod tests {
         for bad in [&b""[..], &[1], &[2, 4, 0, 0, 0, 1], &[1, 5, 0, 0, 0, 1], &[1, 4, 0, 0, 1]] {
             assert_eq!(unpacked::<Timestamp>(bad), None, "{bad:?}");
         }
-        let unknown_method = [&[1, 9, 200][..], &[0; 8]].concat();
-        assert_eq!(unpacked::<AddressTag>(&unknown_method), None);
+        let unknown_method = [&[1, 17, 200][..], &[0; 16]].concat();
+        assert_eq!(unpacked::<ProvenAddress>(&unknown_method), None);
     }
 }

@@ -58,6 +58,17 @@ impl Table {
         }
     }
 
+    /// Carries a session into the epoch `to`, if it is of the epoch `from`: a dead one is never revived.
+    pub(super) async fn carry_session(&self, id: SessionId, from: u64, to: u64) -> Result<(), StoreError> {
+        let update = self
+            .update_item(key(id))
+            .update_expression("SET epoch = :to")
+            .condition_expression("epoch = :from")
+            .expression_attribute_values(":from", number(from))
+            .expression_attribute_values(":to", number(to));
+        update.send().await.map(|_| ()).map_err(|error| StoreError::of("UpdateItem session", &error))
+    }
+
     /// Puts the successor of `token` in its place. If another request did, says what the session is now.
     async fn rotate_session(&self, token: RefreshToken, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         let update = self

@@ -208,13 +208,19 @@ impl Table {
     }
 
     /// Deletes what the ledger no longer names and what only an earlier try put, and does what comes after the commit.
-    /// What fails here is only garbage.
+    /// If a deletion fails, garbage stays. If a session is not carried, it has ended.
     async fn finish<T>(&self, user: UserId, before: &Ledger, change: &Change<T>, put: &PutSoFar) {
         let own: Vec<_> = change.before.iter().chain(&change.alongside).map(Write::key).collect();
         let left_over = put.before.iter().chain(&put.alongside).copied().filter(|key| !own.contains(key));
-        let after = change.after.iter().map(|After::Delete(key)| *key);
-        let deletions = change.ledger.dropped_since(before).chain(left_over).chain(after);
-        join_all(deletions.map(|key| self.delete(user, key))).await;
+        let deletions = change.ledger.dropped_since(before).chain(left_over).map(After::Delete);
+        let after = deletions.chain(change.after.iter().cloned());
+        join_all(after.map(|after| async move {
+            match after {
+                After::Delete(key) => self.delete(user, key).await,
+                After::CarrySession { id, from, to } => self.carry_session(id, from, to).await,
+            }
+        }))
+        .await;
     }
 
     /// Loads, and loads again, strongly, if the ledger names an item that is not there: that read was stale or torn. What

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     config::{Config, JwtConfig},
     domain::{
-        Caller, Contact, Email, Factor, LoginId, Method, Phone, Policy, Proof, ProofSession, SessionId, Timestamp,
-        UserId,
+        Caller, Contact, Email, Factor, LoginId, Method, NoAddress, Phone, Policy, Proof, ProofSession, SessionId,
+        Timestamp, UserId,
         keys::{self, Keys},
     },
 };
@@ -76,7 +76,7 @@ impl Verifier {
         let subject = subject(&claims)?;
         let user = self.keys.user_id(subject);
         let contact = contact(claims.all(), self.require_verified_contact);
-        let tag = |method: &Method| Some(self.keys.address_tag(user, *method, &contact.address_for(*method)?));
+        let tag = |method: &Method| Some(self.keys.address_tag(user, *method, &contact.address_for(*method).ok()?));
         let proof = self.proof(&claims, user, &contact);
         if is_ours && proof.is_none() {
             // Taken for a token of the application, it would open a session with a new end.
@@ -214,14 +214,23 @@ fn subject(claims: &Claims) -> Result<&str, TokenError> {
 
 /// The addresses of a token that may be used.
 pub(super) fn contact(claims: &Map<String, Value>, require_verified: bool) -> Contact {
-    let usable = |flag, moment| !require_verified || !is_marked_unverified(claims, flag, moment);
-    let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let email = text("email").and_then(Email::parse);
-    let phone = ["phone", "phone_number"].into_iter().find_map(|name| Phone::parse(text(name)?));
+    let check = |flag, moment| {
+        let usable = !require_verified || !is_marked_unverified(claims, flag, moment);
+        if usable { Ok(()) } else { Err(NoAddress::Unverified) }
+    };
+    let email = first_of(claims, &["email"], Email::parse);
+    let phone = first_of(claims, &["phone", "phone_number"], Phone::parse);
     Contact {
-        email: email.filter(|_| usable("email_verified", "emailVerifiedAt")),
-        phone: phone.filter(|_| usable("phone_number_verified", "phoneVerifiedAt")),
+        email: email.and_then(|email| check("email_verified", "emailVerifiedAt").map(|()| email)),
+        phone: phone.and_then(|phone| check("phone_number_verified", "phoneVerifiedAt").map(|()| phone)),
     }
+}
+
+/// The first of the claims `names` that `parse` can read.
+fn first_of<T>(claims: &Map<String, Value>, names: &[&str], parse: fn(&str) -> Option<T>) -> Result<T, NoAddress> {
+    let mut given = names.iter().filter_map(|name| claims.get(*name)).filter(|value| !value.is_null()).peekable();
+    let none = if given.peek().is_some() { NoAddress::Malformed } else { NoAddress::Absent };
+    given.find_map(|value| parse(value.as_str()?)).ok_or(none)
 }
 
 /// Whether the token says that an address was not verified. Some issuers write the flag as a string.

@@ -7,7 +7,7 @@ use mfa::{
     App,
     clock::Clock,
     config::{Config, development},
-    domain::{Caller, Factor, Method, ProofSession, SessionId, Timestamp, verify::Verified},
+    domain::{Caller, Factor, LoginId, Method, ProofSession, SessionId, Stopped, Timestamp, verify::Verified},
     tokens::{Claims, TokenError},
 };
 use mfa_local::environment::{self, Endpoints};
@@ -69,21 +69,26 @@ pub(super) fn login_token() -> String {
 
 /// The token that `caller` gets for a right code of an authenticator.
 pub(super) fn proven_token(app: &App, caller: &Caller, claims: &Claims, ends: Option<Timestamp>) -> String {
-    let verified = Verified {
+    let session = session(caller.login, caller.provenance);
+    app.minter.mint(caller.user, claims.kept(), &right_totp(), session, START, ends).expect("a token")
+}
+
+/// What a right code of an authenticator proves.
+pub(super) fn right_totp() -> Verified {
+    Verified {
         factor: Factor::Code(Method::Totp),
         security_epoch: 1,
         enabled: true,
         auth_time: START,
         sealed_by_old_key: None,
-    };
-    let login = caller.login;
-    let session = ProofSession {
-        id: SessionId([7; 16]),
-        login,
-        provenance: caller.provenance.unwrap_or(login),
-        ends: Timestamp::from_secs(START.as_secs() + 43_200),
-    };
-    app.minter.mint(caller.user, claims.kept(), &verified, session, START, ends).expect("a token")
+        stopped: Stopped::default(),
+    }
+}
+
+/// A session of `login`.
+pub(super) fn session(login: LoginId, provenance: Option<LoginId>) -> ProofSession {
+    let ends = Timestamp::from_secs(START.as_secs() + 43_200);
+    ProofSession::named(SessionId([7; 16]), login, provenance, ends)
 }
 
 /// The caller that a token names, and its claims. Nothing has to be awaited, because the keys are

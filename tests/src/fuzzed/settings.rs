@@ -12,9 +12,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use mfa::{
     config::{Config, KeySet, LoginKeyConfig, development},
     domain::{
-        Countries, Factor, LoginId, Method, Phone, Proof, ProofSession, SessionId, Timestamp,
+        Countries, Factor, LoginId, Method, Phone, Proof, SessionId,
         access::{RouteCall, RouteRequirements},
-        verify::Verified,
     },
     messages,
     tokens::{Minter, Verifier},
@@ -22,7 +21,7 @@ use mfa::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    host::{set_settings, variables},
+    host::{right_totp, session, set_settings, variables},
     text,
 };
 use crate::START;
@@ -113,31 +112,18 @@ fn is_on_this_machine(endpoint: &str) -> bool {
     is_loopback || ["localhost", "host.docker.internal"].contains(&host)
 }
 
-fn proof_session() -> ProofSession {
-    let login = LoginId([7; 8]);
-    let ends = Timestamp::from_secs(START.as_secs() + 43_200);
-    ProofSession { id: SessionId([7; 16]), login, provenance: login, ends }
-}
-
 fn assert_makes_tokens_that_it_takes(config: &Config) {
     let keys = Arc::new(config.keys());
     let user = keys.user_id("alice");
-    let session = SessionId([7; 16]);
-    let sealed = keys.seal_claims(user, session, b"{}", [1; 12]).expect("a key that seals");
-    assert_eq!(keys.claims(user, session, &sealed).as_deref().map(Vec::as_slice), Some(&b"{}"[..]));
+    let id = SessionId([7; 16]);
+    let sealed = keys.seal_claims(user, id, b"{}", [1; 12]).expect("a key that seals");
+    assert_eq!(keys.claims(user, id, &sealed).as_deref().map(Vec::as_slice), Some(&b"{}"[..]));
 
     let mut claims = Map::from_iter([("sub".to_owned(), json!("alice"))]);
     claims.extend(config.jwt.issuer.iter().map(|issuer| ("iss".to_owned(), issuer.as_str().into())));
     claims.extend(config.jwt.audience.iter().map(|audience| ("aud".to_owned(), audience.as_str().into())));
-    let passed = Verified {
-        factor: Factor::Code(Method::Totp),
-        security_epoch: 1,
-        enabled: true,
-        auth_time: START,
-        sealed_by_old_key: None,
-    };
     let minter = Minter::new(config, &config.policy, Arc::clone(&keys));
-    let token = minter.mint(user, claims, &passed, proof_session(), START, None).expect("a token");
+    let token = minter.mint(user, claims, &right_totp(), session(LoginId([7; 8]), None), START, None).expect("a token");
     if token.len() > 16 * 1024 {
         return;
     }
@@ -189,8 +175,12 @@ pub fn route_requirements(data: &[u8]) {
         routes.are_met(&call, proof, now)
     };
     let met = |routes: &_, key: &_, proof| met_at(routes, key, proof, START);
-    let login =
-        Proof { security_epoch: 1, method: Factor::Code(Method::Totp), auth_time: START, session: proof_session() };
+    let login = Proof {
+        security_epoch: 1,
+        method: Factor::Code(Method::Totp),
+        auth_time: START,
+        session: session(LoginId([7; 8]), None),
+    };
     let is_lax = |entry: &&str| entry.split_once('=').is_some_and(|(_, demand)| demand.trim() == "token");
     let all_are_lax = entries.iter().all(is_lax);
     for entry in entries {

@@ -1,0 +1,35 @@
+use serde::Serialize;
+
+use crate::domain::Stopped;
+
+/// What a reply that switches MFA on says of everything that no longer counts.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedReply {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    inactive_devices: Vec<InactiveDevice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes_voided: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    addresses_unproven: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InactiveDevice {
+    id: String,
+    device_name: String,
+}
+
+impl From<Stopped> for StoppedReply {
+    fn from(stopped: Stopped) -> Self {
+        let named = stopped.inactive_devices.into_iter();
+        Self {
+            inactive_devices: named
+                .map(|(id, device_name)| InactiveDevice { id: id.to_string(), device_name })
+                .collect(),
+            recovery_codes_voided: stopped.recovery_codes_voided.then_some(true),
+            addresses_unproven: stopped.addresses_unproven,
+        }
+    }
+}
