@@ -123,8 +123,8 @@ MUTATIONS = {
     ),
     "the use of a trusted device does not demand that its item exists": (
         "shared/src/storage/trust.rs",
-        '.condition_expression("attribute_exists(pk)")',
-        '.condition_expression("attribute_exists(pk) OR attribute_not_exists(pk)")',
+        '.condition_expression("sessions = :seen")',
+        '.condition_expression("sessions = :seen OR attribute_not_exists(pk)")',
     ),
     "a code item overwrites a newer one": (
         "shared/src/storage/code.rs",
@@ -139,9 +139,9 @@ MUTATIONS = {
     "a reset keeps proven addresses": (f"{DOMAIN}/recovery.rs", "    ledger.proven.clear();\n", ""),
     "a reset keeps recent logins": (f"{DOMAIN}/recovery.rs", "    ledger.recent.clear();\n", ""),
     "a refresh token is taken for an erased ledger": (
-        "shared/src/storage/session.rs",
-        "        if !snapshot.stored {",
-        "        if !snapshot.stored && token.generation > 9 {",
+        f"{DOMAIN}/session.rs",
+        "if !snapshot.stored || session.security_epoch",
+        "if session.security_epoch",
     ),
     "a used recovery code begins no new epoch": (
         f"{DOMAIN}/recovery.rs",
@@ -158,7 +158,7 @@ MUTATIONS = {
         "now.since(session.rotated_at) <= Policy::REFRESH_GRACE",
         "now.since(session.rotated_at) >= std::time::Duration::ZERO",
     ),
-    "a refresh token is taken in any epoch": (f"{DOMAIN}/session.rs", "session.security_epoch != ledger.security_epoch", "session.security_epoch > ledger.security_epoch"),
+    "a refresh token is taken in any epoch": (f"{DOMAIN}/session.rs", "session.security_epoch != snapshot.ledger.security_epoch", "session.security_epoch > snapshot.ledger.security_epoch"),
     "the last method may be removed": (
         f"{DOMAIN}/remove_device.rs",
         "if was_active && gated && !gate::has_lasting_method(&after, bound, cx) {",

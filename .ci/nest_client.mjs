@@ -113,6 +113,9 @@ const [device] = await client.listTotpDevices();
 check('listTotpDevices', [device.deviceName, device.verified], ['Pocket phone', true]);
 await refused(client, 'toggleMfa, wrong type', '400 INVALID_INPUT', () => client.toggleMfa({ enabled: 'true' }));
 check('toggleMfa', (await client.toggleMfa({ enabled: true })).message, 'MFA enabled successfully');
+await client.send2fa('email');
+check('an address is proven', proves((await client.verify2fa({ method: 'email', otp: await newestCode() })).accessToken));
+await advance(60);
 
 console.log('Sign in with a code by e-mail');
 await client.login(user);

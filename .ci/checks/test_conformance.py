@@ -83,11 +83,13 @@ def right_calls(server, client):
     right("challenge", login, method="email")
     code = client.ok("GET", "/__local/inbox")[-1]["code"]
     verified = right("verify", login, method="email", otp=code, trustDevice=True)
-    right("remove-device", verified["accessToken"], {"deviceId": setup["deviceId"]})
     right("verify-trusted-device", login, headers={"nest_auth_device_trust": verified["trustToken"]})
     token = right("refresh-token", refreshToken=verified["refreshToken"])["accessToken"]
     [trusted] = right("list-trusted-devices", token)
     right("revoke-trusted-device", token, {"id": trusted["id"]})
+    assert any(session["current"] for session in right("list-sessions", token))
+    right("remove-device", token, {"deviceId": setup["deviceId"]})
+    right("end-session", token, {"id": "current"})
     right("verify-recovery-code", login, code=codes[0], rememberDevice=True)
     right("reset-totp", login, code=codes[1])
     expect("keys with HS256", right("jwks"), {"keys": []})

@@ -56,6 +56,8 @@ pub fn routes(app: &App) -> Vec<LocalRoute> {
         LocalRoute::of(app, |_| mfa_verify_trusted_device::VerifyTrustedDevice),
         LocalRoute::of(app, |_| mfa_list_trusted_devices::ListTrustedDevices),
         LocalRoute::of(app, |_| mfa_revoke_trusted_device::RevokeTrustedDevice),
+        LocalRoute::of(app, |_| mfa_list_sessions::ListSessions),
+        LocalRoute::of(app, |_| mfa_end_session::EndSession),
         LocalRoute::of(app, |_| mfa_jwks::Jwks),
     ]
 }

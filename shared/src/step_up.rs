@@ -28,12 +28,10 @@ pub struct StepUp<'a> {
     session: ProofSession,
     /// The sealed claims of the session's tokens, unless sessions are off.
     session_claims: Option<Vec<u8>>,
-    trust: Option<NewTrust>,
-}
-
-struct NewTrust {
-    token: TrustToken,
+    /// What the owner knows the device by.
     label: String,
+    /// The token of the device, if it is to be trusted.
+    trust: Option<TrustToken>,
 }
 
 /// The tokens that a client gets.
@@ -48,8 +46,8 @@ pub struct Tokens {
 }
 
 impl<'a> StepUp<'a> {
-    /// Draws everything random, and seals the claims that the session's tokens will carry. `trust_device` is the
-    /// `User-Agent` of the device to trust, if one is to be trusted.
+    /// Draws everything random, and seals the claims that the session's tokens will carry. `user_agent` is that of the
+    /// device, and `trust_device` says whether it is to be trusted.
     ///
     /// # Errors
     /// [`TokenError::NotMade`].
@@ -57,7 +55,8 @@ impl<'a> StepUp<'a> {
         app: &'a App,
         caller: &'a Caller,
         claims: &Claims,
-        trust_device: Option<&str>,
+        user_agent: &str,
+        trust_device: bool,
         now: Timestamp,
     ) -> Result<Self, TokenError> {
         let App { policy, .. } = app;
@@ -66,13 +65,10 @@ impl<'a> StepUp<'a> {
         let login_ends = claims.millis("exp").map(Timestamp::from_millis).filter(|_| caller.proof.is_none());
         let claims = claims.kept();
         let session_claims = if policy.sessions { Some(seal(app, caller, session.id, &claims)?) } else { None };
-        let trust = match trust_device.filter(|_| policy.trusted_devices) {
-            Some(user_agent) => {
-                Some(NewTrust { token: TrustToken::from_random(random::bytes()?), label: trust::label(user_agent) })
-            }
-            None => None,
-        };
-        Ok(Self { app, caller, claims, login_ends, now, session, session_claims, trust })
+        let trusts = trust_device && policy.trusted_devices;
+        let trust = if trusts { Some(TrustToken::from_random(random::bytes()?)) } else { None };
+        let label = trust::label(user_agent);
+        Ok(Self { app, caller, claims, login_ends, now, session, session_claims, label, trust })
     }
 
     /// What the rules need in addition to the snapshot. What the call makes or uses is attributed to its session, if the
@@ -94,11 +90,10 @@ impl<'a> StepUp<'a> {
     /// What is written at the same time as the commit of `verified`, and what is done after it.
     #[must_use]
     pub fn items(&self, snapshot: &Snapshot, verified: &Verified) -> (Vec<Write>, Vec<After>) {
-        let session = self.session_claims.as_ref().map(|claims| Write::Session(self.session_record(claims, verified)));
-        let mut writes: Vec<_> = session.into_iter().collect();
+        let mut writes: Vec<_> = self.session(verified).map(Write::Session).into_iter().collect();
         let mut after = Vec::new();
-        if let Some(new) = &self.trust {
-            let record = self.trust_record(new, verified);
+        if let Some(token) = &self.trust {
+            let record = self.trust_record(token, verified);
             let surplus = trust::surplus(snapshot, &record, self.now);
             after.extend(surplus.into_iter().map(|id| After::Delete(ItemKey::Trust(id))));
             writes.push(Write::Trust(record));
@@ -106,31 +101,35 @@ impl<'a> StepUp<'a> {
         (writes, after)
     }
 
-    fn session_record(&self, claims: &[u8], verified: &Verified) -> SessionRecord {
-        SessionRecord {
+    /// The session that `verified` opens, unless sessions are off.
+    #[must_use]
+    pub fn session(&self, verified: &Verified) -> Option<SessionRecord> {
+        self.session_claims.as_ref().map(|claims| SessionRecord {
             id: self.session.id,
-            user: self.caller.user,
-            login: Some(self.session.login),
+            label: self.label.clone(),
+            created: self.now,
+            login: self.session.login,
             provenance: self.session.other_provenance(),
             security_epoch: verified.security_epoch,
             factor: verified.factor,
             auth_time: verified.auth_time,
-            claims: claims.to_vec(),
+            claims: claims.clone(),
             generation: 0,
             rotated_at: self.now,
             until: self.session.ends,
-        }
+        })
     }
 
-    fn trust_record(&self, new: &NewTrust, verified: &Verified) -> TrustRecord {
+    fn trust_record(&self, token: &TrustToken, verified: &Verified) -> TrustRecord {
         TrustRecord {
-            id: self.app.keys.trust_id(self.caller.user, &new.token),
-            label: new.label.clone(),
+            id: self.app.keys.trust_id(self.caller.user, token),
+            label: self.label.clone(),
             created: self.now,
             last_used_at: None,
             security_epoch: verified.security_epoch,
             auth_time: verified.auth_time,
             until: self.now.plus(Policy::TRUST_LIFETIME),
+            sessions: Vec::new(),
         }
     }
 
@@ -140,11 +139,11 @@ impl<'a> StepUp<'a> {
     /// [`TokenError::NotMade`].
     pub fn tokens(self, verified: &Verified) -> Result<Tokens, TokenError> {
         let App { keys, minter, .. } = self.app;
-        let first = RefreshToken { session: self.session.id, generation: 0 };
+        let first = RefreshToken { user: self.caller.user, session: self.session.id, generation: 0 };
         Ok(Tokens {
             access: minter.mint(self.caller.user, self.claims, verified, self.session, self.now, self.login_ends)?,
             refresh: self.session_claims.map_or_else(|| NO_SESSION.to_owned(), |_| first.to_text(keys)),
-            trust: self.trust.map(|new| new.token.to_text()),
+            trust: self.trust.map(|token| token.to_text()),
         })
     }
 }

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use lambda_http::http::Method;
 use mfa_tests::{Call, Login, TestApp};
 
 use crate::contract::allowed_calls;
@@ -18,18 +19,24 @@ struct Budget {
 /// The budget of a request, for a user with three devices and without concurrent requests.
 fn budget(what: &str) -> Budget {
     let (reads, writes, trips) = match what {
-        "status" | "list-devices" | "list-trusted-devices" => (1.0, 0.0, 1),
-        // `toggle` and `remove-device` carry the caller's session into the new security epoch.
-        "toggle" | "remove-device" => (2.0, 3.0, 3),
+        "status" | "list-devices" => (1.0, 0.0, 1),
+        // Strong reads of the user's ledger and of the trusted devices or sessions.
+        "list-trusted-devices" | "list-sessions" => (2.0, 0.0, 1),
+        // `toggle`, `remove-device` and `end-session` carry the caller's session into the new
+        // security epoch. A trusted device names the session before it opens it, and from the third
+        // on, an older one is deleted.
+        "toggle" | "remove-device" | "end-session" | "verify-trusted-device" => (2.0, 3.0, 3),
         // In addition to the commit, the session costs one unit, and a trusted device one more.
-        "verify" | "verify-recovery-code" | "verify-trusted-device" => (1.0, 2.0, 2),
-        "verify that trusts" => (1.0, 3.0, 2),
-        "verify, wrong" | "revoke-trusted-device" => (1.0, 1.0, 2),
+        "verify" | "verify-recovery-code" => (1.0, 2.0, 2),
+        // One read more, of the trusted devices.
+        "verify that trusts" => (1.5, 3.0, 2),
+        "verify, wrong" => (1.0, 1.0, 2),
         "challenge by e-mail" => (1.0, 3.0, 4),
         "challenge by text message" => (1.0, 5.0, 4),
         "challenge, refused" => (1.5, 0.0, 2),
-        // Strong reads of the session and then of its user's ledger, then a write of the successor.
-        "refresh-token" => (2.0, 1.0, 3),
+        // Two strong reads, then one write: of the session and its user's ledger, and of its
+        // successor; or of the ledger and the trusted devices, and of the one that goes.
+        "refresh-token" | "revoke-trusted-device" => (2.0, 1.0, 2),
         // The dropped recovery set and each dropped device cost one more deletion.
         "reset-totp" => (1.0, 6.0, 7),
         "jwks" => (0.0, 0.0, 0),
@@ -102,6 +109,19 @@ async fn every_route_stays_within_its_budget() {
     meter.assert_within("list-trusted-devices");
     proven.revoke(list[0]["id"].as_str().expect("an id")).await.assert_ok();
     meter.assert_within("revoke-trusted-device");
+
+    let sessions = |method, id: &str| {
+        let (proven, path) = (proven.clone(), format!("/auth/mfa/sessions{id}"));
+        async move { proven.call(method, &path, Vec::new()).await.assert_ok() }
+    };
+    let list = sessions(Method::GET, "").await;
+    meter.assert_within("list-sessions");
+    let other = list.as_array().expect("a list").iter().find(|session| session["current"] == false);
+    let other = other.and_then(|session| session["id"].as_str()).expect("another session");
+    sessions(Method::DELETE, &format!("/{other}")).await;
+    meter.assert_within("end-session");
+    sessions(Method::DELETE, "/others").await;
+    meter.assert_within("end-session");
 
     let open = proven.open_authenticator().await;
     meter.assert_within("setup-totp");

@@ -336,3 +336,21 @@ async fn a_thousand_uses_of_one_refresh_token_too_late_end_the_session() {
     assert!(answers.get("200 OK").is_none_or(|count| *count == 1), "{answers:?}");
     assert!(mfa.items("SESSION").await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_uses_of_one_trusted_device_leave_two_sessions() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice");
+    let owner = person.login();
+    let device = owner.enrol().await;
+    owner.toggle(true).await.assert_ok();
+    let trusted = person.login().trust("totp", &device.advance_to_next_code(&mfa)).await;
+    let before = mfa.items("SESSION#").await.len();
+    let answers = together(MANY, |_| {
+        let (login, trusted) = (person.login(), trusted.clone());
+        async move { login.verify_trusted(&trusted).await }
+    })
+    .await;
+    assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
+    assert!(mfa.items("SESSION#").await.len() <= before + 2, "{answers:?}");
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use lambda_http::http::Method;
-use mfa_tests::{Authenticator, Login, Response, TestApp};
+use mfa_tests::{Authenticator, Login, Response, TestApp, claims_of};
 use serde_json::{Value, json};
 
 /// A user with one item of every kind, and what it takes to need each of them.
@@ -22,6 +22,7 @@ struct World {
     email_code: String,
     trust_token: String,
     refresh_token: String,
+    session_id: String,
 }
 
 impl World {
@@ -39,7 +40,8 @@ impl World {
         let plain = mfa.user("alice").with_email("alice@example.com").login();
         let email_code = plain.receive_code("email").await;
         let refresh_token = verified.text("refreshToken");
-        Self { mfa, proven, plain, device, setup, recovery_codes, email_code, trust_token, refresh_token }
+        let session_id = claims_of(&proven.token)["mfa"]["session"].as_str().expect("an id").to_owned();
+        Self { mfa, proven, plain, device, setup, recovery_codes, email_code, trust_token, refresh_token, session_id }
     }
 
     async fn get(&self, path: &str) -> Response {
@@ -127,9 +129,8 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "session",
-        sort_key: |_| "SESSION".to_owned(),
-        // Sessions of version 0.1 name no login.
-        optional: &["ttl", "login"],
+        sort_key: |world| format!("SESSION#{}", world.session_id),
+        optional: &["ttl"],
         needed_by: &[REFRESH],
         not_needed_by: &[STATUS, DEVICES, VERIFY_TOTP],
     },
@@ -143,12 +144,10 @@ fn malformed(value: &Value) -> Vec<Value> {
     [Some(other_type), cut].into_iter().flatten().collect()
 }
 
-/// The item of `kind`. There may be several sessions: then the one whose refresh token is used.
+/// The item of `kind`.
 async fn item(world: &World, kind: &Kind) -> Value {
     let prefix = (kind.sort_key)(world);
     let mut items = world.mfa.items(&prefix).await;
-    let session = world.refresh_token.trim_start_matches("mfa_").split('.').next().unwrap_or_default();
-    items.retain(|item| prefix != "SESSION" || item["pk"]["S"].as_str().is_some_and(|pk| pk.ends_with(session)));
     assert_eq!(items.len(), 1, "{}: {items:?}", kind.name);
     items.remove(0)
 }

@@ -381,13 +381,16 @@ impl Forward {
     }
 }
 
-/// `MFA#LEDGER`, `MFA#DEVICE`, `MFA#RECOVERY`, `CODE`, `TRUST`, `SESSION`, `LIMIT`, or `MFA#` for
-/// the query.
+/// `MFA#LEDGER`, `MFA#DEVICE`, `MFA#RECOVERY`, `CODE`, `TRUST`, `SESSION` or `LIMIT`. A query has
+/// the prefix that it asks for: `MFA#`, `TRUST#` or `SESSION#`.
 fn item_kind(call: &Value) -> String {
+    if let Some(prefix) = call["ExpressionAttributeValues"][":prefix"]["S"].as_str() {
+        return prefix.to_owned();
+    }
     let sort_key = call["Key"]["sk"]["S"].as_str().or_else(|| call["Item"]["sk"]["S"].as_str());
     let sort_key = sort_key.unwrap_or("MFA#");
     match sort_key.rsplit_once('#') {
-        Some((kind, _)) if !kind.is_empty() && sort_key != "MFA#LEDGER" && sort_key != "MFA#" => kind.to_owned(),
+        Some((kind, _)) if !kind.is_empty() && sort_key != "MFA#LEDGER" => kind.to_owned(),
         _ => sort_key.to_owned(),
     }
 }

@@ -3,7 +3,10 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
-    domain::{Policy, Refusal, session},
+    domain::{
+        Policy, Refusal,
+        session::{self, SessionRecord},
+    },
     http::{Call, Endpoint, ErrorCode, Fields, Problem, Public, ReadBody},
 };
 use serde::Serialize;
@@ -45,13 +48,14 @@ impl Endpoint for RefreshToken {
         let token = session::RefreshToken::parse(&call.body.refresh_token, keys).filter(|_| policy.sessions);
         let token = token.ok_or(Refusal::SessionInvalid)?;
 
-        let (session, ledger) = table.use_refresh_token(token, call.now).await?;
+        let open = |session: &SessionRecord| {
+            let claims = keys.claims(token.user, session.id, &session.claims)?;
+            serde_json::from_slice(&claims).ok()
+        };
+        let (session, claims, ledger) = table.use_refresh_token(token, call.now, open).await?;
 
-        // If the key that sealed them is no longer configured, the user signs in again.
-        let claims = keys.claims(session.user, session.id, &session.claims).ok_or(Refusal::SessionInvalid)?;
-        let claims = serde_json::from_slice(&claims).map_err(|error| Problem::internal(error.to_string()))?;
         let verified = session.verified(&ledger);
-        let access_token = minter.mint(session.user, claims, &verified, session.proof_session(keys), call.now, None)?;
+        let access_token = minter.mint(token.user, claims, &verified, session.proof_session(), call.now, None)?;
         Ok(RefreshReply { access_token, refresh_token: token.successor().to_text(keys) })
     }
 }

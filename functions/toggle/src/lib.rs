@@ -58,7 +58,7 @@ impl Endpoint for Toggle {
     async fn handle(&self, app: &App, call: Call<ToggleBody>) -> Result<ToggleReply, Problem> {
         let App { policy, keys, table, .. } = app;
         let BearerToken { caller, claims } = &call.auth;
-        let step_up = StepUp::prepare(app, caller, claims, None, call.now)?;
+        let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?;
         let cx = call.context(policy, keys);
 
         let rule = |snapshot: &Snapshot| {

@@ -40,8 +40,7 @@ impl Endpoint for VerifyRecoveryCode {
     async fn handle(&self, app: &App, call: Call<RecoveryBody>) -> Result<VerifiedReply, Problem> {
         let App { keys, table, .. } = app;
         let BearerToken { caller, claims } = &call.auth;
-        let trust_device = call.body.trust_device.then(|| call.user_agent());
-        let step_up = StepUp::prepare(app, caller, claims, trust_device, call.now)?;
+        let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), call.body.trust_device, call.now)?;
         let cx = step_up.context();
 
         let rule = |snapshot: &Snapshot| {

@@ -67,7 +67,7 @@ impl Endpoint for VerifyTotpSetup {
 
     async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<ConfirmReply, Problem> {
         let BearerToken { caller, claims } = &call.auth;
-        let step_up = StepUp::prepare(app, caller, claims, None, call.now)?;
+        let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?;
         let cx = step_up.context();
         let gives_tokens = caller.provenance.is_none();
 

@@ -21,7 +21,8 @@ impl Endpoint for VerifyTrustedDevice {
     const NAME: &'static str = "verify-trusted-device";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-trusted-device";
-    const ERRORS: &'static [ErrorCode] = &[ErrorCode::MissingRequiredField, ErrorCode::MfaDeviceNotFound];
+    const ERRORS: &'static [ErrorCode] =
+        &[ErrorCode::MissingRequiredField, ErrorCode::MfaDeviceNotFound, ErrorCode::RateLimited];
     type Auth = BearerToken;
     type Body = NoBody;
     type Reply = VerifiedReply;
@@ -33,14 +34,13 @@ impl Endpoint for VerifyTrustedDevice {
         let id = TrustToken::parse(token).map(|token| keys.trust_id(user, &token));
         let id = id.ok_or(Refusal::DeviceNotFound)?;
         let BearerToken { caller, claims } = &call.auth;
-        let step_up = StepUp::prepare(app, caller, claims, None, call.now)?;
+        let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?;
 
         // Strongly read: the trust may have been revoked, or its epoch ended, a moment ago.
         let snapshot = table.snapshot_of(step_up.query().and_trusted(), call.now).await?;
-        let verified = trust::prove(&snapshot, id, policy, call.now)?;
+        let (device, verified) = trust::prove(&snapshot, id, policy, call.now)?;
 
-        let (alongside, _) = step_up.items(&snapshot, &verified);
-        table.use_trust(user, id, call.now, &alongside).await?;
+        table.use_trust(user, device, step_up.session(&verified).as_ref(), call.now).await?;
         Ok(VerifiedReply::new("2FA verification successful", step_up.tokens(&verified)?))
     }
 }

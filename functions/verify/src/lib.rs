@@ -74,8 +74,7 @@ impl Endpoint for Verify {
         let App { policy, table, .. } = app;
         let guess = call.body.guess(&call.auth.caller, policy)?;
         let BearerToken { caller, claims } = &call.auth;
-        let trust_device = call.body.trust_device.then(|| call.user_agent());
-        let step_up = StepUp::prepare(app, caller, claims, trust_device, call.now)?;
+        let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), call.body.trust_device, call.now)?;
         let cx = step_up.context();
         let query = match guess {
             Guess::Totp { .. } => step_up.query(),

@@ -215,6 +215,9 @@ pub enum Refusal {
     /// The user has no such device, or no such trusted device.
     #[error("no such device")]
     DeviceNotFound,
+    /// The user has no such session.
+    #[error("no such session")]
+    SessionNotFound,
     /// The user has the maximum number of authenticators.
     #[error("too many devices")]
     DeviceLimit,

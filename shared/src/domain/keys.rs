@@ -34,6 +34,9 @@ pub struct Keys {
 pub struct SealingKey {
     id: String,
     key: LessSafeKey,
+    /// From which each session gets a key of its own, so that random nonces never run out (NIST SP 800-38D 8.3: at most
+    /// 2³² for one key).
+    sessions: hkdf::Prk,
 }
 
 impl SealingKey {
@@ -44,8 +47,16 @@ impl SealingKey {
         if !(1..=32).contains(&id.len()) || !id.chars().all(plain) {
             return None;
         }
+        let sessions = hkdf::Salt::new(hkdf::HKDF_SHA256, b"mfa/v1/sessions").extract(key);
         let key = UnboundKey::new(&AES_256_GCM, key).ok()?;
-        Some(Self { id: id.to_owned(), key: LessSafeKey::new(key) })
+        Some(Self { id: id.to_owned(), key: LessSafeKey::new(key), sessions })
+    }
+
+    /// The key of one session.
+    fn of_session(&self, session: SessionId) -> Option<LessSafeKey> {
+        let info: [&[u8]; 1] = [&session.0];
+        let okm = self.sessions.expand(&info, &AES_256_GCM);
+        okm.ok().map(|okm| LessSafeKey::new(UnboundKey::from(okm)))
     }
 
     /// Its id.
@@ -192,13 +203,15 @@ impl Keys {
         secret: &[u8],
         nonce: [u8; NONCE_LEN],
     ) -> Result<Vec<u8>, CannotSeal> {
-        self.seal(&device_aad(user, device), secret, nonce)
+        let sealing = self.sealing.first().ok_or(CannotSeal)?;
+        seal(&sealing.id, &sealing.key, &device_aad(user, device), secret, nonce)
     }
 
     /// Opens the TOTP secret of a device. `None` where no configured key fits, or the item is another's or was altered.
     #[must_use]
     pub fn totp_secret(&self, user: UserId, record: &DeviceRecord) -> Option<Zeroizing<Vec<u8>>> {
-        self.open(&device_aad(user, record.id), &record.secret)
+        let (sealing, sealed) = self.sealed_by(&record.secret)?;
+        open(&sealing.key, &device_aad(user, record.id), sealed)
     }
 
     /// Seals the claims that a session's tokens carry. `nonce` is random.
@@ -212,34 +225,22 @@ impl Keys {
         claims: &[u8],
         nonce: [u8; NONCE_LEN],
     ) -> Result<Vec<u8>, CannotSeal> {
-        self.seal(&session_aad(user, session), claims, nonce)
+        let sealing = self.sealing.first().ok_or(CannotSeal)?;
+        let key = sealing.of_session(session).ok_or(CannotSeal)?;
+        seal(&sealing.id, &key, &session_aad(user, session), claims, nonce)
     }
 
     /// Opens the claims of a session. `None` as for [`Self::totp_secret`].
     #[must_use]
     pub fn claims(&self, user: UserId, session: SessionId, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        self.open(&session_aad(user, session), sealed)
+        let (sealing, sealed) = self.sealed_by(sealed)?;
+        open(&sealing.of_session(session)?, &session_aad(user, session), sealed)
     }
 
-    fn seal(&self, bound_to: &[u8], plain: &[u8], nonce: [u8; NONCE_LEN]) -> Result<Vec<u8>, CannotSeal> {
-        let SealingKey { id, key } = self.sealing.first().ok_or(CannotSeal)?;
-        let mut sealed = Zeroizing::new(plain.to_vec());
-        let tag = key
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound_to), &mut sealed)
-            .map_err(|_| CannotSeal)?;
-        let id_len = u8::try_from(id.len()).map_err(|_| CannotSeal)?;
-        Ok([&[id_len][..], id.as_bytes(), &nonce, &sealed, tag.as_ref()].concat())
-    }
-
-    fn open(&self, bound_to: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    /// The key that sealed `sealed`, and what follows its id.
+    fn sealed_by<'a>(&self, sealed: &'a [u8]) -> Option<(&SealingKey, &'a [u8])> {
         let (id, rest) = key_id_of(sealed)?;
-        let SealingKey { key, .. } = self.sealing.iter().find(|key| key.id.as_bytes() == id)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut plain = Zeroizing::new(sealed.to_vec());
-        let opened = key.open_in_place(nonce, Aad::from(bound_to), &mut plain).ok()?.len();
-        plain.truncate(opened);
-        Some(plain)
+        Some((self.sealing.iter().find(|key| key.id.as_bytes() == id)?, rest))
     }
 
     /// Whether `record` was sealed by a key that seals no more, and should be sealed anew.
@@ -248,6 +249,30 @@ impl Keys {
         let current = self.sealing.first().map(|key| key.id.as_bytes());
         key_id_of(&record.secret).map(|(id, _)| id) != current
     }
+}
+
+fn seal(
+    id: &str,
+    key: &LessSafeKey,
+    bound_to: &[u8],
+    plain: &[u8],
+    nonce: [u8; NONCE_LEN],
+) -> Result<Vec<u8>, CannotSeal> {
+    let mut sealed = Zeroizing::new(plain.to_vec());
+    let tag = key
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound_to), &mut sealed)
+        .map_err(|_| CannotSeal)?;
+    let id_len = u8::try_from(id.len()).map_err(|_| CannotSeal)?;
+    Ok([&[id_len][..], id.as_bytes(), &nonce, &sealed, tag.as_ref()].concat())
+}
+
+fn open(key: &LessSafeKey, bound_to: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut plain = Zeroizing::new(sealed.to_vec());
+    let opened = key.open_in_place(nonce, Aad::from(bound_to), &mut plain).ok()?.len();
+    plain.truncate(opened);
+    Some(plain)
 }
 
 /// Binds a sealed secret to its user and device. Not to the table: a restored one has another name
@@ -341,6 +366,19 @@ mod tests {
         assert!(home.totp_secret(home.user_id("mallory"), &record).is_none());
         let moved = DeviceRecord { id: DeviceId(Uuid::from_u128(2)), ..record.clone() };
         assert!(home.totp_secret(user, &moved).is_none());
+    }
+
+    #[test]
+    fn the_claims_of_each_session_are_sealed_by_a_key_of_its_own() {
+        let keys = keys(&[("k1", 1)]);
+        let user = keys.user_id("alice");
+        let seal = |n| keys.seal_claims(user, SessionId([n; 16]), b"{}", [9; 12]).expect("seals");
+        let opened = |n, sealed: &[u8]| keys.claims(user, SessionId([n; 16]), sealed).map(|claims| claims.to_vec());
+        assert_eq!(opened(1, &seal(1)), Some(b"{}".to_vec()));
+        assert_eq!(opened(2, &seal(1)), None);
+        // The same text under the same nonce: with one key for all, the ciphertexts would be equal.
+        let ciphertext = |sealed: Vec<u8>| sealed[3 + NONCE_LEN..][..2].to_vec();
+        assert_ne!(ciphertext(seal(1)), ciphertext(seal(2)));
     }
 
     #[test]

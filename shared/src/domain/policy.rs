@@ -209,6 +209,9 @@ impl Policy {
     /// How long a used refresh token still gets its successor, the same one, where its answer was lost.
     pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 
+    /// The sessions that a trusted device may have opened and that go on.
+    pub const SESSIONS_OF_TRUSTED_DEVICE: usize = 2;
+
     /// How long a trusted device needs no code.
     pub const TRUST_LIFETIME: Duration = Duration::from_hours(30 * 24);
 

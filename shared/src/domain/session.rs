@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Factor, Ledger, LoginId, Policy, ProofSession, Refusal, SessionId, Timestamp, UserId,
+    Context, Decision, Factor, Ledger, LoginId, Policy, ProofSession, Refusal, SessionId, Snapshot, Timestamp, UserId,
+    gate,
     keys::{self, Keys},
+    toggle::rest_of_proof,
     verify::Verified,
 };
 
@@ -12,37 +14,43 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshToken {
     /// Whose.
+    pub user: UserId,
+    /// Of which session.
     pub session: SessionId,
     /// Its place in their order, from 0.
     pub generation: u64,
 }
 
 impl RefreshToken {
-    /// The token as a client holds it: `mfa_<id>.<generation>.<mac>`.
+    /// The token as a client holds it: `mfa_<user and session>.<generation>.<mac>`.
     #[must_use]
     pub fn to_text(self, keys: &Keys) -> String {
         let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
-        format!("mfa_{}.{}.{}", self.session, self.generation, encode(&self.mac(keys)))
+        let names = encode(&[self.user.0, self.session.0].concat());
+        format!("mfa_{names}.{}.{}", self.generation, encode(&self.mac(keys)))
     }
 
     /// The MAC that makes it ours. A token's successor is a function of the token, and nothing in the table makes one.
     fn mac(self, keys: &Keys) -> [u8; 32] {
-        keys.refresh_mac(&[&self.session.0, &self.generation.to_be_bytes()])
+        keys.refresh_mac(&[&self.user.0, &self.session.0, &self.generation.to_be_bytes()])
     }
 
     /// Reads a token that was made here. Anything else is `None`.
     #[must_use]
     pub fn parse(text: &str, keys: &Keys) -> Option<Self> {
-        let (session, rest) = text.strip_prefix("mfa_")?.split_once('.')?;
+        let (names, rest) = text.strip_prefix("mfa_")?.split_once('.')?;
         let (generation, _) = rest.split_once('.')?;
-        let token = Self { session: SessionId::parse(session)?, generation: generation.parse().ok()? };
+        let names = data_encoding::BASE64URL_NOPAD.decode(names.as_bytes()).ok()?;
+        let (user, session) = names.split_at_checked(16)?;
+        let (user, session) = (UserId(user.try_into().ok()?), SessionId(session.try_into().ok()?));
+        let token = Self { user, session, generation: generation.parse().ok()? };
         keys::equal(text.as_bytes(), token.to_text(keys).as_bytes()).then_some(token)
     }
 
     /// The token that takes its place.
     #[must_use]
     pub const fn successor(self) -> Self {
-        Self { session: self.session, generation: self.generation.saturating_add(1) }
+        Self { generation: self.generation.saturating_add(1), ..self }
     }
 }
 
@@ -52,11 +60,12 @@ pub struct SessionRecord {
     /// Its id, which stands in the item's key.
     #[serde(skip_serializing)]
     pub id: SessionId,
-    /// Whose.
-    pub user: UserId,
-    /// The login that opened it. Items of version 0.1 do not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub login: Option<LoginId>,
+    /// What its owner knows it by: `Firefox on Linux`.
+    pub label: String,
+    /// When it was opened.
+    pub created: Timestamp,
+    /// The login that opened it.
+    pub login: LoginId,
     /// [`ProofSession::provenance`], if it is another than the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<LoginId>,
@@ -96,14 +105,15 @@ pub enum RefreshOutcome {
 /// [`Refusal::SessionExpired`], or [`Refusal::SessionInvalid`] where the user's epoch is a later one.
 pub fn judge(
     session: &SessionRecord,
-    ledger: &Ledger,
+    snapshot: &Snapshot,
     token: RefreshToken,
     now: Timestamp,
 ) -> Result<RefreshOutcome, Refusal> {
     if session.until <= now {
         return Err(Refusal::SessionExpired);
     }
-    if session.security_epoch != ledger.security_epoch {
+    // A ledger that is not stored has just drawn its epoch: no session belongs to it.
+    if !snapshot.stored || session.security_epoch != snapshot.ledger.security_epoch {
         return Err(Refusal::SessionInvalid);
     }
     let is_predecessor = token.successor().generation == session.generation;
@@ -123,10 +133,37 @@ impl SessionRecord {
 
     /// The session as its tokens name it.
     #[must_use]
-    pub fn proof_session(&self, keys: &Keys) -> ProofSession {
-        let login = self.login.unwrap_or_else(|| keys.session_login(self.id));
-        ProofSession::named(self.id, login, self.provenance, self.until)
+    pub fn proof_session(&self) -> ProofSession {
+        ProofSession::named(self.id, self.login, self.provenance, self.until)
     }
+
+    /// When one of its refresh tokens was last used.
+    #[must_use]
+    pub fn last_used_at(&self) -> Option<Timestamp> {
+        (self.generation > 0).then_some(self.rotated_at)
+    }
+}
+
+/// The sessions that go on: last used first, then newest.
+#[must_use]
+pub fn list<'a>(snapshot: &'a Snapshot, policy: &Policy, now: Timestamp) -> Vec<&'a SessionRecord> {
+    // A ledger that is not stored has just drawn its epoch: no session belongs to it.
+    let (epoch, offered) = (snapshot.ledger.security_epoch, policy.sessions && snapshot.stored);
+    let is_live = |record: &&SessionRecord| offered && record.security_epoch == epoch && record.until > now;
+    let mut list: Vec<_> = snapshot.sessions.iter().filter(is_live).collect();
+    list.sort_by_key(|record| std::cmp::Reverse((record.last_used_at(), record.created)));
+    list
+}
+
+/// Ends every proof, session and trusted device of the user, except the session of the caller's token.
+#[must_use]
+pub fn end_others(snapshot: &Snapshot, cx: &Context<'_>) -> Decision<()> {
+    if let Err(refusal) = gate::require_fresh_factor(snapshot, cx) {
+        return Decision::refuse(refusal);
+    }
+    let mut ledger = snapshot.ledger.clone();
+    ledger.begin_epoch(rest_of_proof(snapshot, cx).filter(|_| gate::is_gated(snapshot, cx)));
+    Decision::commit(ledger, Ok(())).carrying_session(&snapshot.ledger, cx)
 }
 
 #[cfg(test)]
@@ -143,8 +180,9 @@ mod tests {
     fn session(generation: u64) -> SessionRecord {
         SessionRecord {
             id: SessionId([1; 16]),
-            user: UserId([2; 16]),
-            login: Some(LoginId([3; 8])),
+            label: String::new(),
+            created: NOW,
+            login: LoginId([3; 8]),
             provenance: None,
             security_epoch: 5,
             factor: Factor::Code(Method::Totp),
@@ -157,11 +195,12 @@ mod tests {
     }
 
     fn token(generation: u64) -> RefreshToken {
-        RefreshToken { session: SessionId([1; 16]), generation }
+        RefreshToken { user: UserId([2; 16]), session: SessionId([1; 16]), generation }
     }
 
-    fn ledger(epoch: u64) -> Ledger {
-        Ledger { security_epoch: epoch, ..Ledger::fresh(0) }
+    fn user(epoch: u64) -> Snapshot {
+        let ledger = Ledger { security_epoch: epoch, ..Ledger::fresh(0) };
+        Snapshot { ledger, stored: true, ..Snapshot::empty(0) }
     }
 
     fn after(seconds: u64) -> Timestamp {
@@ -191,35 +230,61 @@ mod tests {
 
     #[test]
     fn a_token_is_used_once_and_its_successor_is_given_again_for_ten_seconds() {
-        let judged = |generation, seconds| judge(&session(1), &ledger(5), token(generation), after(seconds));
+        let judged = |generation, seconds| judge(&session(1), &user(5), token(generation), after(seconds));
         assert_eq!(judged(1, 0), Ok(RefreshOutcome::Rotate));
         assert_eq!(judged(1, 11), Ok(RefreshOutcome::Rotate));
         assert_eq!(judged(0, 10), Ok(RefreshOutcome::Repeat));
         assert_eq!(judged(0, 11), Ok(RefreshOutcome::End));
         assert_eq!(judged(2, 0), Ok(RefreshOutcome::End), "from the future of a restored table");
-        let used_again = judge(&session(2), &ledger(5), token(0), NOW);
+        let used_again = judge(&session(2), &user(5), token(0), NOW);
         assert_eq!(used_again, Ok(RefreshOutcome::End), "its successor was used");
     }
 
     #[test]
-    fn a_session_of_an_older_version_is_a_login_of_its_own() {
-        let named = session(0).proof_session(&keys());
+    fn a_session_is_named_with_its_login_its_provenance_and_its_end() {
+        let named = session(0).proof_session();
         assert_eq!((named.login, named.provenance), (LoginId([3; 8]), LoginId([3; 8])));
         assert_eq!((named.id, named.ends), (session(0).id, session(0).until));
-        let nameless = SessionRecord { login: None, ..session(0) }.proof_session(&keys());
         let own = keys().session_login(named.id);
-        assert_eq!((nameless.login, nameless.provenance), (own, own));
-        let shared = SessionRecord { provenance: Some(own), ..session(0) }.proof_session(&keys());
+        let shared = SessionRecord { provenance: Some(own), ..session(0) }.proof_session();
         assert_eq!((shared.login, shared.provenance), (LoginId([3; 8]), own));
+    }
+
+    #[test]
+    fn the_list_has_the_sessions_of_this_epoch_that_have_not_ended_last_used_first() {
+        let numbered = |n: u8, generation, seconds, epoch| SessionRecord {
+            id: SessionId([n; 16]),
+            security_epoch: epoch,
+            rotated_at: after(seconds),
+            created: after(seconds),
+            ..session(generation)
+        };
+        let sessions = vec![
+            numbered(1, 0, 0, 5),
+            numbered(2, 3, 10, 5),
+            numbered(3, 1, 20, 5),
+            numbered(4, 0, 5, 5),
+            numbered(5, 9, 99, 4),
+        ];
+        let snapshot = Snapshot { sessions, ..user(5) };
+        let listed = |snapshot: &Snapshot, policy: &Policy, now| -> Vec<u8> {
+            list(snapshot, policy, now).iter().map(|record| record.id.0[0]).collect()
+        };
+        assert_eq!(listed(&snapshot, &Policy::default(), NOW), [3, 2, 4, 1]);
+        assert!(listed(&snapshot, &Policy::default(), session(0).until).is_empty());
+        assert!(listed(&snapshot, &Policy { sessions: false, ..Policy::default() }, NOW).is_empty());
+        assert!(listed(&Snapshot { stored: false, ..snapshot }, &Policy::default(), NOW).is_empty());
     }
 
     #[test]
     fn a_session_ends_with_its_time_and_with_its_epoch() {
         let lifetime = Policy::default().session_lifetime.as_secs();
-        assert_eq!(judge(&session(0), &ledger(5), token(0), after(lifetime - 1)), Ok(RefreshOutcome::Rotate));
-        assert_eq!(judge(&session(0), &ledger(5), token(0), after(lifetime)), Err(Refusal::SessionExpired));
+        assert_eq!(judge(&session(0), &user(5), token(0), after(lifetime - 1)), Ok(RefreshOutcome::Rotate));
+        assert_eq!(judge(&session(0), &user(5), token(0), after(lifetime)), Err(Refusal::SessionExpired));
+        let erased = Snapshot { stored: false, ..user(5) };
+        assert_eq!(judge(&session(0), &erased, token(0), NOW), Err(Refusal::SessionInvalid));
         for epoch in [4, 6] {
-            assert_eq!(judge(&session(0), &ledger(epoch), token(0), NOW), Err(Refusal::SessionInvalid));
+            assert_eq!(judge(&session(0), &user(epoch), token(0), NOW), Err(Refusal::SessionInvalid));
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{
     CodeId, CodeTag, DeviceId, ItemKey, Ledger, LoginId, Refusal, Timestamp, UnreadableItem,
     ledger::{Device, RecoverySet},
     recovery::RecoveryRecord,
+    session::SessionRecord,
     trust::TrustRecord,
 };
 
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub code: Option<CodeRecord>,
     /// The items of trusted devices, if they were asked for.
     pub trusted: Vec<TrustRecord>,
+    /// The items of sessions, if they were asked for.
+    pub sessions: Vec<SessionRecord>,
     /// The items that are there and cannot be read. They never count as absent: one lost attribute would silently
     /// remove a user's authenticator.
     pub unreadable: Vec<UnreadableItem>,
@@ -38,6 +41,7 @@ impl Snapshot {
             recovery: Vec::new(),
             code: None,
             trusted: Vec::new(),
+            sessions: Vec::new(),
             unreadable: Vec::new(),
         }
     }
@@ -54,7 +58,7 @@ impl Snapshot {
             ItemKey::Device(id) => self.device(id).is_some(),
             ItemKey::Recovery(id) => self.recovery.iter().any(|record| record.id == id),
             ItemKey::Trust(id) => self.trusted.iter().any(|record| record.id == id),
-            ItemKey::Session(_) => false,
+            ItemKey::Session(id) => self.sessions.iter().any(|record| record.id == id),
         };
         is_readable || self.unreadable.iter().any(|item| item.key == key)
     }

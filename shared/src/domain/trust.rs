@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Factor, ItemKey, Policy, Refusal, Snapshot, Timestamp, TrustId, verify::Verified};
+use super::{Factor, ItemKey, Policy, Refusal, SessionId, Snapshot, Timestamp, TrustId, verify::Verified};
 
 /// What a trusted device shows: 256 random bits, `mfat_` and 43 characters of base 64 for URLs.
 pub struct TrustToken(Zeroizing<[u8; 32]>);
@@ -66,6 +66,20 @@ pub struct TrustRecord {
     pub auth_time: Timestamp,
     /// From this moment on it is refused.
     pub until: Timestamp,
+    /// The last sessions that it opened, oldest first.
+    pub sessions: Vec<SessionId>,
+}
+
+impl TrustRecord {
+    /// The sessions that it names after opening `new`, and the one that makes room. So a trusted device can neither fill
+    /// the table nor end a session that another device opened.
+    #[must_use]
+    pub fn opening(&self, new: SessionId) -> (Vec<SessionId>, Option<SessionId>) {
+        let mut sessions = self.sessions.clone();
+        sessions.push(new);
+        let ended = (sessions.len() > Policy::SESSIONS_OF_TRUSTED_DEVICE).then(|| sessions.remove(0));
+        (sessions, ended)
+    }
 }
 
 /// Takes a trusted device as a second factor.
@@ -75,10 +89,15 @@ pub struct TrustRecord {
 ///
 /// # Errors
 /// [`Refusal::DeviceNotFound`], whatever is wrong with it. [`Refusal::Unreadable`].
-pub fn prove(snapshot: &Snapshot, id: TrustId, policy: &Policy, now: Timestamp) -> Result<Verified, Refusal> {
+pub fn prove<'a>(
+    snapshot: &'a Snapshot,
+    id: TrustId,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<(&'a TrustRecord, Verified), Refusal> {
     snapshot.require_readable(ItemKey::Trust(id))?;
     let record = trusted(snapshot, policy, now).find(|record| record.id == id).ok_or(Refusal::DeviceNotFound)?;
-    Ok(Verified::of(&snapshot.ledger, Factor::TrustedDevice, record.auth_time))
+    Ok((record, Verified::of(&snapshot.ledger, Factor::TrustedDevice, record.auth_time)))
 }
 
 /// The devices that are trusted: last used first, then newest.
@@ -160,6 +179,7 @@ mod tests {
             security_epoch: epoch,
             auth_time: created,
             until,
+            sessions: Vec::new(),
         }
     }
 
@@ -186,7 +206,9 @@ mod tests {
     fn a_device_is_trusted_in_its_epoch_until_its_end() {
         let policy = Policy::default();
         let from = NOW.as_secs() - 100;
-        let proven = |record: TrustRecord, now| prove(&snapshot(vec![record]), TrustId([1; 16]), &policy, now);
+        let proven = |record: TrustRecord, now| {
+            prove(&snapshot(vec![record]), TrustId([1; 16]), &policy, now).map(|(_, verified)| verified)
+        };
         let verified = proven(record(1, from, 5), NOW).expect("trusted");
         assert_eq!((verified.factor, verified.auth_time.as_secs()), (Factor::TrustedDevice, from));
         assert!(proven(record(1, from, 4), NOW).is_err() && proven(record(1, from, 6), NOW).is_err());
@@ -212,6 +234,19 @@ mod tests {
         let again = [&trusted[..9], &[record(100, from, 4)]].concat();
         assert_eq!(surplus(&snapshot(again), &new, NOW), []);
         assert_eq!(list(&snapshot(trusted), &Policy::default(), NOW).len(), 10);
+    }
+
+    #[test]
+    fn a_third_session_takes_the_place_of_the_older_one() {
+        let session = |n| SessionId([n; 16]);
+        let mut device = record(1, 0, 5);
+        for (n, names, ended) in
+            [(1, vec![1], None), (2, vec![1, 2], None), (3, vec![2, 3], Some(1)), (4, vec![3, 4], Some(2))]
+        {
+            let (sessions, gone) = device.opening(session(n));
+            assert_eq!((&sessions, gone), (&names.into_iter().map(session).collect(), ended.map(session)));
+            device.sessions = sessions;
+        }
     }
 
     #[test]

@@ -50,6 +50,7 @@ error_codes! {
     MfaTogglingNotAllowed = FORBIDDEN "MFA_TOGGLING_NOT_ALLOWED",
     MfaCannotEnableWithoutMethod = FORBIDDEN "MFA_CANNOT_ENABLE_WITHOUT_METHOD",
     NotFound = NOT_FOUND "NOT_FOUND",
+    SessionNotFound = NOT_FOUND "SESSION_NOT_FOUND",
     MfaDeviceNotFound = NOT_FOUND "MFA_DEVICE_NOT_FOUND",
     MethodNotAllowed = METHOD_NOT_ALLOWED "METHOD_NOT_ALLOWED",
     MfaLastMethod = CONFLICT "MFA_LAST_METHOD",

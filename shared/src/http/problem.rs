@@ -188,6 +188,7 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
             "This is the last method. Set up another first, or switch MFA off",
         ),
         Refusal::Unreadable(_) => internal(),
+        Refusal::SessionNotFound => ErrorResponse::new(ErrorCode::SessionNotFound, "There is no such session"),
         Refusal::DeviceNotFound => ErrorResponse::new(ErrorCode::MfaDeviceNotFound, "There is no such device"),
         Refusal::DeviceLimit => {
             ErrorResponse::new(ErrorCode::MfaDeviceLimitReached, "You've reached the maximum number of authenticators")
@@ -328,6 +329,7 @@ mod tests {
             Refusal::NoUsableMethod,
             Refusal::Unreadable(cause()),
             Refusal::LastMethod,
+            Refusal::SessionNotFound,
             Refusal::DeviceNotFound,
             Refusal::DeviceLimit,
         ];

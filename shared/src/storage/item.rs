@@ -18,7 +18,7 @@ impl Table {
             Write::Device(record) => self.put_device(user, record).await,
             Write::KeptDevice(id) => self.keep_device(user, *id).await,
             Write::Recovery(record) => self.put_recovery(user, record).await,
-            Write::Session(record) => self.put_session(record).await,
+            Write::Session(record) => self.put_session(user, record).await,
             Write::Trust(record) => self.put_trust(user, record).await,
         }
     }
@@ -28,7 +28,7 @@ impl Table {
         match key {
             ItemKey::Device(id) => self.delete_item("DeleteItem device", device::key(user, id)).await,
             ItemKey::Recovery(id) => self.delete_item("DeleteItem recovery", recovery::key(user, id)).await,
-            ItemKey::Session(id) => self.delete_item("DeleteItem session", session::key(id)).await,
+            ItemKey::Session(id) => self.delete_item("DeleteItem session", session::key(user, id)).await,
             ItemKey::Trust(id) => self.delete_item("DeleteItem trust", trust::key(user, id)).await,
         }
     }
@@ -36,7 +36,8 @@ impl Table {
 
 /// Which item of a user a sort key names, if it is an item that [`Write`] puts.
 pub(super) fn key_of(sort_key: &str) -> Option<ItemKey> {
-    device::parse_key(sort_key).or_else(|| recovery::parse_key(sort_key)).or_else(|| trust::parse_key(sort_key))
+    let parsers = [device::parse_key, recovery::parse_key, trust::parse_key, session::parse_key];
+    parsers.iter().find_map(|parse| parse(sort_key))
 }
 
 /// The attributes of a record. `DynamoDB` deletes the item some time after `ttl`.

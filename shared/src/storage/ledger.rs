@@ -15,6 +15,9 @@ use crate::domain::{
     sends::Sends,
 };
 
+/// What the sort keys of the ledger and of the items that it names begin with.
+pub(super) const PREFIX: &str = "MFA#";
+
 pub(super) const SORT_KEY: &str = "MFA#LEDGER";
 
 /// How a commit ended.

@@ -1,4 +1,4 @@
-//! `SESSION#<id>` / `SESSION`: a session. It counts only in the security epoch in which it was opened.
+//! `USER#<user>` / `SESSION#<id>`: a session. It counts only in the security epoch in which it was opened.
 
 use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure};
 
@@ -8,15 +8,17 @@ use super::{
     table::{Item, PrimaryKey, number},
 };
 use crate::domain::{
-    ItemKey, Ledger, Refusal, SessionId, Timestamp,
+    ItemKey, Ledger, Refusal, SessionId, Timestamp, UserId,
     session::{self, RefreshOutcome, RefreshToken, SessionRecord},
 };
+
+pub(super) const PREFIX: &str = "SESSION#";
 
 impl Table {
     /// Writes the item of a new session, but never over a later generation: a copy that arrives late must not turn a
     /// session back.
-    pub(super) async fn put_session(&self, record: &SessionRecord) -> Result<Commit, StoreError> {
-        self.put_item(key(record.id), item::write(record, Some(record.until))?)
+    pub(super) async fn put_session(&self, user: UserId, record: &SessionRecord) -> Result<Commit, StoreError> {
+        self.put_item(key(user, record.id), item::write(record, Some(record.until))?)
             .condition_expression("attribute_not_exists(pk) OR generation = :first")
             .expression_attribute_values(":first", number(record.generation))
             .send()
@@ -25,43 +27,59 @@ impl Table {
         Ok(Commit::Done)
     }
 
-    /// Uses a refresh token: its session goes on with the successor. The ledger is read strongly, for its epoch.
+    /// Uses a refresh token: its session goes on with the successor. Session and ledger are read strongly.
+    ///
+    /// `open` opens the sealed claims. It is asked before the token is used up: a session whose claims do not open must
+    /// not lose its token.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if the token may not be used, or no longer.
-    pub async fn use_refresh_token(
+    /// [`StoreError::Refused`] if the token may not be used, or no longer, or if the claims do not open.
+    pub async fn use_refresh_token<T>(
         &self,
         token: RefreshToken,
         now: Timestamp,
-    ) -> Result<(SessionRecord, Ledger), StoreError> {
-        let item = self.get_item("GetItem session", key(token.session), true).await?;
+        open: impl Fn(&SessionRecord) -> Option<T>,
+    ) -> Result<(SessionRecord, T, Ledger), StoreError> {
+        let get = self.get_item("GetItem session", key(token.user, token.session), true);
+        let (item, snapshot) = tokio::try_join!(get, self.snapshot(token.user, now))?;
         let mut session = read(token.session, item.ok_or(Refusal::SessionInvalid)?)?;
-        let snapshot = self.snapshot(session.user, now).await?;
-        if !snapshot.stored {
-            // A ledger that is not stored has just drawn its epoch: no session belongs to it.
-            return Err(Refusal::SessionInvalid.into());
-        }
-        let ledger = snapshot.ledger;
         // Twice at most: a lost race shows a later generation, and then this token is no longer the next one.
         loop {
-            match session::judge(&session, &ledger, token, now)? {
-                RefreshOutcome::Repeat => return Ok((session, ledger)),
-                RefreshOutcome::Rotate => match self.rotate_session(token, now).await? {
-                    None => return Ok((session, ledger)),
-                    Some(current) => session = current,
-                },
-                RefreshOutcome::End => {
-                    self.delete(session.user, ItemKey::Session(token.session)).await?;
-                    return Err(Refusal::SessionInvalid.into());
-                }
+            let outcome = session::judge(&session, &snapshot, token, now)?;
+            if outcome == RefreshOutcome::End {
+                self.delete(token.user, ItemKey::Session(token.session)).await?;
+                return Err(Refusal::SessionInvalid.into());
             }
+            let cause = || format!("the claims of session {} do not open with the configured sealing keys", session.id);
+            let claims = open(&session).ok_or_else(|| Refusal::Unreadable(cause()))?;
+            if outcome == RefreshOutcome::Rotate
+                && let Some(current) = self.rotate_session(token, now).await?
+            {
+                session = current;
+                continue;
+            }
+            return Ok((session, claims, snapshot.ledger));
         }
     }
 
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete_session(&self, user: UserId, id: SessionId) -> Result<(), StoreError> {
+        self.delete(user, ItemKey::Session(id)).await
+    }
+
     /// Carries a session into the epoch `to`, if it is of the epoch `from`: a dead one is never revived.
-    pub(super) async fn carry_session(&self, id: SessionId, from: u64, to: u64) -> Result<(), StoreError> {
+    pub(super) async fn carry_session(
+        &self,
+        user: UserId,
+        id: SessionId,
+        from: u64,
+        to: u64,
+    ) -> Result<(), StoreError> {
         let update = self
-            .update_item(key(id))
+            .update_item(key(user, id))
             .update_expression("SET epoch = :to")
             .condition_expression("epoch = :from")
             .expression_attribute_values(":from", number(from))
@@ -72,7 +90,7 @@ impl Table {
     /// Puts the successor of `token` in its place. If another request did, says what the session is now.
     async fn rotate_session(&self, token: RefreshToken, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         let update = self
-            .update_item(key(token.session))
+            .update_item(key(token.user, token.session))
             .update_expression("SET generation = :next, rotated = :now")
             .condition_expression("generation = :this")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -95,6 +113,10 @@ fn read(id: SessionId, item: Item) -> Result<SessionRecord, StoreError> {
     item::read(item, Some(id.to_string())).map_err(|cause| StoreError::Broken(format!("item SESSION#{id}: {cause}")))
 }
 
-pub(super) fn key(id: SessionId) -> PrimaryKey {
-    PrimaryKey { pk: format!("SESSION#{id}"), sk: "SESSION".to_owned() }
+pub(super) fn key(user: UserId, id: SessionId) -> PrimaryKey {
+    PrimaryKey::of_user(user, format!("{PREFIX}{id}"))
+}
+
+pub(super) fn parse_key(sort_key: &str) -> Option<ItemKey> {
+    SessionId::parse(sort_key.strip_prefix(PREFIX)?).map(ItemKey::Session)
 }

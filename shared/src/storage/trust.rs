@@ -1,15 +1,21 @@
 //! `USER#<user>` / `TRUST#<hash>`: a trusted device. It counts only in the security epoch in which it was trusted.
 
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
 use futures_util::future::join;
 
 use super::{
     StoreError, Table, item,
     ledger::Commit,
-    table::{PrimaryKey, number},
+    table::{PrimaryKey, number, text},
 };
-use crate::domain::{ItemKey, Refusal, Timestamp, TrustId, UserId, Write, trust::TrustRecord};
+use crate::domain::{
+    ItemKey, Refusal, SessionId, Timestamp, TrustId, UserId, session::SessionRecord, trust::TrustRecord,
+};
 
-const PREFIX: &str = "TRUST#";
+pub(super) const PREFIX: &str = "TRUST#";
 
 impl Table {
     /// Writes the item of a device that is trusted from now on.
@@ -18,28 +24,55 @@ impl Table {
         put.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem trust", &error))
     }
 
-    /// Notes that a trusted device stood in for a code, and writes the session that this opens at the same time.
+    /// Notes that a trusted device stood in for a code, and writes the session that this opens. The device names its last
+    /// sessions; the one that makes room ends.
     ///
     /// # Errors
-    /// [`Refusal::DeviceNotFound`] if it was revoked in the meantime. A note that cannot be written is not an error: the
-    /// time of the last use is shown in a list and decides nothing.
+    /// [`Refusal::DeviceNotFound`] if it was revoked in the meantime. [`Refusal::Contended`] if it was used by another
+    /// request at the same moment.
     pub async fn use_trust(
         &self,
         user: UserId,
-        id: TrustId,
+        device: &TrustRecord,
+        session: Option<&SessionRecord>,
         now: Timestamp,
-        alongside: &[Write],
     ) -> Result<(), StoreError> {
+        let (names, ended) = session.map_or_else(|| (device.sessions.clone(), None), |new| device.opening(new.id));
         let update = self
-            .update_item(key(user, id))
-            .update_expression("SET used = :now")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":now", number(now.as_millis()));
-        let (noted, ()) = join(update.send(), self.put_alongside(user, alongside)).await;
-        match noted {
-            Err(error) if StoreError::is_failed_condition(&error) => Err(Refusal::DeviceNotFound.into()),
-            _ => Ok(()),
+            .update_item(key(user, device.id))
+            .update_expression("SET used = :now, sessions = :names")
+            .condition_expression("sessions = :seen")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":names", session_list(&names))
+            .expression_attribute_values(":seen", session_list(&device.sessions));
+        if let Err(error) = update.send().await {
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match &failed.item {
+                    None => return Err(Refusal::DeviceNotFound.into()),
+                    // A write whose answer was lost comes back like this too.
+                    Some(item) if item.get("sessions") == Some(&session_list(&names)) => {}
+                    Some(_) => return Err(Refusal::Contended.into()),
+                },
+                _ => return Err(StoreError::of("UpdateItem trust", &error)),
+            }
         }
+        let put = async {
+            match session {
+                Some(session) => self.put_session(user, session).await.map(|_| ()),
+                None => Ok(()),
+            }
+        };
+        let end = async {
+            match ended {
+                Some(id) => self.delete(user, ItemKey::Session(id)).await,
+                None => Ok(()),
+            }
+        };
+        // If the session is not written, only its own token is refused. If the older one is not deleted, it goes on until
+        // its end.
+        let _ = join(put, end).await;
+        Ok(())
     }
 
     /// Takes the trust from a device.
@@ -57,4 +90,9 @@ pub(super) fn key(user: UserId, id: TrustId) -> PrimaryKey {
 
 pub(super) fn parse_key(sort_key: &str) -> Option<ItemKey> {
     TrustId::parse(sort_key.strip_prefix(PREFIX)?).map(ItemKey::Trust)
+}
+
+/// As `serde_dynamo` writes a list of ids.
+fn session_list(sessions: &[SessionId]) -> AttributeValue {
+    AttributeValue::L(sessions.iter().map(|session| text(session.to_string())).collect())
 }

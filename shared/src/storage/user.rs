@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, try_join_all};
 
 use super::{
     StoreError, Table, item,
     ledger::{self, Commit},
+    session,
     table::{COUNT_UNITS, Item, text, user_key},
+    trust,
 };
 use crate::{
     domain::{
@@ -26,13 +28,14 @@ pub struct UserQuery {
     user: UserId,
     code_of: Option<LoginId>,
     trusted: bool,
+    sessions: bool,
 }
 
 impl UserQuery {
     /// A user's ledger with its devices and recovery set.
     #[must_use]
     pub const fn user(user: UserId) -> Self {
-        Self { user, code_of: None, trusted: false }
+        Self { user, code_of: None, trusted: false, sessions: false }
     }
 
     /// And the code that one login has outstanding.
@@ -45,6 +48,12 @@ impl UserQuery {
     #[must_use]
     pub const fn and_trusted(self) -> Self {
         Self { trusted: true, ..self }
+    }
+
+    /// And the sessions.
+    #[must_use]
+    pub const fn and_sessions(self) -> Self {
+        Self { sessions: true, ..self }
     }
 }
 
@@ -217,7 +226,7 @@ impl Table {
         join_all(after.map(|after| async move {
             match after {
                 After::Delete(key) => self.delete(user, key).await,
-                After::CarrySession { id, from, to } => self.carry_session(id, from, to).await,
+                After::CarrySession { id, from, to } => self.carry_session(user, id, from, to).await,
             }
         }))
         .await;
@@ -234,14 +243,16 @@ impl Table {
     }
 
     async fn load(&self, query: UserQuery, read: Read) -> Result<Snapshot, StoreError> {
+        let (user, strong) = (query.user, read == Read::Strong);
+        let prefixes = [(ledger::PREFIX, true), (trust::PREFIX, query.trusted), (session::PREFIX, query.sessions)];
+        let wanted = prefixes.into_iter().filter(|(_, is_wanted)| *is_wanted);
+        let queries = try_join_all(wanted.map(|(prefix, _)| self.query_user(user, prefix, strong)));
         let (items, code) = match query.code_of {
-            None => (self.query_user(query, read).await?, None),
-            Some(login) => {
-                tokio::try_join!(self.query_user(query, read), self.get_code(query.user, login, read == Read::Strong),)?
-            }
+            None => (queries.await?, None),
+            Some(login) => tokio::try_join!(queries, self.get_code(user, login, strong))?,
         };
         let mut snapshot = Snapshot { code, ..Snapshot::empty(0) };
-        for item in items {
+        for item in items.into_iter().flatten() {
             let sort_key = item.get("sk").and_then(|sort_key| sort_key.as_s().ok()).cloned().unwrap_or_default();
             if sort_key == ledger::SORT_KEY {
                 snapshot.ledger = ledger::read(item)?;
@@ -256,19 +267,17 @@ impl Table {
         Ok(snapshot)
     }
 
-    async fn query_user(&self, query: UserQuery, read: Read) -> Result<Vec<Item>, StoreError> {
-        // Trusted devices sort after everything else, codes before.
-        let condition =
-            if query.trusted { "pk = :user AND sk >= :mfa" } else { "pk = :user AND begins_with(sk, :mfa)" };
+    /// The items of a user whose sort key begins with `prefix`.
+    async fn query_user(&self, user: UserId, prefix: &str, strong: bool) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
             let page = self.client.query().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
             let page = page
-                .key_condition_expression(condition)
-                .expression_attribute_values(":user", text(user_key(query.user)))
-                .expression_attribute_values(":mfa", text("MFA#"))
-                .consistent_read(read == Read::Strong)
+                .key_condition_expression("pk = :user AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":user", text(user_key(user)))
+                .expression_attribute_values(":prefix", text(prefix))
+                .consistent_read(strong)
                 .set_exclusive_start_key(start)
                 .send()
                 .await
@@ -301,8 +310,7 @@ fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) {
         ItemKey::Device(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.devices.push(record)),
         ItemKey::Recovery(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.recovery.push(record)),
         ItemKey::Trust(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.trusted.push(record)),
-        // A session does not lie under its user.
-        ItemKey::Session(_) => Ok(()),
+        ItemKey::Session(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.sessions.push(record)),
     };
     if let Err(cause) = noted {
         let cause = format!("item {sort_key}: {cause}");

@@ -52,7 +52,9 @@ static HOST: LazyLock<Host> = LazyLock::new(|| {
     let login = login_token();
     let (caller, claims) = authenticate(&app, &login).expect("a login");
     let proven = proven_token(&app, &caller, &claims, None);
-    let refresh = RefreshToken { session: mfa::domain::SessionId([7; 16]), generation: 3 }.to_text(&app.keys);
+    let refresh =
+        RefreshToken { user: mfa::domain::UserId([8; 16]), session: mfa::domain::SessionId([7; 16]), generation: 3 }
+            .to_text(&app.keys);
     Host {
         runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
         routes: routes(&app),

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use mfa::domain::{
-    DeviceId, Email, Factor, Method, Phone, SessionId, TrustId, code::Otp, keys::Keys, recovery::RecoveryCode,
+    DeviceId, Email, Factor, Method, Phone, SessionId, TrustId, UserId, code::Otp, keys::Keys, recovery::RecoveryCode,
     session::RefreshToken, trust::TrustToken,
 };
 
@@ -55,7 +55,7 @@ pub fn refresh_tokens(data: &[u8]) {
     let Some((made, change)) = data.split_first_chunk::<24>() else { return };
     let session = SessionId(made[..16].try_into().expect("16 bytes"));
     let generation = u64::from_be_bytes(made[16..].try_into().expect("8 bytes"));
-    let token = RefreshToken { session, generation };
+    let token = RefreshToken { user: UserId([8; 16]), session, generation };
     let written = token.to_text(&KEYS);
     assert!(written.len() <= 512, "the route reads at most 512 bytes");
     assert_eq!(RefreshToken::parse(&written, &KEYS), Some(token));
