@@ -4,11 +4,10 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     domain::{self, Policy, Snapshot, Switch},
-    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, StoppedReply},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, SwitchReply},
     step_up::StepUp,
     storage::UserQuery,
 };
-use serde::Serialize;
 
 /// The endpoint.
 pub struct Toggle;
@@ -17,20 +16,6 @@ pub struct Toggle;
 #[derive(Debug)]
 pub struct ToggleBody {
     wanted: Switch,
-}
-
-/// What was done, and what stopped counting. With tokens if the caller's own login gave a right code in the last quarter
-/// of an hour: nobody has to enter a second one right after enrolling.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ToggleReply {
-    message: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    #[serde(flatten)]
-    stopped: StoppedReply,
 }
 
 impl ReadBody for ToggleBody {
@@ -53,9 +38,9 @@ impl Endpoint for Toggle {
     ];
     type Auth = BearerToken;
     type Body = ToggleBody;
-    type Reply = ToggleReply;
+    type Reply = SwitchReply;
 
-    async fn handle(&self, app: &App, call: Call<ToggleBody>) -> Result<ToggleReply, Problem> {
+    async fn handle(&self, app: &App, call: Call<ToggleBody>) -> Result<SwitchReply, Problem> {
         let App { policy, keys, table, .. } = app;
         let BearerToken { caller, claims } = &call.auth;
         let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?;
@@ -70,12 +55,12 @@ impl Endpoint for Toggle {
         };
         let toggled = table.decide(UserQuery::user(caller.user), call.now, rule).await?;
 
+        // Nobody has to enter a second code right after enrolling.
         let tokens = toggled.verified.map(|verified| step_up.tokens(&verified)).transpose()?;
         let message = match toggled.switch {
             Switch::On => "MFA enabled successfully",
             Switch::Off => "MFA disabled successfully",
         };
-        let (access_token, refresh_token) = tokens.map(|tokens| (tokens.access, tokens.refresh)).unzip();
-        Ok(ToggleReply { message, access_token, refresh_token, stopped: toggled.stopped.into() })
+        Ok(SwitchReply::new(message, tokens, toggled.stopped))
     }
 }

@@ -4,11 +4,10 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     domain::{Policy, Snapshot, code::Otp, verify::Verified, verify_totp_setup},
-    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, StoppedReply},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, SwitchReply},
     step_up::StepUp,
     storage::UserQuery,
 };
-use serde::Serialize;
 
 /// The endpoint.
 pub struct VerifyTotpSetup;
@@ -18,20 +17,6 @@ pub struct ConfirmBody {
     otp: Otp,
     /// The secret. Empty if the text is not base 32: then it is no secret of ours.
     secret: Vec<u8>,
-}
-
-/// What was done, and what stopped counting. With tokens if the login's name is one that others share: only their session
-/// tells the caller from the others.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConfirmReply {
-    message: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    #[serde(flatten)]
-    stopped: StoppedReply,
 }
 
 impl ReadBody for ConfirmBody {
@@ -63,12 +48,13 @@ impl Endpoint for VerifyTotpSetup {
     ];
     type Auth = BearerToken;
     type Body = ConfirmBody;
-    type Reply = ConfirmReply;
+    type Reply = SwitchReply;
 
-    async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<ConfirmReply, Problem> {
+    async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<SwitchReply, Problem> {
         let BearerToken { caller, claims } = &call.auth;
         let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?;
         let cx = step_up.context();
+        // If others can share the login's name, only its session tells the caller from them.
         let gives_tokens = caller.provenance.is_none();
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
@@ -81,9 +67,7 @@ impl Endpoint for VerifyTotpSetup {
         let verified = app.table.decide(UserQuery::user(caller.user), call.now, rule).await?;
 
         let tokens = gives_tokens.then(|| step_up.tokens(&verified)).transpose()?;
-        let (access_token, refresh_token) = tokens.map(|tokens| (tokens.access, tokens.refresh)).unzip();
-        let message = "Device setup successfully";
-        Ok(ConfirmReply { message, access_token, refresh_token, stopped: verified.stopped.into() })
+        Ok(SwitchReply::new("Device setup successfully", tokens, verified.stopped))
     }
 }
 

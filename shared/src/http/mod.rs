@@ -24,5 +24,5 @@ pub use lambda::run;
 pub use log::LogLine;
 pub use pipeline::{Incoming, Served, serve, serve_foreign, serve_unknown};
 pub use problem::Problem;
-pub use stopped::StoppedReply;
+pub use stopped::SwitchReply;
 pub use verified_reply::VerifiedReply;

@@ -1,11 +1,34 @@
 use serde::Serialize;
 
-use crate::domain::Stopped;
+use crate::{domain::Stopped, step_up::Tokens};
+
+/// The reply to a request that may switch MFA on: what was done, what stopped counting, and the tokens if the caller gets
+/// some.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SwitchReply {
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(flatten)]
+    stopped: StoppedReply,
+}
+
+impl SwitchReply {
+    /// A reply that says `message`.
+    #[must_use]
+    pub fn new(message: &'static str, tokens: Option<Tokens>, stopped: Stopped) -> Self {
+        let (access_token, refresh_token) = tokens.map(|tokens| (tokens.access, tokens.refresh)).unzip();
+        Self { message, access_token, refresh_token, stopped: stopped.into() }
+    }
+}
 
 /// What a reply that switches MFA on says of everything that no longer counts.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StoppedReply {
+pub(super) struct StoppedReply {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     inactive_devices: Vec<InactiveDevice>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::StoppedReply;
+use super::stopped::StoppedReply;
 use crate::{domain::Stopped, step_up::Tokens};
 
 /// The reply to a second factor that passed.
