@@ -140,8 +140,8 @@ MUTATIONS = {
     "a reset keeps recent logins": (f"{DOMAIN}/recovery.rs", "    ledger.recent.clear();\n", ""),
     "a refresh token is taken for an erased ledger": (
         f"{DOMAIN}/session.rs",
-        "if !snapshot.stored || session.security_epoch",
-        "if session.security_epoch",
+        "if !snapshot.is_of_epoch(session.security_epoch) {",
+        "if session.security_epoch != snapshot.ledger.security_epoch {",
     ),
     "a used recovery code begins no new epoch": (
         f"{DOMAIN}/recovery.rs",
@@ -150,15 +150,15 @@ MUTATIONS = {
     ),
     "trust of any epoch counts": (
         f"{DOMAIN}/trust.rs",
-        "snapshot.trusted.iter().filter(move |record| offered && record.security_epoch == epoch && record.until > now)",
-        "snapshot.trusted.iter().filter(move |record| offered && record.security_epoch <= epoch && record.until > now)",
+        "move |record: &&TrustRecord| snapshot.is_of_epoch(record.security_epoch) && record.until > now;",
+        "move |record: &&TrustRecord| snapshot.stored && record.security_epoch <= snapshot.ledger.security_epoch && record.until > now;",
     ),
     "a used refresh token repeats for ever": (
         f"{DOMAIN}/session.rs",
         "now.since(session.rotated_at) <= Policy::REFRESH_GRACE",
         "now.since(session.rotated_at) >= std::time::Duration::ZERO",
     ),
-    "a refresh token is taken in any epoch": (f"{DOMAIN}/session.rs", "session.security_epoch != snapshot.ledger.security_epoch", "session.security_epoch > snapshot.ledger.security_epoch"),
+    "a refresh token is taken in any epoch": (f"{DOMAIN}/session.rs", "if !snapshot.is_of_epoch(session.security_epoch) {", "if !snapshot.stored || session.security_epoch > snapshot.ledger.security_epoch {"),
     "the last method may be removed": (
         f"{DOMAIN}/remove_device.rs",
         "if was_active && gated && !gate::has_lasting_method(&after, bound, cx) {",

@@ -4,7 +4,6 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use lambda_http::http::Method;
 use mfa_tests::{Call, Login, TestApp};
 
 use crate::contract::allowed_calls;
@@ -110,17 +109,13 @@ async fn every_route_stays_within_its_budget() {
     proven.revoke(list[0]["id"].as_str().expect("an id")).await.assert_ok();
     meter.assert_within("revoke-trusted-device");
 
-    let sessions = |method, id: &str| {
-        let (proven, path) = (proven.clone(), format!("/auth/mfa/sessions{id}"));
-        async move { proven.call(method, &path, Vec::new()).await.assert_ok() }
-    };
-    let list = sessions(Method::GET, "").await;
+    let list = proven.sessions().await.assert_ok();
     meter.assert_within("list-sessions");
     let other = list.as_array().expect("a list").iter().find(|session| session["current"] == false);
     let other = other.and_then(|session| session["id"].as_str()).expect("another session");
-    sessions(Method::DELETE, &format!("/{other}")).await;
+    proven.end_session(other).await.assert_ok();
     meter.assert_within("end-session");
-    sessions(Method::DELETE, "/others").await;
+    proven.end_session("others").await.assert_ok();
     meter.assert_within("end-session");
 
     let open = proven.open_authenticator().await;

@@ -1,12 +1,7 @@
 use std::sync::Arc;
 
-use lambda_http::http::Method;
 use mfa_tests::{Authenticator, Login, Person, Response, TestApp, claims_of};
 use serde_json::json;
-
-async fn end(of: &Login, id: &str) -> Response {
-    of.call(Method::DELETE, &format!("/auth/mfa/sessions/{id}"), Vec::new()).await
-}
 
 /// An owner with MFA on, and the answer to a right code.
 async fn signed_in(mfa: &Arc<TestApp>) -> (Person, Authenticator, Response) {
@@ -27,11 +22,11 @@ async fn signing_out_ends_the_session_of_the_token_and_no_other() {
     let mfa = TestApp::start().await;
     let (person, device, answer) = signed_in(&mfa).await;
     let other = person.login().verify("totp", &device.advance_to_next_code(&mfa)).await;
-    let out = end(&proven(&person, &answer), "current").await.assert_ok();
+    let out = proven(&person, &answer).end_session("current").await.assert_ok();
     assert_eq!(out, json!({ "message": "Session ended successfully" }));
     mfa.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
     mfa.refresh(&other.text("refreshToken")).await.assert_ok();
-    end(&proven(&person, &answer), "current").await.assert_ok(); // a client may repeat it
+    proven(&person, &answer).end_session("current").await.assert_ok(); // a client may repeat it
 }
 
 #[tokio::test]
@@ -42,11 +37,11 @@ async fn anybody_may_sign_out_whatever_became_of_the_proof() {
     let renewed = mfa.refresh(&answer.text("refreshToken")).await;
     mfa.advance(500); // the code is too old for the gate, the token counts
     let stale = proven(&person, &renewed);
-    end(&stale, "others").await.assert_problem(401, "MFA_REQUIRED");
-    end(&stale, "current").await.assert_ok();
+    stale.end_session("others").await.assert_problem(401, "MFA_REQUIRED");
+    stale.end_session("current").await.assert_ok();
     mfa.refresh(&renewed.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
     // A token of the application belongs to no session of ours.
-    end(&person.login(), "current").await.assert_problem(404, "SESSION_NOT_FOUND");
+    person.login().end_session("current").await.assert_problem(404, "SESSION_NOT_FOUND");
 }
 
 #[tokio::test]
@@ -55,8 +50,8 @@ async fn one_session_is_ended_by_its_id_behind_the_gate() {
     let (person, device, stolen) = signed_in(&mfa).await;
     let owner = proven(&person, &person.login().verify("totp", &device.advance_to_next_code(&mfa)).await);
     let id = claims_of(&stolen.text("accessToken"))["mfa"]["session"].as_str().expect("an id").to_owned();
-    end(&person.login(), &id).await.assert_problem(401, "MFA_REQUIRED");
-    end(&owner, &id).await.assert_ok();
+    person.login().end_session(&id).await.assert_problem(401, "MFA_REQUIRED");
+    owner.end_session(&id).await.assert_ok();
     mfa.refresh(&stolen.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
     owner.setup().await.assert_ok(); // the epoch is the same
 
@@ -67,7 +62,7 @@ async fn one_session_is_ended_by_its_id_behind_the_gate() {
     let foreign = claims_of(&of_bob.text("accessToken"))["mfa"]["session"].as_str().expect("an id").to_owned();
     let mut bodies = Vec::new();
     for wrong in [id.as_str(), "AAAAAAAAAAAAAAAAAAAAAA", "x", "Current", foreign.as_str()] {
-        bodies.push(end(&owner, wrong).await.assert_problem(404, "SESSION_NOT_FOUND").body);
+        bodies.push(owner.end_session(wrong).await.assert_problem(404, "SESSION_NOT_FOUND").body);
     }
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "{bodies:?}");
@@ -82,13 +77,13 @@ async fn ending_all_others_ends_them_at_once_and_leaves_the_callers_own() {
     let trusted = person.login().trust("totp", &device.advance_to_next_code(&mfa)).await;
     let answer = person.login().verify("totp", &device.advance_to_next_code(&mfa)).await;
     let owner = proven(&person, &answer);
-    end(&owner, "others").await.assert_ok();
+    owner.end_session("others").await.assert_ok();
 
     mfa.refresh(&stolen.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
     thief.setup().await.assert_problem(401, "MFA_REQUIRED");
     person.login().verify_trusted(&trusted).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
     owner.setup().await.assert_ok(); // for the rest of the quarter of an hour
-    end(&owner, "others").await.assert_ok(); // and again: the caller is not signed out at the second call
+    owner.end_session("others").await.assert_ok(); // and again: the caller is not signed out at the second call
     let renewed = mfa.refresh(&answer.text("refreshToken")).await;
     proven(&person, &renewed).setup().await.assert_ok();
 }

@@ -224,6 +224,16 @@ impl Login {
         self.call(Method::DELETE, &format!("/auth/mfa/trusted-devices/{id}"), Vec::new()).await
     }
 
+    /// Lists the sessions.
+    pub async fn sessions(&self) -> Response {
+        self.call(Method::GET, "/auth/mfa/sessions", Vec::new()).await
+    }
+
+    /// Ends a session by its id, or `current`, or `others`.
+    pub async fn end_session(&self, id: &str) -> Response {
+        self.call(Method::DELETE, &format!("/auth/mfa/sessions/{id}"), Vec::new()).await
+    }
+
     /// Opens a set-up.
     pub async fn open_authenticator(&self) -> Authenticator {
         let answer = self.setup().await;

@@ -3,7 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
-    domain::{Refusal, gate, session},
+    domain::{ItemKey, Refusal, gate, session},
     http::{BearerToken, Call, Endpoint, ErrorCode, Message, NoBody, Problem},
     storage::UserQuery,
 };
@@ -34,7 +34,7 @@ impl Endpoint for EndSession {
 async fn end_current(app: &App, call: &Call<NoBody>) -> Result<(), Problem> {
     let caller = &call.auth.caller;
     let session = caller.session().ok_or(Refusal::SessionNotFound)?;
-    app.table.delete_session(caller.user, session.id).await?;
+    app.table.delete(caller.user, ItemKey::Session(session.id)).await?;
     Ok(())
 }
 
@@ -53,7 +53,7 @@ async fn end_one(app: &App, call: &Call<NoBody>, id: &str) -> Result<(), Problem
     gate::require_fresh_factor(&snapshot, &call.context(policy, keys))?;
 
     let list = session::list(&snapshot, policy, call.now);
-    let record = list.into_iter().find(|record| record.id.to_string() == id);
-    table.delete_session(user, record.ok_or(Refusal::SessionNotFound)?.id).await?;
+    let record = list.into_iter().find(|record| record.id.to_string() == id).ok_or(Refusal::SessionNotFound)?;
+    table.delete(user, ItemKey::Session(record.id)).await?;
     Ok(())
 }

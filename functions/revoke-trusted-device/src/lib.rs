@@ -3,7 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
-    domain::{Refusal, gate, trust},
+    domain::{ItemKey, Refusal, gate, trust},
     http::{BearerToken, Call, Endpoint, ErrorCode, Message, NoBody, Problem},
     storage::UserQuery,
 };
@@ -28,7 +28,7 @@ impl Endpoint for RevokeTrustedDevice {
 
         let list = trust::list(&snapshot, policy, call.now);
         let record = list.into_iter().find(|record| record.id.to_string() == call.path_parameter);
-        table.delete_trust(user, record.ok_or(Refusal::DeviceNotFound)?.id).await?;
+        table.delete(user, ItemKey::Trust(record.ok_or(Refusal::DeviceNotFound)?.id)).await?;
         Ok(Message::new("Trusted device revoked successfully"))
     }
 }

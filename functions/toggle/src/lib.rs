@@ -43,20 +43,24 @@ impl Endpoint for Toggle {
     async fn handle(&self, app: &App, call: Call<ToggleBody>) -> Result<SwitchReply, Problem> {
         let App { policy, keys, table, .. } = app;
         let BearerToken { caller, claims } = &call.auth;
-        let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?;
+        // Only switching on may give tokens.
+        let step_up = match call.body.wanted {
+            Switch::On => Some(StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?),
+            Switch::Off => None,
+        };
         let cx = call.context(policy, keys);
 
         let rule = |snapshot: &Snapshot| {
             let toggled = domain::toggle(snapshot, call.body.wanted, &cx);
             toggled.on_success(|toggled| {
-                let items = toggled.verified.as_ref().map(|verified| step_up.items(snapshot, verified));
-                items.unwrap_or_default()
+                let given = step_up.as_ref().zip(toggled.verified.as_ref());
+                given.map(|(step_up, verified)| step_up.items(snapshot, verified)).unwrap_or_default()
             })
         };
         let toggled = table.decide(UserQuery::user(caller.user), call.now, rule).await?;
 
         // Nobody has to enter a second code right after enrolling.
-        let tokens = toggled.verified.map(|verified| step_up.tokens(&verified)).transpose()?;
+        let tokens = step_up.zip(toggled.verified).map(|(step_up, verified)| step_up.tokens(&verified)).transpose()?;
         let message = match toggled.switch {
             Switch::On => "MFA enabled successfully",
             Switch::Off => "MFA disabled successfully",

@@ -3,7 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
-    domain::{Policy, Snapshot, code::Otp, verify::Verified, verify_totp_setup},
+    domain::{Policy, Snapshot, code::Otp, verify_totp_setup},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, SwitchReply},
     step_up::StepUp,
     storage::UserQuery,
@@ -51,22 +51,26 @@ impl Endpoint for VerifyTotpSetup {
     type Reply = SwitchReply;
 
     async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<SwitchReply, Problem> {
+        let App { policy, keys, table, .. } = app;
         let BearerToken { caller, claims } = &call.auth;
-        let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?;
-        let cx = step_up.context();
-        // If others can share the login's name, only its session tells the caller from them.
-        let gives_tokens = caller.provenance.is_none();
+        // If others can share the login's name, only a session tells the caller from them, and its tokens are given.
+        let step_up = match caller.provenance {
+            Some(_) => None,
+            None => Some(StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?),
+        };
+        let cx = step_up.as_ref().map_or_else(|| call.context(policy, keys), StepUp::context);
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
         let ConfirmBody { otp, secret } = &call.body;
         let rule = |snapshot: &Snapshot| {
             let confirmed = verify_totp_setup::confirm(snapshot, secret, otp, &cx);
-            let items = |verified: &Verified| step_up.items(snapshot, verified);
-            if gives_tokens { confirmed.on_success(items) } else { confirmed }
+            confirmed.on_success(|verified| {
+                step_up.as_ref().map(|step_up| step_up.items(snapshot, verified)).unwrap_or_default()
+            })
         };
-        let verified = app.table.decide(UserQuery::user(caller.user), call.now, rule).await?;
+        let verified = table.decide(UserQuery::user(caller.user), call.now, rule).await?;
 
-        let tokens = gives_tokens.then(|| step_up.tokens(&verified)).transpose()?;
+        let tokens = step_up.map(|step_up| step_up.tokens(&verified)).transpose()?;
         Ok(SwitchReply::new("Device setup successfully", tokens, verified.stopped))
     }
 }

@@ -123,10 +123,9 @@ impl Address {
 }
 
 /// Why there is no address that a method could send to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAddress {
     /// The token carries none.
-    #[default]
     #[error("the token carries no address for this method")]
     Absent,
     /// The token carries something else.
@@ -159,7 +158,7 @@ impl Contact {
     /// The address that `method` sends its codes to, if the caller has one.
     ///
     /// # Errors
-    /// Why there is none.
+    /// [`NoAddress`] says why the caller has no address.
     pub fn address_for(&self, method: Method) -> Result<Address, NoAddress> {
         match method {
             Method::Email => self.email.clone().map(Address::Email),
@@ -171,7 +170,7 @@ impl Contact {
     /// The address that codes of `method` may go to: text messages only go into the countries of the policy.
     ///
     /// # Errors
-    /// Why there is none.
+    /// [`NoAddress`] says why the caller has no address.
     pub fn allowed_address(&self, method: Method, policy: &Policy) -> Result<Address, NoAddress> {
         let address = self.address_for(method)?;
         let is_allowed = match &address {

@@ -56,8 +56,8 @@ pub struct Device {
     pub last_used_at: Option<Timestamp>,
     /// The login that confirmed or last used it.
     pub confirmed_by: Option<LoginId>,
-    /// Whether another login switched MFA on since. Then it may be an intruder's: it is no method, and its codes are
-    /// judged only under a fresh proof. A right one makes it active again.
+    /// Whether another login switched MFA on since. The device may then be an intruder's, so it does not count as a
+    /// method, and its codes are judged only under a fresh proof. A right one makes it active again.
     pub inactive: bool,
 }
 

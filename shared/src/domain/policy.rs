@@ -56,7 +56,8 @@ pub struct Policy {
     pub bind_addresses: bool,
 
     /// Whether only a login that gave a right code may change factors, from the start, if the user has an address that
-    /// codes can go to. A password alone can then plant nothing, and switching on proves no address by itself.
+    /// codes can go to. Somebody who knows only the password can then plant nothing, and switching on does not prove an
+    /// address.
     ///
     /// Defaults to `false`, so that clients that switch on at once go on working.
     pub enrol_with_code: bool,

@@ -19,13 +19,12 @@ pub fn remove(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> De
     if ledger == snapshot.ledger {
         return Decision::refuse(Refusal::DeviceNotFound);
     }
-    let gated = gate::is_gated(snapshot, cx);
     if was_active {
-        ledger.begin_epoch(rest_of_proof(snapshot, cx).filter(|_| gated));
+        ledger.begin_epoch(rest_of_proof(snapshot, cx));
     }
     let after = Snapshot { ledger, ..snapshot.clone() };
     // An address that only the present proof lets through would lock its owner out at the next login.
-    let bound = gate::is_bound(snapshot, cx);
+    let (gated, bound) = (gate::is_gated(snapshot, cx), gate::is_bound(snapshot, cx));
     if was_active && gated && !gate::has_lasting_method(&after, bound, cx) {
         return Decision::refuse(Refusal::LastMethod);
     }

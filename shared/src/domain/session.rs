@@ -112,8 +112,7 @@ pub fn judge(
     if session.until <= now {
         return Err(Refusal::SessionExpired);
     }
-    // A ledger that is not stored has just drawn its epoch: no session belongs to it.
-    if !snapshot.stored || session.security_epoch != snapshot.ledger.security_epoch {
+    if !snapshot.is_of_epoch(session.security_epoch) {
         return Err(Refusal::SessionInvalid);
     }
     let is_predecessor = token.successor().generation == session.generation;
@@ -147,10 +146,8 @@ impl SessionRecord {
 /// The sessions that go on: last used first, then newest.
 #[must_use]
 pub fn list<'a>(snapshot: &'a Snapshot, policy: &Policy, now: Timestamp) -> Vec<&'a SessionRecord> {
-    // A ledger that is not stored has just drawn its epoch: no session belongs to it.
-    let (epoch, offered) = (snapshot.ledger.security_epoch, policy.sessions && snapshot.stored);
-    let is_live = |record: &&SessionRecord| offered && record.security_epoch == epoch && record.until > now;
-    let mut list: Vec<_> = snapshot.sessions.iter().filter(is_live).collect();
+    let goes_on = |record: &&SessionRecord| snapshot.is_of_epoch(record.security_epoch) && record.until > now;
+    let mut list: Vec<_> = snapshot.sessions.iter().filter(|_| policy.sessions).filter(goes_on).collect();
     list.sort_by_key(|record| std::cmp::Reverse((record.last_used_at(), record.created)));
     list
 }
@@ -162,7 +159,7 @@ pub fn end_others(snapshot: &Snapshot, cx: &Context<'_>) -> Decision<()> {
         return Decision::refuse(refusal);
     }
     let mut ledger = snapshot.ledger.clone();
-    ledger.begin_epoch(rest_of_proof(snapshot, cx).filter(|_| gate::is_gated(snapshot, cx)));
+    ledger.begin_epoch(rest_of_proof(snapshot, cx));
     Decision::commit(ledger, Ok(())).carrying_session(&snapshot.ledger, cx)
 }
 

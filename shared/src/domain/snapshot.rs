@@ -46,6 +46,13 @@ impl Snapshot {
         }
     }
 
+    /// Whether what was made in `security_epoch` still counts. To a ledger that is not stored nothing belongs: it has just
+    /// drawn its epoch.
+    #[must_use]
+    pub const fn is_of_epoch(&self, security_epoch: u64) -> bool {
+        self.stored && self.ledger.security_epoch == security_epoch
+    }
+
     /// The item of a device, if it can be read.
     #[must_use]
     pub fn device(&self, id: DeviceId) -> Option<&DeviceRecord> {

@@ -72,10 +72,10 @@ pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision
 }
 
 /// The grace of a caller who passed the gate by a fresh proof, or by a grace, and begins an epoch: the rest of that
-/// quarter of an hour. It is never prolonged.
+/// quarter of an hour. It is never prolonged, and an open gate gives none.
 pub(super) fn rest_of_proof(snapshot: &Snapshot, cx: &Context<'_>) -> Option<Grace> {
-    let (holder, until) = (cx.grace_holder()?, gate::proven_until(snapshot, cx)?);
-    Some(Grace { holder, until })
+    let until = gate::proven_until(snapshot, cx).filter(|_| gate::is_gated(snapshot, cx))?;
+    Some(Grace { holder: cx.grace_holder()?, until })
 }
 
 /// The address that a toggle proves, for clients that switch on at once: the first that the application offers. Only of

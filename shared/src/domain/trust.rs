@@ -122,9 +122,9 @@ pub fn surplus(snapshot: &Snapshot, new: &TrustRecord, now: Timestamp) -> Vec<Tr
 }
 
 fn trusted<'a>(snapshot: &'a Snapshot, policy: &Policy, now: Timestamp) -> impl Iterator<Item = &'a TrustRecord> {
-    // A ledger that is not stored has just drawn its epoch: no trust belongs to it.
-    let (epoch, offered) = (snapshot.ledger.security_epoch, policy.trusted_devices && snapshot.stored);
-    snapshot.trusted.iter().filter(move |record| offered && record.security_epoch == epoch && record.until > now)
+    let counts = move |record: &&TrustRecord| snapshot.is_of_epoch(record.security_epoch) && record.until > now;
+    let offered = policy.trusted_devices;
+    snapshot.trusted.iter().filter(move |_| offered).filter(counts)
 }
 
 /// What a person knows a browser by, from its `User-Agent` (RFC 9110 10.1.5): `Firefox on Linux`.

@@ -260,7 +260,7 @@ fn judge_sent(
 
 /// Counts a wrong guess at `target`, unless it is the last one sent again. `weight` is how many secrets it was judged
 /// against.
-fn wrong(
+pub(super) fn wrong(
     snapshot: &Snapshot,
     target: &[u8],
     otp: &Otp,

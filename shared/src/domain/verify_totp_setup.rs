@@ -8,7 +8,7 @@ use super::{
     setup_totp::may_set_up,
     toggle,
     totp::{self, Verdict},
-    verify::{Verified, secret_of},
+    verify::{Verified, secret_of, wrong},
 };
 
 /// Confirms the open set-up that `secret` belongs to.
@@ -55,17 +55,10 @@ fn judge_first_code(
     if snapshot.ledger.devices.len() >= Policy::MAX_DEVICES {
         return Decision::refuse(Refusal::DeviceLimit);
     }
-    let mut ledger = snapshot.ledger.clone();
     let Verdict::Fresh(step) = totp::judge(secret, otp, cx.now, None) else {
-        let tag = cx.keys.guess_tag(cx.caller.user, id.0.as_bytes(), otp);
-        if ledger.failures.is_repeat(tag, cx.now) {
-            let attempts_left = ledger.failures.attempts_left(1, cx.now);
-            return Decision::refuse(Refusal::WrongTotp { attempts_left });
-        }
-        ledger.failures.wrong(tag, 1, cx.now);
-        let attempts_left = ledger.failures.attempts_left(1, cx.now);
-        return Decision::commit(ledger, Err(Refusal::WrongTotp { attempts_left }));
+        return wrong(snapshot, id.0.as_bytes(), otp, 1, |attempts_left| Refusal::WrongTotp { attempts_left }, cx);
     };
+    let mut ledger = snapshot.ledger.clone();
     ledger.setups.retain(|setup| setup.id != id);
     // Its code counts as used: it must not pass as the first login code.
     let (confirmed_by, last_used_at, inactive) = (cx.provenance, None, false);

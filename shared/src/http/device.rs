@@ -12,14 +12,9 @@ pub struct MfaDevice {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<String>,
     verified: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    inactive: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inactive: Option<bool>,
     created_at: String,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 /// The user's devices as clients see them.
@@ -33,7 +28,7 @@ pub fn devices(snapshot: &Snapshot, now: Timestamp) -> Vec<MfaDevice> {
             method: Method::Totp,
             last_used_at: device.last_used.map(Timestamp::to_rfc3339),
             verified: device.verified,
-            inactive: device.inactive,
+            inactive: device.inactive.then_some(true),
             created_at: device.created.to_rfc3339(),
         })
         .collect()

@@ -24,7 +24,10 @@ impl Table {
     }
 
     /// Deletes one item, if it is there.
-    pub(super) async fn delete(&self, user: UserId, key: ItemKey) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete(&self, user: UserId, key: ItemKey) -> Result<(), StoreError> {
         match key {
             ItemKey::Device(id) => self.delete_item("DeleteItem device", device::key(user, id)).await,
             ItemKey::Recovery(id) => self.delete_item("DeleteItem recovery", recovery::key(user, id)).await,

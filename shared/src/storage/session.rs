@@ -62,14 +62,6 @@ impl Table {
         }
     }
 
-    /// Ends a session.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn delete_session(&self, user: UserId, id: SessionId) -> Result<(), StoreError> {
-        self.delete(user, ItemKey::Session(id)).await
-    }
-
     /// Carries a session into the epoch `to`, if it is of the epoch `from`: a dead one is never revived.
     pub(super) async fn carry_session(
         &self,

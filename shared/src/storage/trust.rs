@@ -74,14 +74,6 @@ impl Table {
         let _ = join(put, end).await;
         Ok(())
     }
-
-    /// Takes the trust from a device.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn delete_trust(&self, user: UserId, id: TrustId) -> Result<(), StoreError> {
-        self.delete(user, ItemKey::Trust(id)).await
-    }
 }
 
 pub(super) fn key(user: UserId, id: TrustId) -> PrimaryKey {
