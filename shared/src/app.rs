@@ -10,7 +10,7 @@ use crate::{
     tokens::{Minter, Verifier},
 };
 
-/// A configured bundle. Cheap to clone.
+/// A configured bundle. Clones share its parts.
 #[derive(Clone)]
 pub struct App {
     /// The configuration that it was built from.
@@ -19,13 +19,13 @@ pub struct App {
     pub policy: Arc<Policy>,
     /// Tells the time.
     pub clock: Clock,
-    /// Keyed hashes and sealed secrets.
+    /// Computes keyed hashes, seals secrets and opens them.
     pub keys: Arc<Keys>,
     /// The table.
     pub table: Table,
     /// Checks bearer tokens.
     pub verifier: Arc<Verifier>,
-    /// Makes tokens.
+    /// Signs access tokens.
     pub minter: Arc<Minter>,
 }
 

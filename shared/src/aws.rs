@@ -1,4 +1,5 @@
-//! How the AWS clients are made: by hand, without `aws-config`, which costs 12 % of a cold start and 30 % of the size.
+//! Builds the AWS clients without `aws-config`, which costs 12 % of a cold start and 30 % of the
+//! size.
 
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(crate) fn credentials(aws: &AwsConfig) -> Credentials {
     Credentials::new(&aws.access_key_id, aws.secret_access_key.as_str(), session_token, None, "environment")
 }
 
-/// An HTTP client: plain for an `http://` endpoint, else TLS that trusts Amazon's roots alone.
+/// An HTTP client: plain for an `http://` endpoint, otherwise TLS that trusts only Amazon's roots.
 pub(crate) fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttpClient {
     if endpoint.is_some_and(|url| url.starts_with("http://")) {
         return Builder::new().build_http();
@@ -52,13 +53,14 @@ pub(crate) fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttp
     }
 }
 
-/// Short time-outs: a person is waiting.
+/// Time-outs are short because a person is waiting.
 pub(crate) fn timeouts(aws: &AwsConfig) -> TimeoutConfig {
     TimeoutConfig::builder()
-        // Shorter than the attempt: so it is known that nothing was sent.
+        // Shorter than an attempt. A connection that fails then proves that nothing was sent.
         .connect_timeout(aws.timeout / 2)
         .operation_attempt_timeout(aws.timeout)
-        // Retries included: a route makes some calls one after the other, and must answer before Lambda ends it.
+        // Includes the retries. A route makes several calls in turn, and must answer before Lambda
+        // ends it.
         .operation_timeout(aws.timeout.mul_f32(1.5))
         .build()
 }
@@ -68,7 +70,7 @@ pub(crate) fn retry() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
 }
 
-/// For calls that must not be.
+/// For calls that must not be repeated.
 pub(crate) fn send_once() -> RetryConfig {
     RetryConfig::disabled()
 }

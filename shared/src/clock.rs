@@ -7,7 +7,7 @@ use std::{
 
 use crate::domain::Timestamp;
 
-/// Tells the time to the pipeline, which hands it on as a parameter.
+/// Tells the pipeline the time. The pipeline passes it on as a parameter.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -18,12 +18,12 @@ impl Clock {
         Self::new(wall_time)
     }
 
-    /// A clock that is told what time it is, for `local` and the tests.
+    /// A clock that asks `now` for the time, for `local` and the tests.
     pub fn new(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
 
-    /// The time.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.0)()

@@ -1,8 +1,9 @@
 //! Multi-factor authentication for an application that keeps its own login.
 //!
-//! [`domain`] holds every security rule as a pure function over one small mutable item, the ledger. The adapters use it:
-//! [`storage`] (`DynamoDB`), [`delivery`] (SES and SNS), [`tokens`] (JWT), [`http`] (the one pipeline that every endpoint
-//! runs in), and [`config`]. `ARCHITECTURE.md` is the map.
+//! [`domain`] holds every security rule as a pure function over one small mutable item, the ledger.
+//! The adapters use it: [`storage`] (`DynamoDB`), [`delivery`] (SES and SNS), [`tokens`] (JWT),
+//! [`http`] (the one pipeline that every endpoint runs in), and [`config`]. `ARCHITECTURE.md` is
+//! the map.
 
 pub mod app;
 pub mod aws;

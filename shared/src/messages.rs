@@ -1,4 +1,4 @@
-//! What the messages say.
+//! The texts of e-mails and text messages.
 
 use std::time::Duration;
 
@@ -19,14 +19,15 @@ pub struct MessageTexts {
 pub struct EmailText {
     /// The subject. The code is not in it: subjects show on locked screens.
     pub subject: String,
-    /// For plain readers.
+    /// The plain text.
     pub text: String,
-    /// For the others.
+    /// The HTML version.
     pub html: String,
 }
 
 impl MessageTexts {
-    /// The text message. The last line is the origin-bound form, by which browsers fill in the code on this domain only.
+    /// The text message. The last line is the origin-bound form, by which browsers fill in the code
+    /// on this domain only.
     #[must_use]
     pub fn sms(&self, code: &str, domain: &str) -> String {
         let Self { app_name, .. } = self;
@@ -58,7 +59,7 @@ impl MessageTexts {
         EmailText { subject: format!("Your {app_name} code"), text, html }
     }
 
-    /// Whole minutes, rounded down: better to promise less.
+    /// Whole minutes, rounded down: a message must not promise more time than the code has.
     fn minutes(&self, unit: &str) -> String {
         format!("{} {unit}", self.lifetime.as_secs() / 60)
     }
@@ -68,8 +69,8 @@ fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// How many characters of a text message `text` takes (3GPP TS 23.038), or `None` where it does not fit the alphabet:
-/// one foreign character would halve what a message holds and double its price.
+/// How many characters of a text message `text` takes (3GPP TS 23.038). `None` if the alphabet
+/// lacks one of its characters: a single one would halve what a message holds and double its price.
 #[must_use]
 pub fn gsm7_septets(text: &str) -> Option<usize> {
     const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";

@@ -1,14 +1,14 @@
-//! The one place that draws random values, always from the operating system's generator.
+//! The one place that draws random values. They always come from the operating system's generator.
 
 use uuid::Uuid;
 
-/// The operating system gave no random bytes; nothing secret may be made without them.
+/// The operating system gave no random bytes. Nothing secret may be made without them.
 pub type NoRandomness = getrandom::Error;
 
 /// `N` random bytes.
 ///
 /// # Errors
-/// When the operating system gives none.
+/// [`NoEntropy`] if the operating system gives none.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the random generator")]
 pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];

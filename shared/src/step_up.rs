@@ -1,4 +1,5 @@
-//! What a passed second factor gives: an access token, a session and, if it was requested, trust in the device.
+//! What a caller gets who passed a second factor: an access token, a session and, on request, a
+//! trusted device.
 
 use serde_json::{Map, Value};
 
@@ -15,7 +16,8 @@ use crate::{
     tokens::{Claims, TokenError},
 };
 
-/// The refresh token if sessions are off: the published client stores tokens only in pairs. It is always refused.
+/// The refresh token if sessions are off. It is always refused, but the published client stores
+/// tokens only in pairs.
 const NO_SESSION: &str = "mfa_no-session";
 
 /// Prepared before the decision, so that its items can be written at the same time as the commit.
@@ -36,8 +38,8 @@ pub struct StepUp<'a> {
 
 /// The tokens that a client gets.
 pub struct Tokens {
-    /// A bearer token that proves the second factor. It expires no later than the token that the caller sent, if that was
-    /// the application's own, and no later than the session.
+    /// A bearer token that proves the second factor. It expires no later than the token that the
+    /// caller sent, if that was the application's own, and no later than the session.
     pub access: String,
     /// Gives the next access token, once. Never empty.
     pub refresh: String,
@@ -46,8 +48,8 @@ pub struct Tokens {
 }
 
 impl<'a> StepUp<'a> {
-    /// Draws everything random, and seals the claims that the session's tokens will carry. `user_agent` is that of the
-    /// device, and `trust_device` says whether it is to be trusted.
+    /// Draws everything random, and seals the claims that the session's tokens will carry.
+    /// `user_agent` is that of the device, and `trust_device` says whether it is to be trusted.
     ///
     /// # Errors
     /// [`TokenError::NotMade`].
@@ -61,7 +63,8 @@ impl<'a> StepUp<'a> {
     ) -> Result<Self, TokenError> {
         let App { policy, .. } = app;
         let session = new_session(app, caller, now)?;
-        // The end of a token of ours is not the end of the login.
+        // A token of ours expires before the login ends, so its expiry says nothing about the
+        // login.
         let login_ends = claims.millis("exp").map(Timestamp::from_millis).filter(|_| caller.proof.is_none());
         let claims = claims.kept();
         let session_claims = if policy.sessions { Some(seal(app, caller, session.id, &claims)?) } else { None };
@@ -71,8 +74,8 @@ impl<'a> StepUp<'a> {
         Ok(Self { app, caller, claims, login_ends, now, session, session_claims, label, trust })
     }
 
-    /// What the rules need in addition to the snapshot. What the call makes or uses is attributed to its session, if the
-    /// caller's login is one that others share.
+    /// What the rules need in addition to the snapshot. What the call makes or uses is attributed
+    /// to its session, if the caller's login is one that others share.
     #[must_use]
     pub fn context(&self) -> Context<'a> {
         let App { policy, keys, .. } = self.app;
@@ -148,8 +151,9 @@ impl<'a> StepUp<'a> {
     }
 }
 
-/// The session that `caller` opens. With a token of ours, it ends no later than the session of that token, so that no
-/// chain of calls outlives the application's last token by more than one lifetime.
+/// The session that `caller` opens. With a token of ours, it ends no later than the session of that
+/// token, so that no chain of calls outlives the application's last token by more than one
+/// lifetime.
 fn new_session(app: &App, caller: &Caller, now: Timestamp) -> Result<ProofSession, TokenError> {
     let id = SessionId(random::bytes()?);
     let longest = now.plus(app.policy.session_lifetime);
@@ -158,7 +162,7 @@ fn new_session(app: &App, caller: &Caller, now: Timestamp) -> Result<ProofSessio
         id,
         login: caller.login,
         provenance: caller.provenance.unwrap_or_else(|| app.keys.session_login(id)),
-        // A token says it in seconds.
+        // A token carries its end in whole seconds.
         ends: Timestamp::from_secs(ends.as_secs()),
     })
 }

@@ -249,8 +249,8 @@ async fn while_mfa_is_on_a_new_address_gets_a_code_only_under_a_proof() {
     moved.challenge("email").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
     assert_eq!(mfa.inbox.received(), 0);
 
-    // The owner changes the address in the application and signs in again: first a factor that does not go to it, then a
-    // code to the new address. From then on the new address is proven.
+    // The owner changes the address in the application and signs in again: first a factor that does
+    // not go to it, then a code to the new address. From then on the new address is proven.
     let old = person.login();
     let code = old.receive_code("email").await;
     let codes = old.prove("email", &code).await.generate_recovery_codes().await;

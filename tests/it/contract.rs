@@ -125,7 +125,8 @@ async fn the_readme_lists_every_route_with_its_summary() {
     assert_up_to_date("README.md", &format!("{before}{HEAD}{table}\n\n{after}"));
 }
 
-/// The codes that the API description gives to a response, by the `enum` of `code`. The narrowest one counts.
+/// The codes that the API description gives to a response, by the `enum` of `code`. The narrowest
+/// one counts.
 fn described_codes(openapi: &Value, response: &Value) -> BTreeSet<String> {
     fn resolve<'a>(openapi: &'a Value, mut value: &'a Value) -> &'a Value {
         while let Some(place) = value["$ref"].as_str() {
@@ -213,7 +214,8 @@ fn for_each_field<'a>(value: &'a Value, found: &mut impl FnMut(&'a str, &'a Valu
     }
 }
 
-/// The calls that `template.yaml` lets a function make: `Query`, `PutItem` and so on, `SendEmail` and `Publish`.
+/// The calls that `template.yaml` lets a function make: `Query`, `PutItem` and so on, `SendEmail`
+/// and `Publish`.
 pub(crate) fn allowed_calls(name: &str) -> BTreeSet<String> {
     let function = function_resource(&yaml("template.yaml"), name);
     let mut calls = BTreeSet::new();

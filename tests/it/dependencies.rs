@@ -1,4 +1,5 @@
-//! Dependencies between the modules of `shared/` point one way: the table in ARCHITECTURE.md, compared with the code.
+//! Dependencies between the modules of `shared/` point one way: the table in ARCHITECTURE.md,
+//! compared with the code.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +33,8 @@ fn files(path: &Path) -> Vec<PathBuf> {
     entries.flat_map(|entry| files(&entry)).filter(|file| file.extension().is_some_and(|kind| kind == "rs")).collect()
 }
 
-/// The modules of the crate `root` (`crate` or `mfa`) that a source text names. Tests inside it may use what they like.
+/// The modules of the crate `root` (`crate` or `mfa`) that a source text names. Tests inside it may
+/// use what they like.
 fn named(source: &str, root: &str) -> BTreeSet<String> {
     let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
@@ -127,7 +129,8 @@ fn the_documented_dependencies_point_one_way() {
 #[test]
 fn the_search_finds_single_paths_groups_and_paths_within_expressions() {
     let source = "use crate::{\n    App,\n    domain::{Policy, keys::Keys},\n    random,\n};\nuse crate::aws::x;\n\
-                  // use crate::http;\nlet a = crate::clock::now();\n#[cfg(test)]\nmod tests { use crate::http; }";
+                  // use crate::http;\nlet a = crate::clock::now();\n#[cfg(test)]\nmod tests { use
+                  // crate::http; }";
     let expected = ["App", "aws", "clock", "domain", "random"].map(ToOwned::to_owned);
     assert_eq!(named(source, "crate"), BTreeSet::from(expected));
 }

@@ -11,7 +11,8 @@ fn sample(name: &str) -> Value {
     serde_json::from_str(&runtime_api::read_event(name)).expect("JSON")
 }
 
-/// Fails unless a route answers `event`, which is of `payload` and asks for `path`, as its sample event.
+/// Fails unless a route answers `event`, which is of `payload` and asks for `path`, as its sample
+/// event.
 async fn assert_answered(mfa: &Arc<TestApp>, route: &LocalRoute, event: &Value, payload: Payload, path: &str) {
     let read = Event::read(event.to_string().as_bytes()).request("test");
     let (found, incoming) = read.unwrap_or_else(|shape| panic!("{}: {shape}", route.name));

@@ -1,6 +1,6 @@
 //! Rows 28 and 29 of the threat model as a table: route × call × fault → answer, and the answer to
-//! the same request made again.
-//! `cargo test --workspace --test it fault_table -- --nocapture` prints the table.
+//! the same request made again. `cargo test --workspace --test it fault_table -- --nocapture`
+//! prints the table.
 #![expect(clippy::print_stdout, reason = "the table is printed")]
 
 use std::{collections::BTreeMap, sync::Arc};

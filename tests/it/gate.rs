@@ -82,7 +82,8 @@ async fn when_mfa_becomes_required_a_changed_address_takes_over_nobody_who_has_a
     let owner = person.login();
     let device = owner.enrol().await; // and never switched MFA on
 
-    // The intruder has the password and changed the profile. A code is on its way when the setting changes.
+    // The intruder has the password and changed the profile. A code is on its way when the setting
+    // changes.
     let intruder = person.clone().with_email("intruder@example.net").login();
     let on_its_way = intruder.receive_code("email").await;
     let intruder = intruder.at(&required);

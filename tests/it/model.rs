@@ -275,8 +275,8 @@ impl World {
             if let Step::Wait(seconds) = step {
                 self.mfa.advance(*seconds);
                 for of in self.users.iter_mut().filter(|_| *seconds == MONTH) {
-                    // By then, locks and unforgiven answers are forgotten. The consecutive count
-                    // is not.
+                    // By then, locks and unforgiven answers are forgotten. The consecutive count is
+                    // not.
                     of.wrong = of.consecutive.1;
                 }
             }
@@ -1011,7 +1011,8 @@ impl User {
         self.grace = grace;
     }
 
-    /// A new epoch, begun by a caller whose session goes on if it was alive, and whose proof goes on too.
+    /// A new epoch, begun by a caller whose session goes on if it was alive, and whose proof goes
+    /// on too.
     fn new_epoch_of(&mut self, holder: &str, proven_until: Option<u64>) {
         let floor = self.floor;
         self.new_epoch(proven_until.map(|until| (holder.to_owned(), until)));

@@ -348,8 +348,9 @@ async fn a_renewed_token_is_the_same_login_whatever_names_it() {
         let code = alice.receive_code("email").await;
         alice.verify("email", &code).await.assert_ok();
 
-        // The authenticator of this login still counts after switching on, and nobody enters a code again. If others can
-        // share the login's name, its session does, and the set-up answers with the session's tokens.
+        // The authenticator of this login still counts after switching on, and nobody enters a code
+        // again. If others can share the login's name, its session does, and the set-up answers
+        // with the session's tokens.
         let device = alice.open_authenticator().await;
         let confirmed = alice.confirm(&device.code(&mfa), &device.secret).await;
         let is_shared = confirmed.body["accessToken"].is_string();
@@ -411,7 +412,8 @@ async fn whoever_is_in_a_login_of_the_same_name_is_another_when_factors_are_attr
         if let Some((name, value)) = claims {
             person = person.with(name, value);
         }
-        // The intruder signs in within the same second, or at any time, and plants what can be planted.
+        // The intruder signs in within the same second, or at any time, and plants what can be
+        // planted.
         let (intruder, owner) = (person.login(), person.login());
         let planted = intruder.enrol().await;
         let codes = intruder.generate_recovery_codes().await;

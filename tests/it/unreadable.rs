@@ -1,5 +1,6 @@
-//! Row 58 of the threat model: an item that is there and cannot be read never counts as absent. Each attribute of each
-//! kind of item is removed and malformed in turn. `-- --nocapture` prints the table.
+//! Row 58 of the threat model: an item that is there and cannot be read never counts as absent.
+//! Each attribute of each kind of item is removed and malformed in turn. `-- --nocapture` prints
+//! the table.
 #![expect(clippy::print_stdout, reason = "the table is printed")]
 
 use std::sync::Arc;
@@ -55,8 +56,8 @@ impl World {
 
 type Call = for<'a> fn(&'a World) -> BoxFuture<'a, Response>;
 
-/// A kind of item: the beginning of its sort key, how to tell the one that is meant, the calls that need it, and some
-/// that do not. The last ones of those change what the item is about.
+/// A kind of item: the beginning of its sort key, how to tell the one that is meant, the calls that
+/// need it, and some that do not. The last ones of those change what the item is about.
 struct Kind {
     name: &'static str,
     sort_key: fn(&World) -> String,
@@ -152,7 +153,8 @@ async fn item(world: &World, kind: &Kind) -> Value {
     items.remove(0)
 }
 
-/// One attribute spoilt in one way, and every call tried in a world of its own. Returns the row of the table.
+/// One attribute spoilt in one way, and every call tried in a world of its own. Returns the row of
+/// the table.
 async fn spoil(kind: &'static Kind, attribute: String, value: Option<Value>) -> String {
     let how = value.as_ref().map_or_else(|| "removed".to_owned(), ToString::to_string);
     let is_sealed = matches!((kind.name, attribute.as_str()), ("device" | "set-up", "secret") | ("session", "claims"));

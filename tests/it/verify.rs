@@ -59,8 +59,8 @@ async fn the_first_token_expires_no_later_than_the_login_token() {
 #[tokio::test]
 async fn our_token_is_of_the_login_that_it_was_given_to() {
     let mfa = TestApp::start().await;
-    // The first login has only a `jti`, the second has no name at all, and its token is not renewed.
-    // Our token has a `jti` and an `auth_time` of its own, and another hash.
+    // The first login has only a `jti`, the second has no name at all, and its token is not
+    // renewed. Our token has a `jti` and an `auth_time` of its own, and another hash.
     for person in [mfa.user("by-jti").with("jti", "t-1"), mfa.user("by-hash")] {
         let login = person.with("sessionId", "(none)").with_email("alice@example.com").login();
         let login = Login::with_token(&mfa, login.token);

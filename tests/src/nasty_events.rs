@@ -30,8 +30,8 @@ struct Nasty {
     expected: Expected,
 }
 
-/// Hands every event to one process of `binary`. Fails unless each one is answered as it must be and
-/// logged in one line, and the process lives on.
+/// Hands every event to one process of `binary`. Fails unless each one is answered as it must be
+/// and logged in one line, and the process lives on.
 ///
 /// # Panics
 /// If an answer or a line differs.

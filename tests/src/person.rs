@@ -20,7 +20,8 @@ pub struct Login {
     mfa: Arc<TestApp>,
     /// The bearer token.
     pub token: String,
-    /// The claims of an application that renews its token before every call. Empty if the token is fixed.
+    /// The claims of an application that renews its token before every call. Empty if the token is
+    /// fixed.
     renewed: Map<String, Value>,
 }
 

@@ -1,7 +1,9 @@
-//! A Lambda authorizer that an application puts before its own routes (HTTP API, payload 2.0, simple response): lets a
-//! request pass with a valid token and, where the route demands it, with a second factor that was passed lately.
+//! A Lambda authorizer that an application puts before its own routes (HTTP API, payload 2.0,
+//! simple response). It lets a request pass if its token is valid and, if the route demands it,
+//! proves a recent second factor.
 //!
-//! It makes no call to the table: a proof that has ended since counts until its token does, at most 15 minutes.
+//! It makes no call to the table, so a proof that has ended still counts until its token expires,
+//! at most 15 minutes.
 
 use lambda_http::{
     Error,
@@ -15,7 +17,7 @@ use mfa::{
 };
 use serde::Serialize;
 
-/// What API Gateway is told.
+/// The answer to API Gateway.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
@@ -29,7 +31,7 @@ pub struct Verdict {
 #[serde(rename_all = "camelCase")]
 pub struct Context {
     sub: String,
-    /// RFC 8176; empty where no second factor was passed.
+    /// Authentication methods (RFC 8176). Empty if no second factor was passed.
     amr: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<&'static str>,
@@ -41,7 +43,7 @@ pub struct Context {
 /// Starts the function.
 ///
 /// # Errors
-/// As [`mfa::http::run`].
+/// The same as [`mfa::http::run`].
 pub async fn run() -> Result<(), Error> {
     let app = App::new(Config::from_env()?, Clock::wall());
     let app = &app;
@@ -59,8 +61,8 @@ pub async fn run() -> Result<(), Error> {
 /// Judges one request.
 ///
 /// # Errors
-/// Where nobody can tell, as when a key set cannot be fetched, or when the event is of another shape: API Gateway then
-/// answers 500 and lets nothing pass.
+/// Fails if nobody can tell, because a key set cannot be fetched or the event has another shape.
+/// API Gateway then answers 500 and lets nothing pass.
 pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, Error> {
     let request = match event.authorizer_request() {
         Ok(request) => request,

@@ -30,7 +30,7 @@ pub struct ChallengeBody {
     method: Method,
 }
 
-/// What was sent where. For an authenticator the message alone.
+/// What was sent, and to which masked address. For an authenticator only the message.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChallengeReply {
@@ -55,7 +55,7 @@ impl ReadBody for ChallengeBody {
 }
 
 impl Challenge {
-    /// Built from the bundle. Opens no connection to SES or SNS.
+    /// Builds the endpoint of `app`. Opens no connection to SES or SNS.
     #[must_use]
     pub fn new(app: &App) -> Self {
         let config = &app.config;
@@ -66,8 +66,8 @@ impl Challenge {
         }
     }
 
-    /// Reserves the code in the ledger, charges it, stores it, delivers it: in this order, so that no code arrives that
-    /// does not count. Everything random is drawn before the first write.
+    /// Reserves the code in the ledger, charges it, stores it and delivers it, in this order, so
+    /// that no code arrives that does not count. Everything random is drawn before the first write.
     async fn send_code(
         &self,
         app: &App,
@@ -187,13 +187,13 @@ async fn challenge_totp(app: &App, call: &Call<ChallengeBody>) -> Result<Challen
 
 /// Why a reserved code is not on its way.
 enum Unsent {
-    /// A limit outside the ledger refused it, or could not be asked.
+    /// A limit outside the ledger refused it, or could not be read.
     NotCharged(StoreError),
     /// A newer code of this login was stored first.
     Superseded,
     /// Its item could not be stored.
     NotStored(StoreError),
-    /// The provider did not take it, or did not say so.
+    /// The provider did not take it, or did not say whether it did.
     NotDelivered(NotSent),
 }
 
@@ -226,13 +226,14 @@ impl Unsent {
 async fn charge(table: &Table, request: &CodeRequest, reserved: &Reserved, cx: &Context<'_>) -> Result<(), Unsent> {
     let charged = table.raise_all(&reserved.counters, cx.now).await;
     match (charged, request.method.channel()) {
-        // A paid code that nobody can count is not sent. A free one is.
+        // A paid code is not sent if its counter cannot be raised. A free one is.
         (Err(StoreError::Unavailable(_)), Channel::Free) => Ok(()),
         (charged, Channel::Device | Channel::Free | Channel::Paid) => charged.map_err(Unsent::NotCharged),
     }
 }
 
-/// Undoes what the failure calls for. Says whether the send was refunded. If the undoing fails, the code expires.
+/// Undoes what must be undone after the failure, and says whether the send was refunded. If undoing
+/// fails, the code expires.
 async fn undo(
     table: &Table,
     request: &CodeRequest,

@@ -1,4 +1,5 @@
-//! `DELETE /auth/mfa/sessions/{id}`: ends one session, the caller's own (`current`) or all others (`others`).
+//! `DELETE /auth/mfa/sessions/{id}`: ends one session, the caller's own (`current`) or all others
+//! (`others`).
 
 use lambda_http::http::Method;
 use mfa::{
@@ -30,7 +31,8 @@ impl Endpoint for EndSession {
     }
 }
 
-/// Signs out. Anybody may: it ends only the session of the token that was sent, whatever became of that session.
+/// Signs out. It needs no proof, because it ends only the session of the token that was sent. That
+/// session may have ended already.
 async fn end_current(app: &App, call: &Call<NoBody>) -> Result<(), Problem> {
     let caller = &call.auth.caller;
     let session = caller.session().ok_or(Refusal::SessionNotFound)?;

@@ -1,4 +1,5 @@
-//! `POST /auth/mfa/generate-recovery-code`: ten new recovery codes, shown once; earlier ones are void.
+//! `POST /auth/mfa/generate-recovery-code`: makes ten recovery codes and shows them once. Earlier
+//! ones become void.
 
 use lambda_http::http::Method;
 use mfa::{
@@ -16,12 +17,12 @@ use serde::Serialize;
 /// The endpoint.
 pub struct GenerateRecoveryCode;
 
-/// The codes; `code` is the first of them, for clients that know of one only.
+/// The codes. `code` is the first of them, for clients that know only one.
 #[derive(Serialize)]
 pub struct RecoveryCodes {
     codes: Vec<String>,
     code: String,
-    /// Whether they took the place of codes that another login made or last used.
+    /// Whether they replaced codes that another login made or last used.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced: Option<bool>,
 }

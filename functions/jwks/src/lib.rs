@@ -1,4 +1,5 @@
-//! `GET /.well-known/jwks.json`: the public keys of our own tokens (RFC 7517), the current one and the next.
+//! `GET /.well-known/jwks.json`: the public keys of our own tokens (RFC 7517): the current key and
+//! the next.
 
 use lambda_http::http::Method;
 use mfa::{
@@ -18,7 +19,8 @@ impl Endpoint for Jwks {
     const ERRORS: &'static [ErrorCode] = &[];
     const ANSWERS_WHEN_OFF: bool = true;
     const USES_TABLE: bool = false;
-    // As long as an access token lives at most. A new key is published for longer before it signs (docs/operations.md).
+    // The longest lifetime of an access token. A new key is published for longer before it signs
+    // (docs/operations.md).
     const CACHE_CONTROL: &'static str = "public, max-age=900";
     type Auth = Public;
     type Body = NoBody;

@@ -1,4 +1,5 @@
-//! `POST /auth/refresh-token`: a new access token for a session, and the refresh token that takes the old one's place.
+//! `POST /auth/refresh-token`: a new access token for a session, and the refresh token that takes
+//! the old one's place.
 
 use lambda_http::http::Method;
 use mfa::{

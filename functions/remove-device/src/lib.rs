@@ -26,7 +26,8 @@ impl Endpoint for RemoveDevice {
         let cx = call.context(policy, keys);
         let query = UserQuery::user(call.auth.caller.user);
 
-        // A malformed id gets the same answers as an unknown one: first the gate's, then the 404.
+        // A malformed id gets the same answers as an unknown one: first that of the gate, then the
+        // 404.
         let id = DeviceId::parse(&call.path_parameter);
         let rule = |snapshot: &_| remove_device::remove(snapshot, id, &cx);
         table.decide(query, call.now, rule).await?;

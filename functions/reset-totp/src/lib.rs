@@ -1,4 +1,5 @@
-//! `POST /auth/mfa/reset-totp`: starts over with a recovery code. Every device, set-up and recovery code is gone, MFA is off.
+//! `POST /auth/mfa/reset-totp`: starts over with a recovery code. Removes every device, set-up and
+//! recovery code, and switches MFA off.
 
 use lambda_http::http::Method;
 use mfa::{
@@ -16,7 +17,8 @@ pub struct ResetTotp;
 
 /// `{code}`.
 pub struct ResetBody {
-    /// `None` if the text does not have the form of a recovery code. It gets the answer of a wrong one.
+    /// `None` if the text does not have the form of a recovery code. It gets the answer of a wrong
+    /// one.
     code: Option<RecoveryCode>,
 }
 

@@ -1,4 +1,4 @@
-//! `DELETE /auth/mfa/trusted-devices/{id}`: takes the trust from a device.
+//! `DELETE /auth/mfa/trusted-devices/{id}`: ends the trust in a device.
 
 use lambda_http::http::Method;
 use mfa::{

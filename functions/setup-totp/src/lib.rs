@@ -1,4 +1,4 @@
-//! `POST /auth/mfa/setup-totp`: opens the set-up of an authenticator and shows its secret, once.
+//! `POST /auth/mfa/setup-totp`: opens the set-up of an authenticator and shows its secret once.
 
 use lambda_http::http::Method;
 use mfa::{
@@ -24,7 +24,7 @@ pub struct SetupBody {
     device_name: Option<String>,
 }
 
-/// What the authenticator app needs, as a picture, an address and by hand.
+/// The secret for the authenticator app, as a QR code, as an address and as text.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupReply {
@@ -82,7 +82,8 @@ impl Endpoint for SetupTotp {
     }
 }
 
-/// The name of the account in the authenticator: e-mail, phone, else the user id.
+/// The name of the account in the authenticator: the e-mail address, or the phone number, or the
+/// user id.
 fn default_account(caller: &Caller, user_name: &str) -> String {
     let email = caller.contact.email.as_ref().map(Email::as_str).ok();
     let phone = caller.contact.phone.as_ref().map(Phone::as_str).ok();
@@ -90,8 +91,8 @@ fn default_account(caller: &Caller, user_name: &str) -> String {
     names.find_map(plain_name).unwrap_or_else(|| caller.user.to_string())
 }
 
-/// A name without what cannot stand in it: a `:` parts issuer and account in an `otpauth` address. `None` where nothing
-/// is left.
+/// A name without `:`, which separates issuer and account in an `otpauth` address. `None` if
+/// nothing is left.
 fn plain_name(text: &str) -> Option<String> {
     let plain: String = text.replace(':', " ").chars().filter(|c| !c.is_control()).collect();
     Some(plain.trim().to_owned()).filter(|name| !name.is_empty())

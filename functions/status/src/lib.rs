@@ -1,4 +1,4 @@
-//! `GET /auth/mfa/status`: what MFA looks like for the caller.
+//! `GET /auth/mfa/status`: the state of MFA for the caller.
 
 use lambda_http::http::Method as HttpMethod;
 use mfa::{
@@ -31,7 +31,8 @@ pub struct MfaStatus {
     /// Until when no code is judged, while codes are locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     locked_until: Option<String>,
-    /// Whether the gate is shut and nothing that the user has opens it: the application's support must reset them.
+    /// Whether the gate is shut and nothing that the user has opens it. The application's support
+    /// must reset them.
     #[serde(skip_serializing_if = "Option::is_none")]
     dead_end: Option<bool>,
 }
@@ -76,7 +77,7 @@ impl MfaStatus {
         }
     }
 
-    /// Where MFA is off for the application: nothing is there, and nothing is said of the user.
+    /// The status if MFA is off for the application. It says nothing about the user.
     fn off(policy: &Policy) -> Self {
         Self {
             is_enabled: false,

@@ -43,7 +43,7 @@ impl Endpoint for Toggle {
     async fn handle(&self, app: &App, call: Call<ToggleBody>) -> Result<SwitchReply, Problem> {
         let App { policy, keys, table, .. } = app;
         let BearerToken { caller, claims } = &call.auth;
-        // Only switching on may give tokens.
+        // Only switching on gives tokens.
         let step_up = match call.body.wanted {
             Switch::On => Some(StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?),
             Switch::Off => None,

@@ -1,4 +1,5 @@
-//! `POST /auth/mfa/verify-recovery-code`: takes a recovery code as the second factor. It passes a lock, and works once.
+//! `POST /auth/mfa/verify-recovery-code`: accepts a recovery code as the second factor. It passes a
+//! lock, and works once.
 
 use lambda_http::http::Method;
 use mfa::{
@@ -16,7 +17,8 @@ pub struct VerifyRecoveryCode;
 
 /// `{code, trustDevice?, rememberDevice?}`.
 pub struct RecoveryBody {
-    /// `None` if the text does not have the form of a recovery code. It gets the answer of a wrong one.
+    /// `None` if the text does not have the form of a recovery code. It gets the answer of a wrong
+    /// one.
     code: Option<RecoveryCode>,
     trust_device: bool,
 }

@@ -15,7 +15,7 @@ pub struct VerifyTotpSetup;
 /// `{otp, secret}`.
 pub struct ConfirmBody {
     otp: Otp,
-    /// The secret. Empty if the text is not base 32: then it is no secret of ours.
+    /// The secret. Empty if the text is not base 32, so that it matches no set-up.
     secret: Vec<u8>,
 }
 
@@ -27,7 +27,8 @@ impl ReadBody for ConfirmBody {
     }
 }
 
-/// Base 32 (RFC 4648) as people copy it: grouped, in any case, with or without padding.
+/// Reads base 32 (RFC 4648) as people copy it: in groups, in upper or lower case, with or without
+/// padding.
 fn base32(text: &str) -> Vec<u8> {
     let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '=')).collect();
     data_encoding::BASE32_NOPAD.decode(plain.to_ascii_uppercase().as_bytes()).unwrap_or_default()
@@ -53,14 +54,16 @@ impl Endpoint for VerifyTotpSetup {
     async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<SwitchReply, Problem> {
         let App { policy, keys, table, .. } = app;
         let BearerToken { caller, claims } = &call.auth;
-        // If others can share the login's name, only a session tells the caller from them, and its tokens are given.
+        // If others can share the login's name, only a session tells the caller from them, and its
+        // tokens are given.
         let step_up = match caller.provenance {
             Some(_) => None,
             None => Some(StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?),
         };
         let cx = step_up.as_ref().map_or_else(|| call.context(policy, keys), StepUp::context);
 
-        // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
+        // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid
+        // for.
         let ConfirmBody { otp, secret } = &call.body;
         let rule = |snapshot: &Snapshot| {
             let confirmed = verify_totp_setup::confirm(snapshot, secret, otp, &cx);

@@ -1,4 +1,5 @@
-//! `POST /auth/mfa/verify-trusted-device`: takes a trusted device as the second factor. It passes a lock.
+//! `POST /auth/mfa/verify-trusted-device`: accepts a trusted device as the second factor. It passes
+//! a lock.
 
 use lambda_http::http::Method;
 use mfa::{
@@ -14,7 +15,8 @@ use mfa::{
 /// The endpoint.
 pub struct VerifyTrustedDevice;
 
-/// The header of the trust token. Some proxies drop names with underscores, so the second is a synonym.
+/// The header of the trust token. Some proxies drop names with underscores, so the second is a
+/// synonym.
 const HEADERS: [&str; 2] = ["nest_auth_device_trust", "nest-auth-device-trust"];
 
 impl Endpoint for VerifyTrustedDevice {
@@ -36,7 +38,7 @@ impl Endpoint for VerifyTrustedDevice {
         let BearerToken { caller, claims } = &call.auth;
         let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?;
 
-        // Strongly read: the trust may have been revoked, or its epoch ended, a moment ago.
+        // Read strongly, because the trust may have been revoked, or its epoch ended, a moment ago.
         let snapshot = table.snapshot_of(step_up.query().and_trusted(), call.now).await?;
         let (device, verified) = trust::prove(&snapshot, id, policy, call.now)?;
 

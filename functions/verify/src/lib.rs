@@ -81,7 +81,8 @@ impl Endpoint for Verify {
             Guess::Sent { .. } => step_up.query().and_code_of(caller.login),
         };
 
-        // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid for.
+        // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid
+        // for.
         let rule = |snapshot: &Snapshot| {
             verify::judge(snapshot, &guess, &cx).on_success(|verified| step_up.items(snapshot, verified))
         };
@@ -95,8 +96,8 @@ impl Endpoint for Verify {
     }
 }
 
-/// Seals the secret of `device` anew if an old key had sealed it. Only housekeeping: the answer does not depend on its
-/// success.
+/// Seals the secret of `device` again if an old key had sealed it. This is housekeeping: the answer
+/// does not depend on its success.
 async fn reseal(app: &App, caller: &Caller, device: DeviceId, now: Timestamp) -> Option<()> {
     let App { keys, table, .. } = app;
     let snapshot = table.snapshot(caller.user, now).await.ok()?;

@@ -11,8 +11,8 @@ use serde_json::Value;
 pub struct KeySet(Vec<(Option<String>, Arc<DecodingKey>)>);
 
 impl KeySet {
-    /// Reads a set. Keys for other purposes or algorithms, and of unknown kinds, are passed over. `None` if it is not a
-    /// set, or if no key is left.
+    /// Reads a set. Keys for other purposes or algorithms, and keys of unknown kinds, are skipped.
+    /// `None` if it is not a set, or if no key is left.
     #[must_use]
     pub fn parse(json: &[u8], algorithm: Algorithm) -> Option<Self> {
         let set: Value = serde_json::from_slice(json).ok()?;

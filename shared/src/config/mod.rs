@@ -1,4 +1,5 @@
-//! The configuration: read once at start, typed, all faults reported together.
+//! The configuration. It is read once at start into types, and all its faults are reported
+//! together.
 
 mod key_set;
 mod reader;
@@ -21,13 +22,15 @@ use crate::{
 };
 use reader::Reader;
 
-/// The claims that name a login, if the configuration does not say which: the first that a token has.
+/// The claims that name a login, if the configuration does not say which: the first that a token
+/// has.
 ///
-/// `session_id` is Supabase's, `origin_jti` Cognito's, and `auth_time` is when the user signed in (`OpenID` Connect
-/// Core 2).
+/// `session_id` is Supabase's, `origin_jti` Cognito's, and `auth_time` is when the user signed in
+/// (`OpenID` Connect Core 2).
 pub const LOGIN_CLAIMS: [&str; 6] = ["sessionId", "sid", "session_id", "origin_jti", "auth_time", "jti"];
 
-/// Keys for development. Everybody knows them, so they are refused wherever the table is not on this machine.
+/// Keys for development. Everybody knows them, so they are refused unless the table is on this
+/// machine.
 pub mod development {
     /// `MFA_JWT_SECRET` of development.
     pub const JWT_SECRET: &str = "mfa-development-secret-known-to-everybody";
@@ -42,25 +45,26 @@ pub mod development {
 pub struct Config {
     /// The numbers and switches of the rules.
     pub policy: Policy,
-    /// The application's name, in authenticators and messages: 1 to 32 characters that a text message can hold.
+    /// The application's name, in authenticators and messages: 1 to 32 characters that a text
+    /// message can hold.
     pub app_name: String,
     /// The table.
     pub table: String,
     /// How to reach AWS.
     pub aws: AwsConfig,
-    /// How codes are sent by e-mail, where they are.
+    /// How codes are sent by e-mail, if the method is offered.
     pub email: Option<EmailConfig>,
-    /// How codes are sent by text message, where they are.
+    /// How codes are sent by text message, if the method is offered.
     pub sms: Option<SmsConfig>,
     /// How bearer tokens are checked and made.
     pub jwt: JwtConfig,
-    /// What the application's own routes demand, for the authorizer.
+    /// What the application's own routes demand. The authorizer reads it.
     pub route_requirements: RouteRequirements,
     hash_key: Zeroizing<Vec<u8>>,
     sealing_keys: Vec<(String, Zeroizing<Vec<u8>>)>,
 }
 
-/// How to reach AWS. Region and credentials are those that Lambda sets.
+/// How to reach AWS. Lambda sets the region and the credentials.
 #[derive(Clone)]
 pub struct AwsConfig {
     /// The region.
@@ -71,17 +75,18 @@ pub struct AwsConfig {
     pub secret_access_key: Zeroizing<String>,
     /// The session token, for temporary credentials.
     pub session_token: Option<Zeroizing<String>>,
-    /// Another `DynamoDB` than the region's.
+    /// The address of a `DynamoDB` other than the region's.
     pub dynamodb_endpoint: Option<String>,
-    /// Another SES.
+    /// The address of a SES other than the region's.
     pub ses_endpoint: Option<String>,
-    /// Another SNS.
+    /// The address of an SNS other than the region's.
     pub sns_endpoint: Option<String>,
     /// The longest that one attempt of a call may take.
     ///
     /// Defaults to 2 s. Allowed: 100 ms to 60 s.
     pub timeout: Duration,
-    /// Whether to trust the machine's root certificates, not only Amazon's: for proxies and emulators.
+    /// Whether to trust the machine's root certificates too, not only Amazon's. Proxies and
+    /// emulators need it.
     pub native_roots: bool,
 }
 
@@ -112,15 +117,16 @@ pub struct JwtConfig {
     pub algorithm: Algorithm,
     /// What checks them.
     pub login_key: LoginKeyConfig,
-    /// The issuer that they must name, where configured.
+    /// The issuer that they must name, if one is configured.
     pub issuer: Option<String>,
-    /// The audience that they must name, where configured.
+    /// The audience that they must name, if one is configured.
     pub audience: Option<String>,
-    /// The claims that name a login: the first that a token has does.
+    /// The claims that name a login. The first one that a token has counts.
     pub login_claims: Vec<String>,
     /// The key that signs our own tokens.
     pub own: SigningKey,
-    /// The key that will sign them next, or did until lately: published, and taken.
+    /// The key that will sign them next, or that signed them until recently. It is published, and
+    /// its tokens are accepted.
     pub next: Option<SigningKey>,
 }
 
@@ -129,7 +135,7 @@ pub struct JwtConfig {
 pub enum LoginKeyConfig {
     /// A secret or a public key.
     One(DecodingKey),
-    /// A key set that stands in the configuration.
+    /// A key set in the configuration itself.
     Set(KeySet),
     /// The address of a key set.
     At(String),
@@ -145,10 +151,10 @@ pub struct SigningKey {
 }
 
 impl Config {
-    /// Reads the process environment: the one place that does.
+    /// Reads the process environment. Nothing else does.
     ///
     /// # Errors
-    /// All faults at once.
+    /// [`ConfigErrors`] lists all faults at once.
     #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
     pub fn from_env() -> Result<Self, ConfigErrors> {
         Self::from_vars(|name| std::env::var(name).ok())
@@ -157,7 +163,7 @@ impl Config {
     /// Reads the configuration from `vars`. An empty value counts as not set.
     ///
     /// # Errors
-    /// All faults at once, by variable name, never by value.
+    /// [`ConfigErrors`] lists all faults at once, by variable name, never by value.
     pub fn from_vars(vars: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut read = Reader::new(&vars);
         let policy = policy(&mut read);
@@ -207,7 +213,7 @@ impl Config {
     }
 }
 
-// Holds secrets: nothing of it is printed.
+// It holds secrets, so nothing of it is printed.
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Config(table {}, …)", self.table)
@@ -383,13 +389,14 @@ fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
     Some(JwtConfig { algorithm, login_key, issuer, audience, login_claims, own, next })
 }
 
-/// A public key, a key set, or the address of one; exactly one of them, where the algorithm is not HS256.
+/// A public key, a key set, or the address of a key set. Exactly one of them, unless the algorithm
+/// is HS256.
 fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> Option<LoginKeyConfig> {
     const NAMES: [&str; 3] = ["MFA_JWT_PUBLIC_KEY", "MFA_JWT_KEY_SET", "MFA_JWT_KEY_SET_URL"];
     let [public_key_name, set_name, url_name] = NAMES;
     let set_ones = NAMES.into_iter().filter(|name| read.text(name).is_some()).count();
     if algorithm == Algorithm::HS256 {
-        // A key that is not used would look as if it were.
+        // An operator would believe that a key which is ignored checks tokens.
         if set_ones > 0 {
             read.fault(
                 "MFA_JWT_ALGORITHM",
@@ -432,7 +439,7 @@ fn signing_key(pem: &str) -> Option<SigningKey> {
     let ec = EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| SigningKey { algorithm: Algorithm::ES256, key });
     let ed = || EncodingKey::from_ed_pem(pem.as_bytes()).map(|key| SigningKey { algorithm: Algorithm::EdDSA, key });
     let own = ec.or_else(|_| ed()).ok()?;
-    // A key of another curve is read, and found out only when its public half is made.
+    // A key of another curve is read without an error. Only making its public half shows it.
     Jwk::from_encoding_key(&own.key, own.algorithm).ok()?;
     Some(own)
 }
@@ -468,7 +475,8 @@ fn all_differ<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> bool {
     items.into_iter().all(|item| seen.insert(item))
 }
 
-/// With keys that everybody knows nothing is secret: they are only for a table on this machine.
+/// Everybody knows the development keys. They protect nothing, so only a table on this machine may
+/// use them.
 fn refuse_development_keys(read: &mut Reader<'_>, aws: Option<&AwsConfig>) {
     let Some(aws) = aws else { return };
     if aws.dynamodb_endpoint.as_deref().is_some_and(is_local) {
@@ -480,7 +488,7 @@ fn refuse_development_keys(read: &mut Reader<'_>, aws: Option<&AwsConfig>) {
         ("MFA_SEALING_KEYS", development::SEALING_KEYS),
     ];
     for (name, value) in known {
-        // The key itself is looked for, wherever it stands in a list.
+        // Compares the key itself, wherever it stands in a list and whatever its id.
         let key = value.rsplit(':').next().unwrap_or(value);
         if read.text(name).is_some_and(|text| text.contains(key)) {
             read.fault(

@@ -1,12 +1,12 @@
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
-/// Reads variables and collects what is wrong with them.
+/// Reads variables and collects their faults.
 pub(super) struct Reader<'a> {
     vars: &'a dyn Fn(&str) -> Option<String>,
     faults: Vec<ConfigError>,
 }
 
-/// All that is wrong with a configuration, by variable name, never by value.
+/// All faults of a configuration, by variable name, never by value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         self.faults.push(ConfigError { name, wrong });
     }
 
-    /// The trimmed value; empty counts as not set.
+    /// The trimmed value. An empty one counts as not set.
     pub(super) fn text(&self, name: &'static str) -> Option<String> {
         (self.vars)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
         (self.vars)(name).is_some_and(|value| !value.trim().is_empty() && value.trim() != value)
     }
 
-    /// The value as `parse` reads it; where it cannot, a fault.
+    /// The value as `parse` reads it. Notes a fault if `parse` cannot read it.
     pub(super) fn parsed<T>(
         &mut self,
         name: &'static str,
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// The value, or a fault where it is not set. One that is set but wrong has its fault already.
+    /// The value. Notes a fault if it is not set. One that is set but wrong has its fault already.
     pub(super) fn required<T>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
         if value.is_none() && self.text(name).is_none() {
             self.fault(name, "is required");

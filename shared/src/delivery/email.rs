@@ -18,7 +18,7 @@ pub struct EmailSender {
 }
 
 impl EmailSender {
-    /// A sender. Opens no connection.
+    /// Builds a sender. Opens no connection.
     #[must_use]
     pub fn new(aws: &AwsConfig, email: &EmailConfig) -> Self {
         let endpoint = aws.ses_endpoint.as_deref();
@@ -26,7 +26,8 @@ impl EmailSender {
         Self { client: Client::from_conf(config), from: email.from.clone() }
     }
 
-    /// Sends `text`, once: a call that was written is never repeated, the person would get it twice.
+    /// Sends `text`. A request that was written is never repeated, because the person could get two
+    /// e-mails.
     ///
     /// SES accepts mail to an address on its suppression list and drops it silently.
     ///
@@ -55,8 +56,8 @@ impl EmailSender {
 fn sort(code: &str, cause: String) -> NotSent {
     match code {
         "MessageRejected" | "BadRequestException" => NotSent::Rejected(cause),
-        // AccountSuspended, SendingPaused, MailFromDomainNotVerified, NotFound, LimitExceeded, TooManyRequests, and
-        // whatever may come: not this address's fault.
+        // AccountSuspended, SendingPaused, MailFromDomainNotVerified, NotFound, LimitExceeded,
+        // TooManyRequests, and errors of the future: they say nothing about this address.
         _ => NotSent::Refused(cause),
     }
 }

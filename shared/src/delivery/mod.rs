@@ -11,29 +11,31 @@ use aws_smithy_runtime_api::client::result::SdkError;
 pub use email::EmailSender;
 pub use sms::SmsSender;
 
-/// Why a message is not known to be on its way. The text names the provider's error, never the address.
+/// Why a message is not known to be on its way. The text names the provider's error, never the
+/// address.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSent {
     /// The provider refuses this address for good.
     #[error("rejected: {0}")]
     Rejected(String),
-    /// The provider took nothing; a later try may go well.
+    /// The provider took nothing. A later try may succeed.
     #[error("refused: {0}")]
     Refused(String),
-    /// Nobody knows whether it was taken: it may still arrive.
+    /// Nobody knows whether the provider took it, so it may still arrive.
     #[error("outcome unknown: {0}")]
     Unknown(String),
 }
 
 impl NotSent {
-    /// Whether the message surely is not on its way.
+    /// Whether it is certain that the message will not arrive.
     #[must_use]
     pub const fn is_certain(&self) -> bool {
         !matches!(self, Self::Unknown(_))
     }
 }
 
-/// Sorts a failed call: what the service itself said is sorted by `of_service`, by the error's code.
+/// Classifies a failed call. `of_service` classifies what the service itself answered, by the code
+/// of the error.
 fn not_sent<E>(error: &SdkError<E, HttpResponse>, of_service: fn(&str, String) -> NotSent) -> NotSent
 where
     E: aws_sdk_dynamodb::error::ProvideErrorMetadata + Error + 'static,
@@ -42,7 +44,7 @@ where
         SdkError::ServiceError(context) => {
             let code = context.err().code().unwrap_or("an unnamed error");
             match context.raw().status().as_u16() {
-                // Behind a 5xx the message may have been taken before something broke.
+                // With a 5xx, the provider may have taken the message before something broke.
                 status @ 500.. if code != "ServiceUnavailable" => NotSent::Unknown(format!("{status} {code}")),
                 _ => of_service(code, code.to_owned()),
             }
@@ -57,7 +59,8 @@ where
     }
 }
 
-/// Whether nothing was written, because there was no connection: no address, nobody who listens, no TLS, or no time left.
+/// Whether nothing was written because there was no connection: the name did not resolve, nobody
+/// listened, TLS failed, or the time was up.
 fn was_never_connected(error: Option<&(impl Error + 'static)>) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = error.map(|error| error as _);
     while let Some(error) = next {

@@ -14,7 +14,7 @@ pub struct SmsSender {
 }
 
 impl SmsSender {
-    /// A sender. Opens no connection.
+    /// Builds a sender. Opens no connection.
     #[must_use]
     pub fn new(aws: &AwsConfig, sms: &SmsConfig) -> Self {
         let endpoint = aws.sns_endpoint.as_deref();
@@ -28,7 +28,8 @@ impl SmsSender {
         &self.config.domain
     }
 
-    /// Sends `text`, once: a call that was written is never repeated, every message costs money.
+    /// Sends `text`. A request that was written is never repeated, because every message costs
+    /// money.
     ///
     /// SNS accepts messages to a number that opted out and drops them silently.
     ///
@@ -46,7 +47,7 @@ impl SmsSender {
 
     fn attributes(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
         let config = &self.config;
-        // The default type is promotional, which is sent late and may be blocked.
+        // The default type, promotional, is sent late and may be blocked.
         let fixed = ("AWS.SNS.SMS.SMSType", "String", "Transactional");
         let chosen = [
             ("AWS.MM.SMS.OriginationNumber", "String", &config.origination_number),
@@ -68,7 +69,8 @@ fn sort(code: &str, cause: String) -> NotSent {
         "InvalidParameter" | "InvalidParameterException" | "ParameterValueInvalid" | "ValidationException" => {
             NotSent::Rejected(cause)
         }
-        // Throttled, AuthorizationError, and whatever may come: not this number's fault.
+        // Throttled, AuthorizationError, and errors of the future: they say nothing about this
+        // number.
         _ => NotSent::Refused(cause),
     }
 }

@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 use super::{Factor, Proof, Timestamp};
 use path::{Reading, RoutePath};
 
-/// What one route demands beside a valid token.
+/// What one route demands in addition to a valid token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RouteRequirement {
     /// Nothing.
@@ -15,9 +15,9 @@ pub enum RouteRequirement {
     Token,
     /// A second factor that was passed.
     SecondFactor {
-        /// How long ago a code was judged right, at most.
+        /// The longest time since a code was judged right.
         max_age: Option<Duration>,
-        /// The factors that will do. Empty: any.
+        /// The factors that are enough. If it is empty, every factor is.
         factors: Vec<Factor>,
     },
 }
@@ -61,7 +61,8 @@ impl RouteRequirement {
 /// The request that is judged, as API Gateway describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteCall<'a> {
-    /// The key of the route that API Gateway found: `POST /transfers`, `ANY /{proxy+}` or `$default`.
+    /// The key of the route that API Gateway found: `POST /transfers`, `ANY /{proxy+}` or
+    /// `$default`.
     pub key: &'a str,
     /// The HTTP method.
     pub method: &'a str,
@@ -77,13 +78,13 @@ pub struct RouteCall<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteRequirements {
     routes: Vec<Route>,
-    /// What a request demands that no route matches.
+    /// What a request that matches no route demands.
     default: RouteRequirement,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Route {
-    /// As it is configured: `POST /transfers`.
+    /// The route as it is configured: `POST /transfers`.
     key: String,
     method: String,
     path: RoutePath,
@@ -91,10 +92,11 @@ struct Route {
 }
 
 impl RouteRequirements {
-    /// Reads `POST /transfers = mfa max_age=300 methods=totp,sms; GET /reports = mfa; $default = token`.
+    /// Reads
+    /// `POST /transfers = mfa max_age=300 methods=totp,sms; GET /reports = mfa; $default = token`.
     ///
-    /// `None` if an entry cannot be read, if two entries name the same route (however they spell it), or if `$default`
-    /// is missing: somebody must decide what a mistyped route falls back to.
+    /// `None` if an entry cannot be read, if two entries name the same route (however they spell
+    /// it), or if `$default` is missing: somebody must decide what a mistyped route falls back to.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (mut routes, mut default) = (Vec::<Route>::new(), None);
@@ -121,8 +123,9 @@ impl RouteRequirements {
 
     /// Whether a token that carries `proof` meets at `now` what this request demands.
     ///
-    /// It must meet every route that matches, because several may: `GET /reports/{id}` and `ANY /{proxy+}`. It must do so
-    /// for every reading of the path, so that no spelling of a path gets a laxer verdict than the one that is configured.
+    /// It must meet every route that matches, because several may: `GET /reports/{id}` and
+    /// `ANY /{proxy+}`. It must do so for every reading of the path, so that no spelling of a path
+    /// gets a laxer verdict than the one that is configured.
     #[must_use]
     pub fn are_met(&self, call: &RouteCall<'_>, proof: Option<&Proof>, now: Timestamp) -> bool {
         Reading::all(call).iter().all(|reading| {
@@ -186,7 +189,7 @@ mod tests {
         (0..proofs.len()).filter(is_met).collect()
     }
 
-    /// Which proofs meet it where API Gateway has one key for all routes, and no stage.
+    /// Which proofs meet it if API Gateway has one key for all routes, and no stage.
     fn met(routes: &RouteRequirements, method: &str, path: &str) -> Vec<usize> {
         met_by(routes, &RouteCall { key: "$default", method, path, parameters: &HashMap::new(), stage: None })
     }
@@ -420,9 +423,10 @@ mod tests {
             let found = if draws.one_of(&[true, false]) { path::decoded(&proxy, 1) } else { proxy };
             parameters.insert("proxy".to_owned(), found);
             let any_key = format!("ANY {pattern}");
-            // If the key is `$default`, an event does not say which part of the path is the base path of a custom domain.
+            // If the key is `$default`, an event does not say which part of the path is the base
+            // path of a custom domain.
             let keys = if base == "/bank/v1" { &["ANY /{proxy+}"][..] } else { &["ANY /{proxy+}", "$default", &any_key] };
-            // An entry for HEAD is somebody's decision.
+            // Somebody decided an entry for HEAD on purpose.
             let names_head = all.iter().any(|(of, ..)| *of == "HEAD");
             let spellings = if names_head { &["GET", "get"][..] } else { &["GET", "HEAD", "get"] };
             let method = if method == "GET" { draws.one_of(spellings) } else { method };

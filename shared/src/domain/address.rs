@@ -9,8 +9,8 @@ use super::{Method, Policy};
 pub struct Email(String);
 
 impl Email {
-    /// Reads an address: one `@` with something before and a dotted or plain host behind, printable ASCII or
-    /// letters of any script, no blanks. Anything else is `None`.
+    /// Reads an address: one `@` with something before and a dotted or plain host behind, printable
+    /// ASCII or letters of any script, no blanks. Anything else is `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (local, host) = text.rsplit_once('@')?;
@@ -25,20 +25,22 @@ impl Email {
         good.then(|| Self(text.to_owned()))
     }
 
-    /// The address as it is written to.
+    /// The address as the token spells it, which codes are sent to.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form that limits and proofs go by: `Alice@Example.com` and `alice@example.com` are one mailbox.
+    /// The form that limits and proofs use: `Alice@Example.com` and `alice@example.com` are one
+    /// mailbox.
     #[must_use]
     pub fn normalised(&self) -> String {
-        // ASCII only: Unicode folds the Kelvin sign to `k`, and another mailbox would pass for this one.
+        // ASCII only: Unicode folds the Kelvin sign to `k`, and another mailbox would pass for this
+        // one.
         self.0.to_ascii_lowercase()
     }
 
-    /// `a***@example.com`: enough for its owner to know it, too little for anybody else.
+    /// `a***@example.com`: its owner recognises it, and nobody else learns it.
     #[must_use]
     pub fn masked(&self) -> String {
         let (local, host) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
@@ -52,7 +54,8 @@ impl Email {
 pub struct Phone(String);
 
 impl Phone {
-    /// Reads a number, forgiving blanks, dots and hyphens. Not parentheses: `(0)` is dialled at home only.
+    /// Reads a number, and ignores blanks, dots and hyphens. Parentheses are refused, because `(0)`
+    /// is dialled only at home.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > 40 {
@@ -80,7 +83,7 @@ impl Phone {
     }
 }
 
-// An address must never reach a log by a stray `{:?}`.
+// A stray `{:?}` must not write an address to a log.
 impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Email(…)")
@@ -93,7 +96,7 @@ impl fmt::Debug for Phone {
     }
 }
 
-/// One place that a code goes to. It does not say by which method: two methods may use one number.
+/// A destination of codes. It does not say by which method, because two methods may use one number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A mailbox.
@@ -103,7 +106,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// The form that limits and proofs go by.
+    /// The form that limits and proofs use.
     #[must_use]
     pub fn normalised(&self) -> String {
         match self {
@@ -112,7 +115,7 @@ impl Address {
         }
     }
 
-    /// For showing to its owner.
+    /// The form that its owner is shown.
     #[must_use]
     pub fn masked(&self) -> String {
         match self {
@@ -128,7 +131,7 @@ pub enum NoAddress {
     /// The token carries none.
     #[error("the token carries no address for this method")]
     Absent,
-    /// The token carries something else.
+    /// The token carries a text that is not an address.
     #[error("the address in the token is malformed")]
     Malformed,
     /// The token says that nobody verified it.
@@ -139,7 +142,8 @@ pub enum NoAddress {
     Country,
 }
 
-/// The addresses of a caller that may be used: those that the token carries, without the unverified ones.
+/// The addresses of a caller that may be used: those that the token carries, without the unverified
+/// ones.
 #[derive(Clone, Debug)]
 pub struct Contact {
     /// Where e-mail goes.
@@ -167,7 +171,8 @@ impl Contact {
         }
     }
 
-    /// The address that codes of `method` may go to: text messages only go into the countries of the policy.
+    /// The address that codes of `method` may go to: text messages only go into the countries of
+    /// the policy.
     ///
     /// # Errors
     /// [`NoAddress`] says why the caller has no address.
@@ -188,10 +193,10 @@ impl Contact {
 pub struct Countries(Vec<(String, bool)>);
 
 impl Countries {
-    /// Reads the comma list. `Err` is the entry that is none.
+    /// Reads the comma list. `Err` holds the first invalid entry.
     ///
     /// # Errors
-    /// The first entry that is not `+` and 1 to 15 digits, with or without `!` before.
+    /// The first entry that is not `+` and 1 to 15 digits, with or without a `!` before it.
     pub fn parse(text: &str) -> Result<Self, String> {
         text.split(',')
             .map(str::trim)

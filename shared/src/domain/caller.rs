@@ -7,8 +7,9 @@ pub struct Caller {
     pub user: UserId,
     /// The login that the token belongs to. Codes are bound to it.
     pub login: LoginId,
-    /// The login that authenticators, recovery sets and addresses are attributed to. It is the login itself, unless
-    /// somebody else can be in a login of that name. Then it is the session of a token of ours, and `None` without one.
+    /// The login that authenticators, recovery sets and addresses are attributed to. It is the
+    /// login itself, unless somebody else can be in a login of that name. Then it is the session of
+    /// one of our own tokens, and `None` without such a token.
     pub provenance: Option<LoginId>,
     /// The addresses that may be used.
     pub contact: Contact,
@@ -45,14 +46,15 @@ pub struct Proof {
     pub session: ProofSession,
 }
 
-/// The session that a token of ours belongs to. It has an id even if sessions are switched off.
+/// The session of one of our own tokens. It has an id even if sessions are switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProofSession {
-    /// Which.
+    /// The id.
     pub id: SessionId,
     /// The login that opened it.
     pub login: LoginId,
-    /// What [`Caller::provenance`] is with its tokens. A session that these tokens open inherits it.
+    /// What [`Caller::provenance`] is with its tokens. A session that these tokens open inherits
+    /// it.
     pub provenance: LoginId,
     /// When it ends, in whole seconds. Nothing that is opened with its tokens ends later.
     pub ends: Timestamp,
@@ -65,7 +67,7 @@ impl ProofSession {
         Self { id, login, provenance: provenance.unwrap_or(login), ends }
     }
 
-    /// The provenance, if it is another than the login.
+    /// The provenance, if it differs from the login.
     #[must_use]
     pub fn other_provenance(&self) -> Option<LoginId> {
         (self.provenance != self.login).then_some(self.provenance)
@@ -75,27 +77,29 @@ impl ProofSession {
 /// What every rule is given in addition to the snapshot and the attempt.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// Who asks.
+    /// Who calls.
     pub caller: &'a Caller,
-    /// What authenticators, recovery sets and addresses that this call makes or uses are attributed to:
-    /// [`Caller::provenance`], or that of the session that the call opens.
+    /// What authenticators, recovery sets and addresses that this call makes or uses are attributed
+    /// to: [`Caller::provenance`], or that of the session that the call opens.
     pub provenance: Option<LoginId>,
     /// The numbers and switches.
     pub policy: &'a Policy,
-    /// For keyed hashes and sealed secrets.
+    /// The keys of hashes and sealed secrets.
     pub keys: &'a Keys,
-    /// When, in whole seconds: the ledger keeps no more, and what is compared with it must not either.
+    /// The time of the call in whole seconds. The ledger keeps whole seconds, so everything that is
+    /// compared with it must too.
     pub now: Timestamp,
 }
 
 impl Context<'_> {
-    /// Whether what `login` made or used is the caller's own.
+    /// Whether something that `login` made or used is the caller's own.
     #[must_use]
     pub fn is_own(&self, login: Option<LoginId>) -> bool {
         login.is_some() && login == self.provenance
     }
 
-    /// What a grace of the caller is bound to: the session of the token, or the login if the token names no session.
+    /// What a grace of the caller is bound to: the session of the token, or the login if the token
+    /// names no session.
     #[must_use]
     pub fn grace_holder(&self) -> Option<LoginId> {
         let session = self.caller.session().map(|session| self.keys.session_login(session.id));

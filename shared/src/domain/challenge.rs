@@ -29,15 +29,16 @@ impl CodeRequest {
     }
 }
 
-/// A code that the ledger names: it may be stored and sent, once its counters are raised.
+/// A code that the ledger names. It may be stored and sent as soon as its counters are raised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reserved {
     /// From this moment on the code is refused.
     pub until: Timestamp,
     /// How long until the next code may be requested.
     pub resend_after: Duration,
-    /// The limits outside the ledger. They are raised after the commit: a request that a limit refuses costs the user a
-    /// send, so nobody can fill the application's counters faster than their own limit allows.
+    /// The limits outside the ledger. They are raised after the commit: a request that a limit
+    /// refuses costs the user a send, so nobody can fill the application's counters faster than
+    /// their own limit allows.
     pub counters: Vec<Counter>,
     /// The login's earlier code, which this one supersedes.
     pub previous: Option<SentCode>,
@@ -104,7 +105,7 @@ pub enum Failure {
     ReservationUnknown,
     /// A limit outside the ledger is reached.
     LimitReached,
-    /// A limit outside the ledger could not be asked, and the channel must not send without it.
+    /// A limit outside the ledger could not be read, and the channel must not send without it.
     LimitUnknown,
     /// A newer code of the same login was stored first.
     Superseded,
@@ -128,8 +129,8 @@ pub struct Undo {
 impl Failure {
     /// What to undo, or `None` if the code stays valid and charged.
     ///
-    /// The earlier code can only come back while its item is surely not overwritten. A send that a limit refused stays
-    /// charged: otherwise asking would be free.
+    /// The earlier code can be restored only while it is certain that its item was not overwritten.
+    /// A send that a limit refused stays charged. Otherwise asking would be free.
     #[must_use]
     pub const fn undo(self) -> Option<Undo> {
         match self {
@@ -155,7 +156,8 @@ pub fn cancel(
 ) -> Decision<bool> {
     let mut ledger = snapshot.ledger.clone();
     let Some(place) = ledger.codes.iter().position(|code| code.id == id) else {
-        // It was not reserved, or it is superseded: then the last send may belong to another request.
+        // It was not reserved, or it is superseded, and the last send may belong to another
+        // request.
         return Decision::NoChange(Ok(false));
     };
     ledger.codes.remove(place);
@@ -165,7 +167,7 @@ pub fn cancel(
     Decision::commit(ledger, Ok(refunded))
 }
 
-/// `challenge` with `totp`: nothing is sent, but the user must have an authenticator.
+/// The rule of `challenge` with `totp`. Nothing is sent, but the user must have an authenticator.
 #[must_use]
 pub fn totp_is_ready(snapshot: &Snapshot) -> Decision<()> {
     let has_any = snapshot.verified_devices().next().is_some();

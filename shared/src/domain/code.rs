@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-/// A code as a person typed it: nothing but the digits, of the length that was asked for.
+/// A code as a person typed it, without separators and of the expected length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Otp(String);
 
 impl Otp {
-    /// Reads a code of `length` digits; blanks and hyphens, as apps and people group digits, are dropped.
-    /// Anything else is `None`: it cannot be a code, so it is not counted as a guess either.
+    /// Reads a code of `length` digits. Blanks and hyphens, by which apps and people group digits,
+    /// are dropped. Anything else is `None`. It cannot be a code, so it is not counted as a guess.
     #[must_use]
     pub fn parse(text: &str, length: u8) -> Option<Self> {
         if text.len() > 64 {
@@ -19,7 +19,7 @@ impl Otp {
         good.then_some(Self(digits))
     }
 
-    /// A new code from a random number, or `None` where the number must be drawn again.
+    /// A new code from a random number, or `None` if the number must be drawn again.
     ///
     /// 2⁶⁴ is no multiple of 10ⁿ: the numbers past the last full multiple would favour small codes.
     #[must_use]
@@ -36,7 +36,7 @@ impl Otp {
     }
 }
 
-// A code must never reach a log by a stray `{:?}`.
+// A stray `{:?}` must not write a code to a log.
 impl fmt::Debug for Otp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Otp(…)")
@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn a_million_codes_are_uniform_by_chi_square() {
-        // 100 bins over 10⁶ codes; with 99 degrees of freedom a value above 160 has a chance below 10⁻⁴.
+        // 100 bins over 10⁶ codes; with 99 degrees of freedom a value above 160 has a chance below
+        // 10⁻⁴.
         let mut bins = [0_u32; 100];
         for _ in 0..1_000_000 {
             let code = loop {

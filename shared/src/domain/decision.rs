@@ -4,7 +4,8 @@ use super::{Context, ItemKey, Ledger, NoAddress, SessionId, Timestamp, Write};
 
 /// What a rule decided.
 ///
-/// A pure function builds it from a snapshot. `storage` commits it, and only then tells the outcome.
+/// A pure function builds it from a snapshot. `storage` commits it, and only then tells the
+/// outcome.
 #[derive(Clone, Debug)]
 pub enum Decision<T> {
     /// The change must be committed before anybody learns its outcome.
@@ -18,27 +19,30 @@ pub enum Decision<T> {
 pub struct Change<T> {
     /// What the ledger says from then on.
     pub ledger: Ledger,
-    /// What must be in place before the commit, because the ledger names it.
+    /// Items that are written before the commit, because the ledger will name them.
     pub before: Vec<Write>,
-    /// What is written at the same time. The ledger does not name it: if it cannot be written, only the token that
-    /// belongs to it is refused later.
+    /// Items that are written at the same time. The ledger does not name them. If one cannot be
+    /// written, only its own token is refused later.
     pub alongside: Vec<Write>,
-    /// What is done once the commit is known to be ours. It is never undone.
+    /// Actions after the commit is known to be ours. They are never undone.
     pub after: Vec<After>,
-    /// What to tell once the commit is known to be ours.
+    /// What to answer once the commit is known to be ours.
     pub outcome: Result<T, Refusal>,
 }
 
-/// What is done after a commit. If a deletion fails, only garbage stays; if a session is not carried, it has ended.
+/// An action after a commit. If a deletion fails, only garbage stays. If a session is not carried,
+/// it has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
-    /// Delete an item that counts no more.
+    /// Delete an item that no longer counts.
     Delete(ItemKey),
-    /// Carry a session to the security epoch that the commit began, if the session is of the epoch before it.
+    /// Carry a session to the security epoch that the commit began, if the session is of the epoch
+    /// before it.
     ///
-    /// Written alongside, it would lift a thief's session into the epoch that the winner of a lost race began.
+    /// Written alongside, it would lift a thief's session into the epoch that the winner of a lost
+    /// race began.
     CarrySession {
-        /// Which.
+        /// The session.
         id: SessionId,
         /// The epoch that ended.
         from: u64,
@@ -55,7 +59,7 @@ impl<T> Decision<T> {
         Self::Commit(Box::new(change))
     }
 
-    /// With an item that must be in place before the commit.
+    /// Adds an item that is written before the commit.
     #[must_use]
     pub fn after_writing(mut self, write: Write) -> Self {
         if let Self::Commit(change) = &mut self {
@@ -64,7 +68,7 @@ impl<T> Decision<T> {
         self
     }
 
-    /// With what goes with the commit if its outcome is a success.
+    /// Adds what goes with the commit if its outcome is a success.
     #[must_use]
     pub fn on_success(mut self, items: impl FnOnce(&T) -> (Vec<Write>, Vec<After>)) -> Self {
         if let Self::Commit(change) = &mut self
@@ -77,8 +81,8 @@ impl<T> Decision<T> {
         self
     }
 
-    /// With the session of the caller's token carried from `before` to the epoch that the commit begins: whoever ends all
-    /// sessions keeps their own.
+    /// Carries the session of the caller's token from `before` to the epoch that the commit begins,
+    /// so that whoever ends all sessions keeps their own.
     #[must_use]
     pub fn carrying_session(mut self, before: &Ledger, cx: &Context<'_>) -> Self {
         if let Self::Commit(change) = &mut self
@@ -103,7 +107,7 @@ impl<T> Decision<T> {
 pub struct Counter {
     /// What is counted.
     pub kind: CounterKind,
-    /// Whose: a keyed hash, or `all`.
+    /// What it belongs to: a keyed hash, or `all`.
     pub key: String,
     /// How long a window is.
     pub window: Duration,
@@ -137,7 +141,7 @@ impl CounterKind {
     }
 }
 
-/// Why a rule said no.
+/// Why a rule refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The application does not offer the method.
@@ -149,13 +153,15 @@ pub enum Refusal {
     /// The user has no verified device.
     #[error("the user has no authenticator")]
     NoAuthenticator,
-    /// Another login switched MFA on since the device was used. Its codes are judged only under a fresh proof.
+    /// Another login switched MFA on since the device was used. Its codes are judged only under a
+    /// fresh proof.
     #[error("the authenticator is inactive: another login switched MFA on since it was used")]
     InactiveAuthenticator,
-    /// MFA is bound and the address is new to the ledger.
+    /// The address is not proven, MFA is bound, and the caller shows no fresh proof.
     #[error("the address has not been proven since MFA was switched on")]
     AddressNotProven,
-    /// A TOTP code is wrong or older than the one that was used last, or the secret belongs to no open set-up of the user.
+    /// A TOTP code is wrong or older than the one that was used last, or the secret belongs to no
+    /// open set-up of the user.
     #[error("the authenticator code does not match")]
     WrongTotp {
         /// How many more wrong codes are judged until the next lock.
@@ -206,7 +212,8 @@ pub enum Refusal {
     /// Somebody wants to switch MFA on without one usable method.
     #[error("no usable method")]
     NoUsableMethod,
-    /// An item that is needed cannot be read, or its sealed secret does not open. The text is for the log.
+    /// An item that is needed cannot be read, or its sealed secret does not open. The text is for
+    /// the log.
     #[error("{0}")]
     Unreadable(String),
     /// The removal would leave MFA on without a usable method.

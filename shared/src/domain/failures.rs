@@ -7,8 +7,8 @@ use super::{GuessTag, Policy, Timestamp, totp};
 pub struct Failures {
     /// Wrong answers since the last correct one.
     pub consecutive: u8,
-    /// Wrong answers of the long-term budget that are not yet forgiven, as of `forgiven_since`. A correct answer does
-    /// not forgive any.
+    /// Wrong answers of the long-term budget that are not yet forgiven, as of `forgiven_since`. A
+    /// correct answer does not forgive any.
     pub unforgiven: u8,
     /// The next unforgiven answer is forgiven one day after this.
     pub forgiven_since: Timestamp,
@@ -41,8 +41,8 @@ impl Failures {
 
     /// Counts one wrong answer, and locks if the budget is spent.
     ///
-    /// `weight` is how many secrets it was judged against: with five authenticators fifteen codes are right at any
-    /// moment, so such a guess costs the long-term budget as much as five.
+    /// `weight` is how many secrets it was judged against. With five authenticators fifteen codes
+    /// are right at any moment, so such a guess costs the long-term budget as much as five.
     pub fn wrong(&mut self, tag: GuessTag, weight: u8, now: Timestamp) {
         let level = self.level_at(now);
         (self.unforgiven, self.forgiven_since) = self.unforgiven_at(now);
@@ -50,7 +50,8 @@ impl Failures {
         self.unforgiven = self.unforgiven.saturating_add(weight).min(Policy::MOST_UNFORGIVEN);
         self.last = Some(LastGuess { tag, step: totp::step_at(now) });
 
-        // After a first lock a single wrong answer locks again. Otherwise every lock would buy five more guesses.
+        // After a first lock a single wrong answer locks again. Otherwise every lock would buy five
+        // more guesses.
         let spent =
             self.consecutive >= Policy::FAILURES_BEFORE_LOCK || self.unforgiven > Policy::UNFORGIVEN_BEFORE_LOCK;
         if level > 0 || spent {
@@ -60,20 +61,22 @@ impl Failures {
         }
     }
 
-    /// Resets the consecutive count. The lock level and the long-term budget stay: the owner signs in every day, and
-    /// would otherwise reopen the door for a guesser every day.
+    /// Resets the consecutive count. The lock level and the long-term budget stay: the owner signs
+    /// in every day, and would otherwise reopen the door for a guesser every day.
     pub fn right(&mut self) {
         self.consecutive = 0;
         self.last = None;
     }
 
-    /// Ends a lock, and the consecutive count that may have switched codes off. Only a recovery code does this.
+    /// Ends a lock, and the consecutive count that may have switched codes off. Only a recovery
+    /// code does this.
     pub fn unlock(&mut self, now: Timestamp) {
         self.right();
         self.locked_until = self.locked_until.min(now);
     }
 
-    /// How many more wrong answers of this weight are judged until the next lock, by whichever budget ends first.
+    /// How many more wrong answers of this weight are judged until the next lock, by whichever
+    /// budget ends first.
     #[must_use]
     pub fn attempts_left(&self, weight: u8, now: Timestamp) -> u8 {
         if self.lock_end(now).is_some() {
@@ -88,7 +91,8 @@ impl Failures {
         in_a_row.min(long_term).max(1)
     }
 
-    /// Whether this is the last wrong guess again, within the same 30 seconds. Clients resend, and that is no guess.
+    /// Whether this is the last wrong guess again, within the same 30 seconds. Clients resend, and
+    /// that is no guess.
     #[must_use]
     pub fn is_repeat(&self, tag: GuessTag, now: Timestamp) -> bool {
         self.last.as_ref().is_some_and(|last| last.tag == tag && last.step == totp::step_at(now))
@@ -259,8 +263,9 @@ mod tests {
         assert!(!failures.is_repeat(tag(1), START));
     }
 
-    /// Plays a year of guessing by `plan` (how many guesses at most in each quarter of an hour), the owner signing in
-    /// every `owner` hours where no lock keeps them out. Returns the guesses that were judged.
+    /// Plays a year of guessing by `plan` (how many guesses at most in each quarter of an hour),
+    /// and the owner signs in every `owner` hours unless a lock keeps them out. Returns the guesses
+    /// that were judged.
     fn year(owner: u64, mut plan: impl FnMut(&Failures, Timestamp) -> u64) -> u64 {
         let mut failures = Failures::default();
         let mut judged = 0;

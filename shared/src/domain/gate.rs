@@ -16,15 +16,16 @@ pub const fn is_demanded(snapshot: &Snapshot, policy: &Policy) -> bool {
     snapshot.ledger.enabled || policy.required
 }
 
-/// Whether changing factors takes a fresh second factor. If the application requires MFA and could send a code to the
-/// caller's address, a password alone enrols nothing.
+/// Whether changing factors takes a fresh second factor. If the application requires MFA and could
+/// send a code to the caller's address, a password alone enrols nothing.
 #[must_use]
 pub fn is_gated(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     is_bound(snapshot, cx) || cx.policy.required && has_address(cx)
 }
 
-/// Whether only a proven address may receive codes without a proof. If the application begins to require MFA, this is
-/// so at once for a user who has a factor. Otherwise a changed address would take over whoever never switched MFA on.
+/// Whether only a proven address may receive codes without a proof. If the application begins to
+/// require MFA, this holds at once for a user who has a factor. Otherwise whoever changes the
+/// address of a user who never switched MFA on would take over the account.
 #[must_use]
 pub fn is_bound(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     let ledger = &snapshot.ledger;
@@ -40,10 +41,12 @@ fn has_address(cx: &Context<'_>) -> bool {
     cx.policy.methods.iter().any(|method| cx.caller.contact.allowed_address(*method, cx.policy).is_ok())
 }
 
-/// Lets a caller through who may change factors: the gate is open, or the token proves a fresh second factor.
+/// Lets the caller change factors if the gate is open, or if the token proves a fresh second
+/// factor.
 ///
-/// The ledger says whether MFA is on. The token's own `isMfaEnabled` may be stale and is never asked. With
-/// `MFA_ENROL_WITH_CODE` the gate is shut while MFA is off too, so that a password alone can plant nothing.
+/// The ledger says whether MFA is on. The token's own `isMfaEnabled` may be stale and is never
+/// asked. With `MFA_ENROL_WITH_CODE` the gate is shut while MFA is off too, so that a password
+/// alone can plant nothing.
 ///
 /// # Errors
 /// [`Refusal::ProofRequired`].
@@ -75,8 +78,8 @@ pub fn usable_methods(snapshot: &Snapshot, cx: &Context<'_>) -> Vec<Method> {
     methods_with(snapshot, cx, |method| may_receive(snapshot, method, cx))
 }
 
-/// Whether a method is left that the next login can use too, when the proof of this one has ended. `bound` is whether
-/// only proven addresses count.
+/// Whether the next login has a method too, when the proof of this one has ended. `bound` is
+/// whether only proven addresses count.
 #[must_use]
 pub fn has_lasting_method(snapshot: &Snapshot, bound: bool, cx: &Context<'_>) -> bool {
     !methods_with(snapshot, cx, |method| is_known(snapshot, method, bound, cx)).is_empty()
@@ -92,8 +95,9 @@ fn methods_with(snapshot: &Snapshot, cx: &Context<'_>, takes_codes: impl Fn(Meth
     cx.policy.methods.iter().copied().filter(is_usable).collect()
 }
 
-/// Whether a code may go to the caller's address: while MFA is bound, only to one that the ledger has seen proven, or
-/// under a proof. Otherwise whoever can change the address in the application has the factor.
+/// Whether a code may go to the caller's address. While MFA is bound, the address must be proven or
+/// the caller must show a fresh proof. Otherwise whoever can change the address in the application
+/// has the factor.
 #[must_use]
 pub fn may_receive(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
     is_known(snapshot, method, is_bound(snapshot, cx), cx) || is_proven(snapshot, cx)
@@ -104,7 +108,8 @@ fn is_known(snapshot: &Snapshot, method: Method, bound: bool, cx: &Context<'_>) 
     !cx.policy.bind_addresses || !bound || proven()
 }
 
-/// Whether the gate is shut and nothing that the user has opens it. Only the application's support can help then.
+/// Whether the gate is shut and nothing that the user has opens it. Only the application's support
+/// can help then.
 #[must_use]
 pub fn is_dead_end(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     require_fresh_factor(snapshot, cx).is_err()
@@ -126,7 +131,8 @@ mod tests {
     const OWN: AddressTag = AddressTag { method: Method::Email, hash: [1; 8] };
     const FORMER: AddressTag = AddressTag { method: Method::Email, hash: [2; 8] };
 
-    /// What a user has: an authenticator (`Some(inactive)`), an address in the token, and the address that was proven.
+    /// What a user has: an authenticator (`Some(inactive)`), an address in the token, and the
+    /// address that was proven.
     #[derive(Clone, Copy, Debug)]
     struct Has {
         device: Option<bool>,

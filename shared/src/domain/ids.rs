@@ -32,7 +32,8 @@ macro_rules! bytes_id {
     };
 }
 
-/// Declares an opaque identifier of a fixed number of bytes. It is written as base64url, in keys and in answers.
+/// Declares an opaque identifier of a fixed number of bytes. It is written as base64url, in keys
+/// and in answers.
 macro_rules! text_id {
     ($(#[$meta:meta])* $name:ident, $len:literal) => {
         $(#[$meta])*
@@ -75,7 +76,8 @@ macro_rules! text_id {
 }
 
 bytes_id!(
-    /// Names a commit. The ledger keeps the last ones, so that a write whose answer was lost is recognised.
+    /// Names a commit. The ledger keeps the last ones, so that a write whose answer was lost is
+    /// recognised.
     CommitId, 8
 );
 bytes_id!(

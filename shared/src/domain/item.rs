@@ -23,7 +23,7 @@ pub enum ItemKey {
 pub enum Write {
     /// A new set-up. It expires unless it is confirmed.
     Device(DeviceRecord),
-    /// A set-up that is about to be confirmed: it must not expire any more.
+    /// A set-up that is about to be confirmed. It must no longer expire.
     KeptDevice(DeviceId),
     /// A new set of recovery codes.
     Recovery(RecoveryRecord),
@@ -46,7 +46,8 @@ impl Write {
         }
     }
 
-    /// The item to delete if the commit does not happen. A kept device was there before, and its set-up stays open.
+    /// The item to delete if the commit does not happen. A kept device was there before, and its
+    /// set-up stays open.
     #[must_use]
     pub const fn undo(&self) -> Option<ItemKey> {
         match self {
@@ -59,7 +60,7 @@ impl Write {
 /// An item that is in the table and cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableItem {
-    /// Which.
+    /// The item.
     pub key: ItemKey,
     /// What is wrong with it, for the log. Names attributes, never values.
     pub cause: String,

@@ -1,4 +1,5 @@
-//! Keyed hashes and sealed secrets: HMAC-SHA-256 and AES-256-GCM, each purpose under a key of its own (HKDF, RFC 5869).
+//! Keyed hashes (HMAC-SHA-256) and sealed secrets (AES-256-GCM). Each purpose has its own key
+//! (HKDF, RFC 5869).
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ use super::{
     trust::TrustToken,
 };
 
-/// The keys of one bundle. Cheap to hold, never printed.
+/// The keys of one bundle. They are never printed.
 pub struct Keys {
     user: hmac::Key,
     login: hmac::Key,
@@ -30,17 +31,18 @@ pub struct Keys {
     sealing: Vec<SealingKey>,
 }
 
-/// A key that seals what is stored. The first of several seals; all open.
+/// A key for stored secrets. If there are several, the first seals and all open.
 pub struct SealingKey {
     id: String,
     key: LessSafeKey,
-    /// From which each session gets a key of its own, so that random nonces never run out (NIST SP 800-38D 8.3: at most
-    /// 2³² for one key).
+    /// Each session derives its own key from this one, so that random nonces never run out (NIST SP
+    /// 800-38D 8.3: at most 2³² for one key).
     sessions: hkdf::Prk,
 }
 
 impl SealingKey {
-    /// A key of 32 bytes under an `id` of 1 to 32 letters, digits, `-` or `_`, which is stored beside what it sealed.
+    /// A key of 32 bytes under an `id` of 1 to 32 letters, digits, `-` or `_`, which is stored with
+    /// what it sealed.
     #[must_use]
     pub fn new(id: &str, key: &[u8]) -> Option<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -48,7 +50,8 @@ impl SealingKey {
             return None;
         }
         let sealing = UnboundKey::new(&AES_256_GCM, key).ok()?;
-        // The key is uniformly random, so nothing has to be extracted (RFC 5869 3.3), and no function pays for it at start.
+        // The key is uniformly random, so nothing has to be extracted (RFC 5869 3.3), and no
+        // function pays for it at start.
         let sessions = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, key);
         Some(Self { id: id.to_owned(), key: LessSafeKey::new(sealing), sessions })
     }
@@ -75,8 +78,8 @@ pub struct CannotSeal;
 impl Keys {
     /// Derives all keys.
     ///
-    /// `root` is at least 32 random bytes and never changes: the users' keys in the table hang on it. `sealing` holds
-    /// at least one key.
+    /// `root` is at least 32 random bytes and never changes, because the users' keys in the table
+    /// depend on it. `sealing` holds at least one key.
     #[must_use]
     pub fn derive(root: &[u8], sealing: Vec<SealingKey>) -> Self {
         let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"mfa/v1").extract(root);
@@ -96,19 +99,21 @@ impl Keys {
         }
     }
 
-    /// The name of a user in the table: a `sub` may be an address, and must not stand there.
+    /// The name of a user in the table. A `sub` may be an address, which must not stand there.
     #[must_use]
     pub fn user_id(&self, subject: &str) -> UserId {
         UserId(truncated(&self.user, &[subject.as_bytes()]))
     }
 
-    /// The name of a login in the table: `value` is what `claim` says in a token of `issuer` for `subject`.
+    /// The name of a login in the table: `value` is what `claim` says in a token of `issuer` for
+    /// `subject`.
     #[must_use]
     pub fn login_id(&self, issuer: &str, subject: &str, claim: &str, value: &str) -> LoginId {
         LoginId(truncated(&self.login, &[issuer, subject, claim, value].map(str::as_bytes)))
     }
 
-    /// What stands for the login that opens `session`, if somebody else can be in a login of the same name.
+    /// What stands for the login that opens `session`, if somebody else can be in a login of the
+    /// same name.
     #[must_use]
     pub fn session_login(&self, session: SessionId) -> LoginId {
         LoginId(truncated(&self.login, &[b"session", &session.0]))
@@ -160,9 +165,11 @@ impl Keys {
         equal(&self.recovery_tag(user, set, code).0, &tag.0)
     }
 
-    /// The MAC of a proof, bound to the token that carries it by `token_id`, and to the addresses in that token.
+    /// The MAC of a proof, bound to the token that carries it by `token_id`, and to the addresses
+    /// in that token.
     ///
-    /// Whoever holds the secret that signs tokens can otherwise move a proof into a token with another address or end.
+    /// Whoever holds the secret that signs tokens can otherwise move a proof into a token with
+    /// another address or end.
     #[must_use]
     pub fn proof_mac(&self, user: UserId, token_id: &str, contact: &Contact, proof: &Proof) -> [u8; 32] {
         let Proof { security_epoch, method, auth_time, session } = proof;
@@ -196,7 +203,7 @@ impl Keys {
     /// Seals the TOTP secret of a device for the table. `nonce` is random.
     ///
     /// # Errors
-    /// [`CannotSeal`] where there is no key.
+    /// [`CannotSeal`] if there is no key.
     pub fn seal_totp(
         &self,
         user: UserId,
@@ -208,7 +215,8 @@ impl Keys {
         seal(&sealing.id, &sealing.key, &device_aad(user, device), secret, nonce)
     }
 
-    /// Opens the TOTP secret of a device. `None` where no configured key fits, or the item is another's or was altered.
+    /// Opens the TOTP secret of a device. `None` if no configured key fits, or if the item belongs
+    /// to another device or was altered.
     #[must_use]
     pub fn totp_secret(&self, user: UserId, record: &DeviceRecord) -> Option<Zeroizing<Vec<u8>>> {
         let (sealing, sealed) = self.sealed_by(&record.secret)?;
@@ -218,7 +226,7 @@ impl Keys {
     /// Seals the claims that a session's tokens carry. `nonce` is random.
     ///
     /// # Errors
-    /// [`CannotSeal`] where there is no key.
+    /// [`CannotSeal`] if there is no key.
     pub fn seal_claims(
         &self,
         user: UserId,
@@ -244,7 +252,7 @@ impl Keys {
         Some((self.sealing.iter().find(|key| key.id.as_bytes() == id)?, rest))
     }
 
-    /// Whether `record` was sealed by a key that seals no more, and should be sealed anew.
+    /// Whether `record` was sealed by an old key, and should be sealed again.
     #[must_use]
     pub fn is_sealed_by_an_old_key(&self, record: &DeviceRecord) -> bool {
         let current = self.sealing.first().map(|key| key.id.as_bytes());
@@ -314,7 +322,7 @@ fn truncated<const N: usize>(key: &hmac::Key, parts: &[&[u8]]) -> [u8; N] {
     bytes
 }
 
-/// Joins parts so that no two lists of parts join alike: each behind its length.
+/// Joins parts, each after its length, so that no two lists of parts give the same bytes.
 fn framed(parts: &[&[u8]]) -> Vec<u8> {
     parts.iter().flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.iter().copied())).collect()
 }

@@ -5,21 +5,23 @@ use super::{
     failures::Failures, sends::Sends,
 };
 
-/// How many commits a ledger remembers. So many others may come between a write whose answer was lost and its retry, and it
-/// is still recognised.
+/// How many commits a ledger remembers. A write whose answer was lost is recognised on its retry if
+/// fewer commits came in between.
 pub const COMMITS_KEPT: usize = 12;
 
 /// Everything that counts about a user, as it stands now. What it does not name does not exist.
 ///
-/// It is stored in under 1 KB, so that reading and writing it costs one unit each. Its times are whole seconds.
+/// It is stored in under 1 KB, so that reading and writing it costs one unit each. Its times are
+/// whole seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    /// Each commit raises it, and is conditional on the version from which it was decided.
+    /// Each commit raises it. A commit happens only if it is still the version that was loaded.
     pub version: u64,
-    /// Proofs, sessions and trusted devices carry the security epoch that they were made in, and count in no other.
+    /// Proofs, sessions and trusted devices carry the security epoch that they were made in, and
+    /// count in no other.
     ///
-    /// It rises when MFA is switched on or off, when an active device is removed, when a recovery code is used, and with
-    /// a reset.
+    /// It rises when MFA is switched on or off, when an active device is removed, when a recovery
+    /// code is used, and with a reset.
     pub security_epoch: u64,
     /// Whether the user switched MFA on.
     pub enabled: bool,
@@ -56,17 +58,18 @@ pub struct Device {
     pub last_used_at: Option<Timestamp>,
     /// The login that confirmed or last used it.
     pub confirmed_by: Option<LoginId>,
-    /// Whether another login switched MFA on since. The device may then be an intruder's, so it does not count as a
-    /// method, and its codes are judged only under a fresh proof. A right one makes it active again.
+    /// Whether another login switched MFA on since. The device may then be an intruder's, so it
+    /// does not count as a method, and its codes are judged only under a fresh proof. A right one
+    /// makes it active again.
     pub inactive: bool,
 }
 
-/// A set-up that waits for its first code.
+/// An open set-up, which waits for its first code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// The device that it would become.
     pub id: DeviceId,
-    /// Until when.
+    /// When it ends.
     pub until: Timestamp,
 }
 
@@ -104,7 +107,7 @@ pub struct ProvenAddress {
 }
 
 impl RecoverySet {
-    /// How many codes were not used.
+    /// How many codes are left.
     #[must_use]
     pub fn left(&self) -> u32 {
         u32::try_from(Policy::RECOVERY_CODES).unwrap_or(0).saturating_sub(self.used_mask.count_ones())
@@ -122,20 +125,22 @@ pub struct RecentLogin {
     pub factor: Factor,
 }
 
-/// Whoever began the security epoch under a fresh proof, while that still counts as proven.
+/// The right of whoever began the security epoch under a fresh proof to count as proven for the
+/// rest of that quarter of an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grace {
     /// The session of the caller's token, or the login if the token names no session.
     pub holder: LoginId,
-    /// Until when.
+    /// When it ends.
     pub until: Timestamp,
 }
 
 impl Ledger {
     /// The ledger of a user who is new to the table.
     ///
-    /// `seed` is random: version and epoch never match what an old writer or an old proof of an erased ledger holds.
-    /// Both leave room to be counted up, and the epoch stays small enough to be a JSON number.
+    /// `seed` is random, so version and epoch never match those of an erased ledger, which an old
+    /// writer or an old proof may hold. Both leave room to be raised, and the epoch is small enough
+    /// for a JSON number.
     #[must_use]
     pub fn fresh(seed: u64) -> Self {
         Self {
@@ -155,7 +160,7 @@ impl Ledger {
         }
     }
 
-    /// The same ledger as the next commit writes it.
+    /// This ledger with the version and the id of the next commit.
     #[must_use]
     pub fn committed_as(mut self, commit: CommitId) -> Self {
         self.version = self.version.wrapping_add(1);
@@ -163,8 +168,8 @@ impl Ledger {
         self
     }
 
-    /// Begins a new security epoch: every proof, session and trusted device from before ends, and so does a grace.
-    /// `grace` is that of whoever begins it.
+    /// Begins a new security epoch: every proof, session and trusted device from before ends, and
+    /// so does a grace. `grace` is that of whoever begins it.
     pub fn begin_epoch(&mut self, grace: Option<Grace>) {
         self.security_epoch = self.security_epoch.saturating_add(1);
         self.grace = grace;
@@ -202,8 +207,9 @@ impl Ledger {
 
     /// Makes `code` the outstanding one of its login.
     ///
-    /// If the allowed number of other logins have a code outstanding, nothing changes: a stranger with the password must
-    /// not cancel the owner's code. `Err` is the moment when the first of those codes ends.
+    /// If the allowed number of other logins have a code outstanding, nothing changes: a stranger
+    /// with the password must not cancel the owner's code. `Err` is the moment when the first of
+    /// those codes ends.
     ///
     /// # Errors
     /// If there is no room.

@@ -11,7 +11,8 @@ pub struct ListedDevice {
     pub name: String,
     /// Whether its codes are judged.
     pub verified: bool,
-    /// Whether it was confirmed, and is judged only under a fresh proof since another login switched MFA on.
+    /// Whether it was confirmed, and is judged only under a fresh proof since another login
+    /// switched MFA on.
     pub inactive: bool,
     /// When the set-up began.
     pub created: Timestamp,
@@ -19,14 +20,16 @@ pub struct ListedDevice {
     pub last_used: Option<Timestamp>,
 }
 
-/// The name of a device, or what stands for it if its item cannot be read.
+/// The name of a device, or a placeholder if its item cannot be read.
 pub(super) fn device_name(snapshot: &Snapshot, id: DeviceId) -> String {
     snapshot.device(id).map_or_else(|| "Authenticator".to_owned(), |record| record.name.clone())
 }
 
-/// Verified devices and open set-ups: last used first, then newest. Devices that were never used come last.
+/// Verified devices and open set-ups: last used first, then newest. Devices that were never used
+/// come last.
 ///
-/// A device whose item cannot be read is listed with what the ledger knows of it, so that its owner can remove it.
+/// A device whose item cannot be read is listed with what the ledger knows of it, so that its owner
+/// can remove it.
 #[must_use]
 pub fn devices(snapshot: &Snapshot, now: Timestamp) -> Vec<ListedDevice> {
     let listed = |id, verified, inactive, last_used, created: Timestamp| {

@@ -33,7 +33,8 @@ pub enum Channel {
     Device,
     /// The application sends each code and pays next to nothing for it.
     Free,
-    /// The application pays for each code, so the shared limits count it. A code that cannot be counted is not sent.
+    /// The application pays for each code, so the shared limits count it. A code that cannot be
+    /// counted is not sent.
     Paid,
 }
 
@@ -65,7 +66,8 @@ impl Method {
         }
     }
 
-    /// What `amr` says of a passed factor of this method (RFC 8176). E-mail has no value of its own there.
+    /// What `amr` says of a passed factor of this method (RFC 8176). E-mail has no value of its own
+    /// there.
     #[must_use]
     pub const fn authentication_methods(self) -> &'static [&'static str] {
         match self {
@@ -75,7 +77,7 @@ impl Method {
         }
     }
 
-    /// What stands for an address of which only the hash is known.
+    /// A masked address that shows nothing, for one of which only the hash is known.
     #[must_use]
     pub const fn hidden_address(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! The rules. Pure: no async, no clock, no randomness, no environment, no AWS or HTTP type; the time and
-//! random values are parameters.
+//! The security rules, as pure functions. They use no async, no clock, no randomness, no
+//! environment and no AWS or HTTP type. The time and random values are parameters.
 
 pub mod access;
 pub mod address;

@@ -6,16 +6,18 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// The numbers and switches that the rules go by. What an operator may set is a field, the rest is a constant.
+/// The numbers and switches of the rules. What an operator may set is a field. The rest is a
+/// constant.
 #[expect(clippy::struct_excessive_bools, reason = "each is one switch of the operator's")]
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Whether MFA is offered at all. Off: every route but `status` and `jwks` answers 403.
+    /// Whether MFA is offered at all. If not, every route but `status` and `jwks` answers 403.
     ///
     /// Defaults to `true`.
     pub enabled: bool,
 
-    /// Whether everybody must use MFA. It then cannot be switched off, and the first success switches it on.
+    /// Whether everybody must use MFA. It then cannot be switched off, and the first success
+    /// switches it on.
     ///
     /// Defaults to `false`.
     pub required: bool,
@@ -35,14 +37,16 @@ pub struct Policy {
     /// Defaults to `totp` alone.
     pub methods: Vec<Method>,
 
-    /// The countries that text messages may go to. Nowhere: SMS is off.
+    /// The countries that text messages may go to. If there are none, SMS is off.
     ///
-    /// Answers SMS pumping: a number in a country where nobody uses the application costs money and helps nobody.
+    /// Answers SMS pumping: a number in a country where nobody uses the application costs money and
+    /// helps nobody.
     pub sms_countries: Countries,
 
     /// Text messages a day, for the whole application.
     ///
-    /// Bounds the bill of an attack that the other limits do not see. Defaults to `1000`. Allowed: `1..=10_000_000`.
+    /// Bounds the bill of an attack that the other limits do not see. Defaults to `1000`. Allowed:
+    /// `1..=10_000_000`.
     pub sms_per_day: u32,
 
     /// Whether addresses that the token marks as unverified are left unused.
@@ -50,14 +54,16 @@ pub struct Policy {
     /// Defaults to `true`.
     pub require_verified_contact: bool,
 
-    /// Whether, while MFA is on, a code goes to an address that the ledger has not seen proven only under a proof.
+    /// Whether, while MFA is on, a code goes to an address that the ledger has not seen proven only
+    /// under a proof.
     ///
-    /// Otherwise whoever can change the address in the application has the factor. Defaults to `true`.
+    /// Otherwise whoever can change the address in the application has the factor. Defaults to
+    /// `true`.
     pub bind_addresses: bool,
 
-    /// Whether only a login that gave a right code may change factors, from the start, if the user has an address that
-    /// codes can go to. Somebody who knows only the password can then plant nothing, and switching on does not prove an
-    /// address.
+    /// Whether only a login that gave a right code may change factors, from the start, if the user
+    /// has an address that codes can go to. Somebody who knows only the password can then plant
+    /// nothing, and switching on does not prove an address.
     ///
     /// Defaults to `false`, so that clients that switch on at once go on working.
     pub enrol_with_code: bool,
@@ -72,7 +78,7 @@ pub struct Policy {
     /// Defaults to 300 s. Allowed: 60 s to 600 s, the most that NIST SP 800-63B-4 3.1.3.2 allows.
     pub code_lifetime: Duration,
 
-    /// How long an access token minted here lives; the first one never outlives the login token.
+    /// The lifetime of our access tokens. The first one never outlives the login token.
     ///
     /// Defaults to 900 s. Allowed: 60 s to 900 s.
     pub access_token_lifetime: Duration,
@@ -84,8 +90,9 @@ pub struct Policy {
 
     /// How long a session lives, however much it is used.
     ///
-    /// Bounds a thief who always refreshes within [`Self::REFRESH_GRACE`] of the owner, and so stays unseen. Defaults to
-    /// 12 h. Allowed: 300 s to 12 h, the most that NIST SP 800-63B 4.2.3 (revision 3) allows between authentications.
+    /// Bounds a thief who always refreshes within [`Self::REFRESH_GRACE`] of the owner, and
+    /// therefore stays unseen. Defaults to 12 h. Allowed: 300 s to 12 h, the most that NIST SP
+    /// 800-63B 4.2.3 (revision 3) allows between authentications.
     pub session_lifetime: Duration,
 
     /// Whether a device may be trusted, and then need no code for [`Self::TRUST_LIFETIME`].
@@ -93,41 +100,49 @@ pub struct Policy {
     /// Defaults to `true`.
     pub trusted_devices: bool,
 
-    /// How many proxies before the API append to `X-Forwarded-For`; `0` takes the gateway's source address.
+    /// How many proxies before the API append to `X-Forwarded-For`; `0` takes the gateway's source
+    /// address.
     ///
-    /// Defaults to `0`. Allowed: `0..=5`. Too high a number lets a sender choose the address that is limited.
+    /// Defaults to `0`. Allowed: `0..=5`. Too high a number lets a sender choose the address that
+    /// is limited.
     pub forwarded_hops: u8,
 }
 
 impl Policy {
     /// Wrong answers in a row, over all factors, before the first lock.
     ///
-    /// Answers unlimited guessing with a stolen password (`AuthQuake`, 2024). With three valid TOTP codes in a
-    /// million, five tries succeed once in 66,000 accounts. NIST SP 800-63B-4 3.2.2 allows up to 100.
+    /// Answers unlimited guessing with a stolen password (`AuthQuake`, 2024). With three valid TOTP
+    /// codes in a million, five tries succeed once in 66,000 accounts. NIST SP 800-63B-4 3.2.2
+    /// allows up to 100.
     pub const FAILURES_BEFORE_LOCK: u8 = 5;
 
-    /// How long the first lock lasts; each further one lasts twice as long, up to [`Self::LONGEST_LOCK`].
+    /// How long the first lock lasts. Each further one lasts twice as long, up to
+    /// [`Self::LONGEST_LOCK`].
     pub const FIRST_LOCK: Duration = Duration::from_mins(15);
 
-    /// The longest lock. Longer would hand a stranger with the password a way to keep the owner out.
+    /// The longest lock. With longer ones, a stranger with the password could keep the owner out.
     pub const LONGEST_LOCK: Duration = DAY;
 
-    /// The lock level beyond which locks grow no longer: 15 min × 2⁷ is past a day.
+    /// The highest lock level. 15 min × 2⁷ is more than a day.
     pub const HIGHEST_LOCK_LEVEL: u8 = 7;
 
-    /// The lock level falls by one for each such span without a lock, and one strike is forgiven.
+    /// The lock level falls by one for each such span without a lock, and one wrong answer of the
+    /// long-term budget is forgiven.
     pub const LOCK_LEVEL_DECAY: Duration = DAY;
 
-    /// Wrong answers that right ones in between do not excuse, one forgiven a day, before each further one locks.
+    /// Unforgiven wrong answers before each further one locks. Right answers do not forgive them.
+    /// Each day forgives one.
     ///
-    /// Answers the patient guesser: four tries after every sign-in of the owner would never make five in a row,
-    /// and be 1,460 a year. With this it is 388 at most (`docs/decisions/0004-long-term-budget.md`).
+    /// Answers the patient guesser: four tries after every sign-in of the owner would never make
+    /// five in a row, and would add up to 1,460 a year. With this it is 388 at most
+    /// (`docs/decisions/0004-long-term-budget.md`).
     pub const UNFORGIVEN_BEFORE_LOCK: u8 = 15;
 
     /// The most that the long-term budget remembers, so that it recovers within a month.
     pub const MOST_UNFORGIVEN: u8 = 30;
 
-    /// Wrong answers in a row after which codes stay off until a recovery code or an operator helps.
+    /// Wrong answers in a row after which codes stay off until a recovery code or an operator
+    /// helps.
     ///
     /// NIST SP 800-63B-4 3.2.2: no more than 100 consecutive failed attempts.
     pub const FAILURES_BEFORE_OFF: u8 = 100;
@@ -135,13 +150,14 @@ impl Policy {
     /// What `Retry-After` says when codes are off.
     pub const OFF_RETRY_AFTER: Duration = DAY;
 
-    /// How old a proof may be for the routes behind the MFA gate; told to clients as `max_age` (RFC 9470).
+    /// How old a proof may be for the routes behind the MFA gate. Clients are told it as `max_age`
+    /// (RFC 9470).
     pub const PROOF_FRESH_FOR: Duration = Duration::from_mins(15);
 
     /// Authenticators a user may have.
     pub const MAX_DEVICES: usize = 5;
 
-    /// Set-ups that may be open at once; a further one replaces the oldest.
+    /// Set-ups that may be open at once. A further one replaces the oldest.
     pub const MAX_OPEN_SETUPS: usize = 3;
 
     /// How long a set-up waits for its first code.
@@ -150,19 +166,22 @@ impl Policy {
     /// Length of a TOTP step (RFC 6238 4.1 recommends 30 s).
     pub const TOTP_STEP: Duration = Duration::from_secs(30);
 
-    /// Digits of a TOTP code; more is not shown by all apps.
+    /// Digits of a TOTP code. Not all apps show more.
     pub const TOTP_DIGITS: u8 = 6;
 
     /// Bytes of a TOTP secret: 160 bits, the length of its hash (RFC 4226 4, R6).
     pub const TOTP_SECRET_BYTES: usize = 20;
 
-    /// Logins of one user that may have a code outstanding at once, so that a stranger cannot void the owner's.
+    /// Logins of one user that may have a code outstanding at once, so that a stranger cannot void
+    /// the owner's.
     pub const MAX_OUTSTANDING_CODES: usize = 3;
 
-    /// How long the item of a code is kept after the code's end, so that a late try is told "expired".
+    /// How long the item of a code is kept after the code's end, so that a late try is told
+    /// "expired".
     pub const CODE_KEPT_AFTER_EXPIRY: Duration = HOUR;
 
-    /// Least time between sends to one user: after the first within the hour, the second, and all later ones.
+    /// The least time between sends to one user: after the first send within the hour, after the
+    /// second, and after each later one.
     pub const SEND_SPACING: [Duration; 3] = [Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(2)];
 
     /// Sends to one user within [`Self::SEND_BURST_WINDOW`].
@@ -191,23 +210,26 @@ impl Policy {
     /// See [`Policy::sms_per_day`].
     pub const SMS_DAY: Duration = DAY;
 
-    /// Addresses of a user that the ledger remembers as proven; the oldest goes.
+    /// Proven addresses that the ledger remembers. One more replaces the oldest.
     pub const MAX_PROVEN_ADDRESSES: usize = 4;
 
     /// Recovery codes in a set.
     pub const RECOVERY_CODES: usize = 10;
 
-    /// Bytes of a recovery code: 120 bits, so that a keyed hash is enough (ASVS 6.5.2) and a wrong one is no guess.
+    /// Bytes of a recovery code: 120 bits, so that a keyed hash is enough (ASVS 6.5.2) and a wrong
+    /// one is no guess.
     pub const RECOVERY_CODE_BYTES: usize = 15;
 
-    /// How long after a recovery set was made the same login gets no other. Of a double click exactly one answer carries
-    /// codes.
+    /// How long the login that made a recovery set gets no other. After a double click, exactly one
+    /// answer carries codes.
     pub const RECOVERY_SPACING: Duration = Duration::from_secs(10);
 
-    /// Wrong recovery codes of one user an hour. They cannot be guessed; this bounds what trying costs.
+    /// Wrong recovery codes of one user an hour. Nobody can guess them, so this only bounds what
+    /// trying costs the application.
     pub const WRONG_RECOVERY_CODES: u32 = 10;
 
-    /// How long a used refresh token still gets its successor, the same one, where its answer was lost.
+    /// How long a used refresh token still gets the same successor, because the answer may have
+    /// been lost.
     pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 
     /// The sessions that a trusted device may have opened and that go on.
@@ -216,16 +238,17 @@ impl Policy {
     /// How long a trusted device needs no code.
     pub const TRUST_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
-    /// Trusted devices of a user; the oldest goes. Requests at once may leave some more.
+    /// Trusted devices of a user. One more replaces the oldest. Concurrent requests may leave some
+    /// more.
     pub const MAX_TRUSTED_DEVICES: usize = 10;
 
-    /// How often a commit is tried whose race is lost.
+    /// How often a commit is tried that loses its race.
     pub const COMMIT_TRIES: u32 = 8;
 
-    /// Bounds of the random pause before it is tried again.
+    /// The bounds of the random pause before it is tried again.
     pub const COMMIT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(80));
 
-    /// What `Retry-After` says when every try lost.
+    /// What `Retry-After` says when every try lost its race.
     pub const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
     /// The digits of a code of `method`.

@@ -1,4 +1,4 @@
-//! Recovery codes: ten at a time, each works once, and passes a lock.
+//! Recovery codes. A set has ten. Each works once, and passes a lock.
 
 use std::fmt;
 
@@ -12,7 +12,8 @@ use super::{
     verify::{Factor, Verified},
 };
 
-/// A recovery code: 120 random bits, written as 24 characters of Crockford's base 32 in groups of four.
+/// A recovery code: 120 random bits, written as 24 characters of Crockford's base 32 in groups of
+/// four.
 pub struct RecoveryCode(Zeroizing<[u8; 15]>);
 
 impl RecoveryCode {
@@ -22,7 +23,8 @@ impl RecoveryCode {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Reads a code as people type it: with or without separators, in any case, `O` for `0`, `I` and `L` for `1`.
+    /// Reads a code as people type it: with or without separators, in any case, `O` for `0`, `I`
+    /// and `L` for `1`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let plain: Zeroizing<String> =
@@ -47,7 +49,7 @@ impl RecoveryCode {
     }
 }
 
-/// What Crockford's alphabet lets people confuse.
+/// The letters that people confuse with characters of Crockford's alphabet.
 fn forgiven(c: char) -> char {
     match c.to_ascii_uppercase() {
         'O' => '0',
@@ -62,17 +64,17 @@ fn crockford() -> Option<data_encoding::Encoding> {
     specification.encoding().ok()
 }
 
-// A recovery code must never reach a log by a stray `{:?}`.
+// A stray `{:?}` must not write a recovery code to a log.
 impl fmt::Debug for RecoveryCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecoveryCode(…)")
     }
 }
 
-/// The item of a recovery set: immutable data. The ledger says which of its codes were used.
+/// The item of a recovery set. It never changes. The ledger says which codes were used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoveryRecord {
-    /// Which set; the id stands in the item's key. The set counts only while the ledger names it.
+    /// The id, which stands in the item's key. The set counts only while the ledger names it.
     #[serde(skip_serializing)]
     pub id: RecoveryId,
     /// Keyed hashes of the codes, in order.
@@ -82,13 +84,14 @@ pub struct RecoveryRecord {
 /// How a recovery set was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replaced {
-    /// Whether it took the place of a set that another login made or last used.
+    /// Whether it replaced a set that another login made or last used.
     pub of_another_login: bool,
 }
 
 /// Makes `record` the user's recovery set. An earlier set no longer counts.
 ///
-/// Of two requests within ten seconds only the first succeeds: a double click must not show a set that is void already.
+/// Of two requests within ten seconds only the first succeeds: a double click must not show a set
+/// that is void already.
 #[must_use]
 pub fn replace(snapshot: &Snapshot, record: &RecoveryRecord, cx: &Context<'_>) -> Decision<Replaced> {
     if let Err(refusal) = gate::require_fresh_factor(snapshot, cx) {
@@ -119,9 +122,10 @@ pub struct Redeemed {
 
 /// Takes a recovery code as a second factor.
 ///
-/// It passes a lock and ends it, and it begins a new security epoch: whoever had to use one has lost something that trust,
-/// sessions and proofs may rest on. It never switches MFA on: a password and one recovery code would enrol nobody's
-/// method. A wrong one is no guess (120 bits) and changes nothing here.
+/// It passes a lock and ends it, and it begins a new security epoch: whoever had to use one has
+/// lost something that trust, sessions and proofs may rest on. It never switches MFA on: a password
+/// and one recovery code would enrol nobody's method. A wrong one is no guess (120 bits) and
+/// changes nothing here.
 #[must_use]
 pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Decision<Redeemed> {
     let place = match place_of(snapshot, code, cx) {
@@ -141,7 +145,8 @@ pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>
     Decision::commit(ledger, Ok(Redeemed { verified, left }))
 }
 
-/// Starts over with a recovery code: devices, set-ups, codes and the recovery set are gone, and MFA is off.
+/// Starts over with a recovery code. Removes devices, set-ups, codes and the recovery set, and
+/// switches MFA off.
 #[must_use]
 pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Decision<()> {
     if let Err(refusal) = place_of(snapshot, code, cx) {
@@ -160,7 +165,8 @@ pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>)
     Decision::commit(ledger, Ok(()))
 }
 
-/// The place of an unused code in the set that the ledger names. All codes are compared, whichever matches.
+/// The place of an unused code in the set that the ledger names. All codes are compared, whichever
+/// matches.
 fn place_of(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Result<usize, Refusal> {
     let record = snapshot.recovery_set()?;
     let (Some(code), Some(set), Some(record)) = (code, &snapshot.ledger.recovery, record) else {

@@ -2,8 +2,9 @@
 
 use super::{Context, Decision, DeviceId, Refusal, Snapshot, gate, toggle::rest_of_proof};
 
-/// Removes a device, or gives up an open set-up. While the gate is shut, a method must be left that the next login can
-/// use. The removal of an active device begins a new security epoch: it may have been stolen.
+/// Removes a device, or gives up an open set-up. While the gate is shut, a method must be left that
+/// the next login can use. The removal of an active device begins a new security epoch, because the
+/// device may have been stolen.
 ///
 /// `id` is `None` for a malformed id. It gets the same 404 as an unknown one.
 #[must_use]
@@ -23,7 +24,8 @@ pub fn remove(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> De
         ledger.begin_epoch(rest_of_proof(snapshot, cx));
     }
     let after = Snapshot { ledger, ..snapshot.clone() };
-    // An address that only the present proof lets through would lock its owner out at the next login.
+    // If only an address were left that needs the present proof, the owner would be locked out at
+    // the next login.
     let (gated, bound) = (gate::is_gated(snapshot, cx), gate::is_bound(snapshot, cx));
     if was_active && gated && !gate::has_lasting_method(&after, bound, cx) {
         return Decision::refuse(Refusal::LastMethod);

@@ -34,7 +34,8 @@ impl Sends {
 
     /// Takes back the send of `at`, which the provider definitely refused. Says whether it did.
     ///
-    /// At most twice an hour: otherwise an address that is always refused would allow endless requests.
+    /// At most twice an hour. Otherwise an address that the provider always refuses would allow
+    /// endless requests.
     pub fn refund(&mut self, at: Timestamp, now: Timestamp) -> bool {
         self.refunded_at.retain(|at| now.since(*at) < Policy::SEND_WINDOW);
         let Some(place) = self.sent_at.iter().rposition(|sent| *sent == at) else { return false };

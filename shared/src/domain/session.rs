@@ -13,9 +13,9 @@ use super::{
 /// One of the refresh tokens of a session. They follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Of which session.
+    /// The session.
     pub session: SessionId,
     /// Its place in their order, from 0.
     pub generation: u64,
@@ -30,7 +30,8 @@ impl RefreshToken {
         format!("mfa_{names}.{}.{}", self.generation, encode(&self.mac(keys)))
     }
 
-    /// The MAC that makes it ours. A token's successor is a function of the token, and nothing in the table makes one.
+    /// The MAC that shows that we made it. The successor of a token is a function of the token, so
+    /// nobody can make a token from the table.
     fn mac(self, keys: &Keys) -> [u8; 32] {
         keys.refresh_mac(&[&self.user.0, &self.session.0, &self.generation.to_be_bytes()])
     }
@@ -47,7 +48,7 @@ impl RefreshToken {
         keys::equal(text.as_bytes(), token.to_text(keys).as_bytes()).then_some(token)
     }
 
-    /// The token that takes its place.
+    /// The token that replaces it.
     #[must_use]
     pub const fn successor(self) -> Self {
         Self { generation: self.generation.saturating_add(1), ..self }
@@ -66,7 +67,7 @@ pub struct SessionRecord {
     pub created: Timestamp,
     /// The login that opened it.
     pub login: LoginId,
-    /// [`ProofSession::provenance`], if it is another than the login.
+    /// [`ProofSession::provenance`], if it differs from the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<LoginId>,
     /// The user's security epoch when it was opened. A later epoch ends it.
@@ -84,25 +85,27 @@ pub struct SessionRecord {
     /// When the token before it was used.
     #[serde(rename = "rotated")]
     pub rotated_at: Timestamp,
-    /// From this moment on it is over, however much it is used.
+    /// The session ends at this moment, however much it is used.
     pub until: Timestamp,
 }
 
 /// What a refresh token does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {
-    /// It is the next one to be used: its successor takes its place.
+    /// It is the next one to be used. Its successor replaces it.
     Rotate,
-    /// It was used a moment ago and its successor was not: the answer may have been lost. It gets the same successor.
+    /// It was used a moment ago, and its successor was not. The answer may have been lost, so it
+    /// gets the same successor.
     Repeat,
-    /// It was used before: two parties hold tokens of one session, and nobody knows which is the thief. The session ends.
+    /// It was used before. Two parties hold tokens of one session, and nobody knows which of them
+    /// is the thief, so the session ends.
     End,
 }
 
 /// Judges a refresh token. A lock does not stop it: whoever holds it passed a second factor.
 ///
 /// # Errors
-/// [`Refusal::SessionExpired`], or [`Refusal::SessionInvalid`] where the user's epoch is a later one.
+/// [`Refusal::SessionExpired`], or [`Refusal::SessionInvalid`] if the session is of another epoch.
 pub fn judge(
     session: &SessionRecord,
     snapshot: &Snapshot,
@@ -152,7 +155,8 @@ pub fn list<'a>(snapshot: &'a Snapshot, policy: &Policy, now: Timestamp) -> Vec<
     list
 }
 
-/// Ends every proof, session and trusted device of the user, except the session of the caller's token.
+/// Ends every proof, session and trusted device of the user, except the session of the caller's
+/// token.
 #[must_use]
 pub fn end_others(snapshot: &Snapshot, cx: &Context<'_>) -> Decision<()> {
     if let Err(refusal) = gate::require_fresh_factor(snapshot, cx) {

@@ -25,8 +25,8 @@ pub struct Snapshot {
     pub trusted: Vec<TrustRecord>,
     /// The items of sessions, if they were asked for.
     pub sessions: Vec<SessionRecord>,
-    /// The items that are there and cannot be read. They never count as absent: one lost attribute would silently
-    /// remove a user's authenticator.
+    /// The items that are there and cannot be read. They never count as absent: one lost attribute
+    /// would silently remove a user's authenticator.
     pub unreadable: Vec<UnreadableItem>,
 }
 
@@ -46,8 +46,8 @@ impl Snapshot {
         }
     }
 
-    /// Whether what was made in `security_epoch` still counts. To a ledger that is not stored nothing belongs: it has just
-    /// drawn its epoch.
+    /// Whether what was made in `security_epoch` still counts. Nothing counts for a ledger that is
+    /// not stored, because it has just drawn its epoch.
     #[must_use]
     pub const fn is_of_epoch(&self, security_epoch: u64) -> bool {
         self.stored && self.ledger.security_epoch == security_epoch
@@ -158,7 +158,7 @@ pub struct DeviceRecord {
 /// The item of a code that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeRecord {
-    /// Which code. It counts only while the ledger names it.
+    /// The id of the code. It counts only while the ledger names it.
     pub id: CodeId,
     /// Keyed hash over user, id, method, destination and code.
     pub tag: CodeTag,

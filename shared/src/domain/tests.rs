@@ -1,5 +1,5 @@
-//! The rules together, against a small model: whatever an owner and an intruder with the password do, in any order, with
-//! time passing and commits losing their races.
+//! The rules together, against a small model: whatever an owner and an intruder with the password
+//! do, in any order, with time passing and commits losing their races.
 
 use std::collections::HashSet;
 
@@ -127,7 +127,8 @@ impl World {
         Snapshot { code, ..self.table.clone() }
     }
 
-    /// Commits as `storage` does, unless the race is lost: then nothing happened and it is decided again.
+    /// Commits as `storage` does, unless the race is lost: then nothing happened and it is decided
+    /// again.
     fn decide<T>(
         &mut self,
         login: u8,
@@ -177,13 +178,15 @@ impl World {
         self.assert_sound();
     }
 
-    /// Whether the gate must be open for `login`: nothing shuts it, or the login is proven. Everybody has an address here.
+    /// Whether the gate must be open for `login`: nothing shuts it, or the login is proven.
+    /// Everybody has an address here.
     fn may_change_factors(&self, login: u8) -> bool {
         let shut = self.table.ledger.enabled || self.policy.required || self.policy.enrol_with_code;
         !shut || self.is_proven(login)
     }
 
-    /// Whether `login` proved a factor of this epoch lately, by its token or as the one who began the epoch.
+    /// Whether `login` proved a factor of this epoch lately, by its token or as the one who began
+    /// the epoch.
     fn is_proven(&self, login: u8) -> bool {
         let ledger = &self.table.ledger;
         let proof = self.proofs[usize::from(login)];

@@ -32,13 +32,13 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// The whole second that it lies in.
+    /// The beginning of its second.
     #[must_use]
     pub const fn whole_seconds(self) -> Self {
         Self::from_secs(self.as_secs())
     }
 
-    /// This moment and `span` more.
+    /// The moment `span` later.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))

@@ -14,15 +14,17 @@ pub enum Switch {
     Off,
 }
 
-/// What no longer counts since MFA was switched on, because another login made it. It may be an intruder's.
+/// What no longer counts since MFA was switched on, because another login made it. It may be an
+/// intruder's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stopped {
-    /// These authenticators are inactive until one of their codes is entered under a fresh proof. With their names.
+    /// These authenticators are inactive until one of their codes is entered under a fresh proof.
+    /// With their names.
     pub inactive_devices: Vec<(DeviceId, String)>,
     /// The recovery codes are void.
     pub recovery_codes_voided: bool,
-    /// These addresses receive no code without a proof. Masked, and wholly so if the token does not carry them: the
-    /// ledger knows them by their hashes alone.
+    /// These addresses receive no code without a proof. Masked. If the token does not carry an
+    /// address, nothing of it is shown, because the ledger knows only its hash.
     pub addresses_unproven: Vec<String>,
 }
 
@@ -71,16 +73,17 @@ pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision
     }
 }
 
-/// The grace of a caller who passed the gate by a fresh proof, or by a grace, and begins an epoch: the rest of that
-/// quarter of an hour. It is never prolonged, and an open gate gives none.
+/// The grace of a caller who passed the gate by a fresh proof, or by a grace, and begins an epoch:
+/// the rest of that quarter of an hour. It is never prolonged, and an open gate gives none.
 pub(super) fn rest_of_proof(snapshot: &Snapshot, cx: &Context<'_>) -> Option<Grace> {
     let until = gate::proven_until(snapshot, cx).filter(|_| gate::is_gated(snapshot, cx))?;
     Some(Grace { holder: cx.grace_holder()?, until })
 }
 
-/// The address that a toggle proves, for clients that switch on at once: the first that the application offers. Only of
-/// a user without any authenticator, because an intruder may have changed the address. The threat model says what this
-/// costs; `MFA_ENROL_WITH_CODE` ends it.
+/// The address that a toggle proves, for clients that switch on at once: the first that the
+/// application offers. It proves one only for a user without any authenticator, because an intruder
+/// may have changed the address. The threat model says what this costs, and `MFA_ENROL_WITH_CODE`
+/// ends it.
 fn first_address(snapshot: &Snapshot, cx: &Context<'_>) -> Option<AddressTag> {
     if cx.policy.enrol_with_code || snapshot.verified_devices().next().is_some() {
         return None;
@@ -89,8 +92,9 @@ fn first_address(snapshot: &Snapshot, cx: &Context<'_>) -> Option<AddressTag> {
     cx.policy.methods.iter().find_map(|method| allowed(*method))
 }
 
-/// What any right code of a method does in addition to its own effect: the consecutive count is reset, the login is
-/// remembered, and if the application requires MFA, the first right code switches it on.
+/// What any right code of a method does in addition to its own effect: the consecutive count is
+/// reset, the login is remembered, and if the application requires MFA, the first right code
+/// switches it on.
 pub(super) fn right_code(ledger: &mut Ledger, snapshot: &Snapshot, factor: Factor, cx: &Context<'_>) -> Stopped {
     ledger.failures.right();
     remember(ledger, factor, cx);
@@ -105,8 +109,8 @@ pub(super) fn remember(ledger: &mut Ledger, factor: Factor, cx: &Context<'_>) {
 }
 
 /// Switches MFA on: a new security epoch, and nothing counts that another login made or last used
-/// (`docs/decisions/0005-planted-devices.md`), but for the address that switching on `proves`. What stops counting is
-/// told.
+/// (`docs/decisions/0005-planted-devices.md`), except the address that switching on `proves`.
+/// Returns what stopped counting.
 fn switch_on(ledger: &mut Ledger, snapshot: &Snapshot, proves: Option<AddressTag>, cx: &Context<'_>) -> Stopped {
     let mut stopped = Stopped::default();
     ledger.enabled = true;

@@ -7,23 +7,25 @@ use super::{Policy, Timestamp, code::Otp};
 /// What a TOTP code is worth for one secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the code of this step, which was not used and is later than all that were.
+    /// It is the code of this step, which is later than every used one.
     Fresh(u64),
     /// It is the code that was used last.
     Replayed,
-    /// It is none of the codes that count now.
+    /// It is not one of the codes that count now.
     Wrong,
 }
 
-/// Judges `otp` by the steps T−1, T and T+1 (clocks of phones: `docs/decisions/0002-totp-window.md`).
+/// Judges `otp` by the steps T−1, T and T+1 (clocks of phones:
+/// `docs/decisions/0002-totp-window.md`).
 ///
-/// RFC 6238 5.2: a code works once. "Not equal to the last step" is not enough: after step T was used, the code of
-/// T−1 is still inside the window and would pass. Only steps strictly later than `last_used` are fresh.
+/// RFC 6238 5.2: a code works once. "Not equal to the last step" is not enough: after step T was
+/// used, the code of T−1 is still inside the window and would pass. Only steps strictly later than
+/// `last_used` are fresh.
 #[must_use]
 pub fn judge(secret: &[u8], otp: &Otp, now: Timestamp, last_used: Option<u64>) -> Verdict {
     let totp = generator(secret);
     let step = step_at(now);
-    // All three are computed, whichever matches: the time taken tells nothing.
+    // All three are always computed, so that the time taken tells nothing.
     let matching: Vec<u64> = (step.saturating_sub(1)..=step + 1)
         .filter(|step| totp.check(otp.as_str(), step * Policy::TOTP_STEP.as_secs()).is_some())
         .collect();
@@ -52,7 +54,7 @@ pub const fn step_began(step: u64) -> Timestamp {
     Timestamp::from_secs(step.saturating_mul(Policy::TOTP_STEP.as_secs()))
 }
 
-/// A generator without a window of its own: the window is this module's business.
+/// A generator without a window. This module applies the window.
 fn generator(secret: &[u8]) -> Totp {
     Builder::new()
         .with_digits(Policy::TOTP_DIGITS)

@@ -1,4 +1,4 @@
-//! Trusted devices: a browser that proved a second factor and need not again for 30 days.
+//! Trusted devices: browsers that proved a second factor and need no code for 30 days.
 
 use std::fmt;
 
@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use super::{Factor, ItemKey, Policy, Refusal, SessionId, Snapshot, Timestamp, TrustId, verify::Verified};
 
-/// What a trusted device shows: 256 random bits, `mfat_` and 43 characters of base 64 for URLs.
+/// The token of a trusted device: 256 random bits, written as `mfat_` and 43 characters of
+/// base64url.
 pub struct TrustToken(Zeroizing<[u8; 32]>);
 
 const PREFIX: &str = "mfat_";
@@ -39,7 +40,7 @@ impl TrustToken {
     }
 }
 
-// A token must never reach a log by a stray `{:?}`.
+// A stray `{:?}` must not write a token to a log.
 impl fmt::Debug for TrustToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TrustToken(…)")
@@ -64,15 +65,15 @@ pub struct TrustRecord {
     pub security_epoch: u64,
     /// When the code that the trust rests on was judged right.
     pub auth_time: Timestamp,
-    /// From this moment on it is refused.
+    /// It is refused from this moment on.
     pub until: Timestamp,
     /// The last sessions that it opened, oldest first.
     pub sessions: Vec<SessionId>,
 }
 
 impl TrustRecord {
-    /// The sessions that it names after opening `new`, and the one that makes room. So a trusted device can neither fill
-    /// the table nor end a session that another device opened.
+    /// The sessions that it names after opening `new`, and the one that makes room. So a trusted
+    /// device can neither fill the table nor end a session that another device opened.
     #[must_use]
     pub fn opening(&self, new: SessionId) -> (Vec<SessionId>, Option<SessionId>) {
         let mut sessions = self.sessions.clone();
@@ -84,8 +85,8 @@ impl TrustRecord {
 
 /// Takes a trusted device as a second factor.
 ///
-/// It passes a lock, because a lock stops guesses and not possession, and it does not end the lock. It is no fresh proof
-/// either: `auth_time` stays that of the code that the trust rests on.
+/// It passes a lock, because a lock stops guesses and not possession, and it does not end the lock.
+/// It is no fresh proof either: `auth_time` stays that of the code that the trust rests on.
 ///
 /// # Errors
 /// [`Refusal::DeviceNotFound`], whatever is wrong with it. [`Refusal::Unreadable`].
@@ -108,7 +109,8 @@ pub fn list<'a>(snapshot: &'a Snapshot, policy: &Policy, now: Timestamp) -> Vec<
     list
 }
 
-/// The devices that go when `new` is trusted: those that no longer count, and the oldest if there are too many.
+/// The devices that go when `new` is trusted: those that no longer count, and the oldest if there
+/// are too many.
 ///
 /// The item of `new` may be there already, from a try whose commit lost its race.
 #[must_use]
@@ -127,12 +129,14 @@ fn trusted<'a>(snapshot: &'a Snapshot, policy: &Policy, now: Timestamp) -> impl 
     snapshot.trusted.iter().filter(move |_| offered).filter(counts)
 }
 
-/// What a person knows a browser by, from its `User-Agent` (RFC 9110 10.1.5): `Firefox on Linux`.
+/// The name by which its owner knows a browser, from its `User-Agent` (RFC 9110 10.1.5):
+/// `Firefox on Linux`.
 ///
-/// For the list alone, nothing is decided by it: a sender can write there what it likes.
+/// It is only shown in the list. No rule uses it, because a sender can write anything there.
 #[must_use]
 pub fn label(user_agent: &str) -> String {
-    // In this order: Edge and Opera name Chrome too, Chrome names Safari, Android names Linux, iPhones name Mac OS X.
+    // In this order: Edge and Opera name Chrome too, Chrome names Safari, Android names Linux,
+    // iPhones name Mac OS X.
     const BROWSERS: [(&str, &str); 8] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),
@@ -230,7 +234,7 @@ mod tests {
         let gone = surplus(&snapshot(trusted.clone()), &new, NOW);
         assert_eq!(gone, [TrustId([90; 16]), TrustId([9; 16])]);
         assert_eq!(surplus(&snapshot(trusted[..9].to_vec()), &new, NOW), []);
-        // Written already beside a commit that lost its race, and of an epoch that has ended since.
+        // It was written alongside a commit that lost its race, and its epoch has ended since.
         let again = [&trusted[..9], &[record(100, from, 4)]].concat();
         assert_eq!(surplus(&snapshot(again), &new, NOW), []);
         assert_eq!(list(&snapshot(trusted), &Policy::default(), NOW).len(), 10);

@@ -35,7 +35,7 @@ pub enum Guess {
     },
 }
 
-/// What a passed second factor rested on.
+/// The kind of second factor that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Factor {
     /// A code of this method.
@@ -83,7 +83,8 @@ impl Factor {
         Method::ALL.iter().copied().map(Self::Code).chain([Self::RecoveryCode, Self::TrustedDevice])
     }
 
-    /// What `amr` says of it (RFC 8176). Recovery codes and trusted devices have no value of their own there.
+    /// Its value in `amr` (RFC 8176). Recovery codes and trusted devices have no value of their own
+    /// there.
     #[must_use]
     pub const fn authentication_methods(self) -> &'static [&'static str] {
         match self {
@@ -122,14 +123,14 @@ pub struct Verified {
     pub enabled: bool,
     /// When a code was last judged right.
     pub auth_time: Timestamp,
-    /// The authenticator, if its secret should be sealed anew.
+    /// The authenticator, if its secret should be sealed again.
     pub sealed_by_old_key: Option<DeviceId>,
     /// What stopped counting, if the code switched MFA on.
     pub stopped: Stopped,
 }
 
 impl Verified {
-    /// A factor that passed, by the ledger as it is or is about to be.
+    /// A factor that passed, according to the ledger as it is or as the commit will leave it.
     #[must_use]
     pub(super) fn of(ledger: &Ledger, factor: Factor, auth_time: Timestamp) -> Self {
         Self {
@@ -143,7 +144,8 @@ impl Verified {
     }
 }
 
-/// Judges a guess. Right or wrong, the commit pays for it, and the verdict may only be told after the commit.
+/// Judges a guess. Right or wrong, the commit pays for it, and the verdict may only be told after
+/// the commit.
 #[must_use]
 pub fn judge(snapshot: &Snapshot, guess: &Guess, cx: &Context<'_>) -> Decision<Verified> {
     if let Some(until) = snapshot.ledger.failures.lock_end(cx.now) {
@@ -160,7 +162,8 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
         Ok(candidates) => candidates,
         Err(refusal) => return Decision::refuse(refusal),
     };
-    // If one secret does not open, nothing is judged. Were right codes still taken, a wrong one would cost no try.
+    // If one secret does not open, nothing is judged. If right codes still counted, a wrong one
+    // would cost no try.
     let opened = candidates.iter().map(|device| Ok((*device, secret_of(snapshot, device.id, cx)?)));
     let opened = match opened.collect::<Result<Vec<_>, _>>() {
         Ok(opened) => opened,
@@ -175,15 +178,15 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
         }
     }
     if replayed {
-        // A client that sends the same code twice is no guesser.
+        // A client that sends the same code twice is not guessing.
         return Decision::refuse(Refusal::UsedTotp);
     }
     let weight = u8::try_from(opened.len()).unwrap_or(u8::MAX);
     wrong(snapshot, b"totp", otp, weight, |attempts_left| Refusal::WrongTotp { attempts_left }, cx)
 }
 
-/// The devices that a guess is judged against, at least one. An inactive one may be an intruder's: it is judged only
-/// under a fresh proof.
+/// The devices that a guess is judged against, at least one. An inactive one may be an intruder's:
+/// it is judged only under a fresh proof.
 fn candidates<'a>(
     snapshot: &'a Snapshot,
     only: Option<DeviceId>,
@@ -230,13 +233,14 @@ fn judge_sent(
     cx: &Context<'_>,
 ) -> Decision<Verified> {
     let login = cx.caller.login;
-    // What is not judged is not counted either.
+    // A code that is not judged is not counted.
     let not_judged = Refusal::WrongCode { attempts_left: snapshot.ledger.failures.attempts_left(1, cx.now) };
     match snapshot.ledger.code_of(login) {
         None => return Decision::refuse(not_judged),
         // The time is compared here: DynamoDB removes an expired item up to days late.
         Some(code) if code.until <= cx.now => return Decision::refuse(Refusal::ExpiredCode),
-        // It may be on its way since before MFA came on, or since before the application began to require it.
+        // It may have been sent before MFA was switched on, or before the application began to
+        // require it.
         Some(_) if !gate::may_receive(snapshot, method, cx) => return Decision::refuse(not_judged),
         Some(_) => {}
     }
@@ -258,8 +262,8 @@ fn judge_sent(
     Decision::commit(ledger, Ok(verified))
 }
 
-/// Counts a wrong guess at `target`, unless it is the last one sent again. `weight` is how many secrets it was judged
-/// against.
+/// Counts a wrong guess at `target`, unless it is the last one sent again. `weight` is how many
+/// secrets it was judged against.
 pub(super) fn wrong(
     snapshot: &Snapshot,
     target: &[u8],

@@ -13,8 +13,9 @@ use super::{
 
 /// Confirms the open set-up that `secret` belongs to.
 ///
-/// The same secret and code again succeed again, because the answer may have been lost. A secret that belongs to no open
-/// set-up of this user gets the answer of a wrong code. It is no guess: nobody guesses 160 bits.
+/// The same secret and code again succeed again, because the answer may have been lost. A secret
+/// that belongs to no open set-up of this user gets the answer of a wrong code. It is not counted,
+/// because nobody guesses 160 bits.
 #[must_use]
 pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) -> Decision<Verified> {
     if let Err(refusal) = may_set_up(snapshot, cx) {
@@ -60,7 +61,7 @@ fn judge_first_code(
     };
     let mut ledger = snapshot.ledger.clone();
     ledger.setups.retain(|setup| setup.id != id);
-    // Its code counts as used: it must not pass as the first login code.
+    // Its code counts as used, so that it does not pass as the first login code.
     let (confirmed_by, last_used_at, inactive) = (cx.provenance, None, false);
     ledger.devices.push(Device { id, last_step: step, last_used_at, confirmed_by, inactive });
     let stopped = toggle::right_code(&mut ledger, snapshot, FACTOR, cx);
@@ -68,8 +69,9 @@ fn judge_first_code(
     Decision::commit(ledger, Ok(verified)).after_writing(Write::KeptDevice(id))
 }
 
-/// The answer to the first code again. The answer before it may have carried the tokens by which a login that others
-/// share is known. So the device goes over to the session of this answer, which proves no more than the first did.
+/// The answer to the first code again. The answer before it may have carried the tokens by which a
+/// login that others share is known. So the device goes over to the session of this answer, which
+/// proves no more than the first did.
 fn again(snapshot: &Snapshot, device: &Device, cx: &Context<'_>) -> Decision<Verified> {
     let verified = Verified::of(&snapshot.ledger, FACTOR, totp::step_began(device.last_step));
     if cx.caller.provenance.is_some() {

@@ -9,7 +9,7 @@ use crate::{
     tokens::Claims,
 };
 
-/// Whom an endpoint answers, as the headers of a request tell.
+/// Decides from the headers whether an endpoint answers the caller.
 pub trait Authenticate: Sized + Send {
     /// The errors that it may answer.
     const ERRORS: &'static [ErrorCode];
@@ -17,27 +17,27 @@ pub trait Authenticate: Sized + Send {
     /// Finds out who calls.
     ///
     /// # Errors
-    /// A [`Problem`] where the endpoint does not answer this caller.
+    /// A [`Problem`] if the endpoint does not answer this caller.
     fn from_request(
         app: &App,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> impl Future<Output = Result<Self, Problem>> + Send;
 
-    /// Says in the log who it is.
+    /// Adds the caller to the log line.
     fn log(&self, app: &App, line: &mut LogLine);
 }
 
-/// A user, by the bearer token that was sent.
+/// A user who sent a bearer token.
 pub struct BearerToken {
-    /// Who it is.
+    /// The user, the login and the proof.
     pub caller: Caller,
-    /// What the token says; new tokens keep it.
+    /// The claims of the token. New tokens keep them.
     pub claims: Claims,
 }
 
 impl Authenticate for BearerToken {
-    // The application's key set may be out of reach.
+    // Without the key set of the application, no token can be judged.
     const ERRORS: &'static [ErrorCode] =
         &[ErrorCode::NoAuthProvided, ErrorCode::InvalidToken, ErrorCode::ServiceUnavailable];
 
@@ -58,7 +58,7 @@ impl Authenticate for BearerToken {
     }
 }
 
-/// Anybody: what is asked for is public, or the body says who asks.
+/// Anybody. Either the reply is public, or the body says who calls.
 pub struct Public;
 
 impl Authenticate for Public {
@@ -71,7 +71,7 @@ impl Authenticate for Public {
     fn log(&self, _: &App, _: &mut LogLine) {}
 }
 
-/// The token of `Authorization: Bearer …` (RFC 6750 2.1), the scheme in any case.
+/// The token of `Authorization: Bearer …` (RFC 6750 2.1). The scheme may be in upper or lower case.
 fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {

@@ -3,14 +3,15 @@ use serde_json::{Map, Value};
 use super::Problem;
 use crate::domain::{Method, Policy, code::Otp, recovery::RecoveryCode};
 
-/// Reads a typed body out of the JSON object that came.
+/// Reads a typed body from the JSON object of a request.
 ///
-/// By hand rather than derived, so that every fault names its field and no value is ever coerced.
+/// Written by hand rather than derived, so that every fault names its field and no value is
+/// converted.
 pub trait ReadBody: Sized {
-    /// Reads it. The number of digits of a code depends on the policy.
+    /// Reads the body. The number of digits of a code depends on the policy.
     ///
     /// # Errors
-    /// [`Problem::MissingField`] or [`Problem::InvalidInput`], by field.
+    /// [`Problem::MissingField`] or [`Problem::InvalidInput`], which names the field.
     fn read(fields: &Fields, policy: &Policy) -> Result<Self, Problem>;
 }
 
@@ -29,10 +30,10 @@ impl ReadBody for NoBody {
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Parses a body; an empty one has no fields.
+    /// Parses a body. An empty one has no fields.
     ///
     /// # Errors
-    /// [`Problem::InvalidInput`] where it is not JSON (RFC 8259) or not an object.
+    /// [`Problem::InvalidInput`] if it is not JSON (RFC 8259) or not an object.
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
@@ -48,10 +49,11 @@ impl Fields {
         }
     }
 
-    /// A string of at most `max` characters without control characters; absent, null or blank is `None`.
+    /// A string of at most `max` characters without control characters. `None` if it is absent,
+    /// null or blank.
     ///
     /// # Errors
-    /// [`Problem::InvalidInput`] where it is no string, too long, or holds a control character.
+    /// [`Problem::InvalidInput`] if it is not a string, is too long, or holds a control character.
     pub fn optional_text(&self, name: &'static str, max: usize) -> Result<Option<&str>, Problem> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -67,15 +69,15 @@ impl Fields {
         }
     }
 
-    /// As [`Self::optional_text`], but it must be there.
+    /// A field as [`Self::optional_text`] reads it, which must be present.
     ///
     /// # Errors
-    /// Also [`Problem::MissingField`].
+    /// [`Problem::InvalidInput`] or [`Problem::MissingField`].
     pub fn text(&self, name: &'static str, max: usize) -> Result<&str, Problem> {
         self.optional_text(name, max)?.ok_or(Problem::MissingField(name))
     }
 
-    /// A boolean; absent or null is `None`. `"true"` and `1` are not booleans.
+    /// A boolean. `None` if it is absent or null. `"true"` and `1` are not booleans.
     ///
     /// # Errors
     /// [`Problem::InvalidInput`].
@@ -83,16 +85,16 @@ impl Fields {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(*value)),
-            // A blank is as good as nothing, as for every other field.
+            // A blank string counts as absent, as in every other field.
             Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
             Some(_) => Err(Problem::invalid(format!("{name} must be true or false"))),
         }
     }
 
-    /// As [`Self::optional_bool`], but it must be there.
+    /// A field as [`Self::optional_bool`] reads it, which must be present.
     ///
     /// # Errors
-    /// Also [`Problem::MissingField`].
+    /// [`Problem::InvalidInput`] or [`Problem::MissingField`].
     pub fn bool(&self, name: &'static str) -> Result<bool, Problem> {
         self.optional_bool(name)?.ok_or(Problem::MissingField(name))
     }
@@ -100,13 +102,13 @@ impl Fields {
     /// The field `method`.
     ///
     /// # Errors
-    /// [`Problem::MissingField`], or [`Problem::InvalidInput`] for an unknown one.
+    /// [`Problem::MissingField`], or [`Problem::InvalidInput`] for an unknown method.
     pub fn method(&self) -> Result<Method, Problem> {
         Method::parse(self.text("method", 16)?)
             .ok_or_else(|| Problem::invalid(format!("method must be one of {}", method_names())))
     }
 
-    /// The recovery code in the field `code`; `None` where it has not the form of one.
+    /// The recovery code in the field `code`. `None` if the text does not have the form of one.
     ///
     /// # Errors
     /// [`Problem::MissingField`] or [`Problem::InvalidInput`].
@@ -114,7 +116,8 @@ impl Fields {
         Ok(RecoveryCode::parse(self.text("code", 64)?))
     }
 
-    /// Whether to trust the device from now on: `trustDevice`, or its synonym `rememberDevice`.
+    /// Whether to trust the device from now on: the field `trustDevice`, or its synonym
+    /// `rememberDevice`.
     ///
     /// # Errors
     /// [`Problem::InvalidInput`].

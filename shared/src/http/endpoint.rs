@@ -9,33 +9,34 @@ use crate::{
     domain::{Context, Policy, Timestamp, keys::Keys},
 };
 
-/// One operation of the API: a typed thing that the pipeline runs.
+/// One operation of the API, which the pipeline runs.
 pub trait Endpoint: Send + Sync + 'static {
-    /// The operation's stem: the function's folder, its event, its template resource, its operation id.
+    /// The operation's stem. It names the function's folder, event, template resource and operation
+    /// id.
     const NAME: &'static str;
     /// The method that it answers.
     const METHOD: Method;
     /// The path that it is served at.
     const PATH: &'static str;
-    /// Whether it answers where MFA is off for the application. Only `status` and `jwks` do.
+    /// Whether it answers although MFA is off for the application. Only `status` and `jwks` do.
     const ANSWERS_WHEN_OFF: bool = false;
-    /// Whether it asks the table anything: then the connection is opened while the function starts.
+    /// Whether it uses the table. If it does, the connection is opened while the function starts.
     const USES_TABLE: bool = true;
-    /// What `cache-control` says of a reply. An error is never stored.
+    /// The `cache-control` of a reply. An error is never stored.
     const CACHE_CONTROL: &'static str = "no-store";
-    /// The errors that its own body and rules may answer. [`errors_of`] adds those of the pipeline.
+    /// The errors of its own body and rules. [`errors_of`] adds those of the pipeline.
     const ERRORS: &'static [ErrorCode];
-    /// Whom it answers: [`BearerToken`], or [`Public`](super::Public).
+    /// Who may call it: [`BearerToken`], or [`Public`](super::Public).
     type Auth: Authenticate;
-    /// What is read from the body.
+    /// The fields of the body.
     type Body: ReadBody + Send;
-    /// What is answered with status 200.
+    /// The reply with status 200.
     type Reply: Serialize;
 
     /// Answers one call.
     ///
     /// # Errors
-    /// A [`Problem`], which the pipeline turns into the documented answer.
+    /// A [`Problem`], which the pipeline turns into the documented error.
     fn handle(
         &self,
         app: &App,
@@ -70,13 +71,13 @@ pub struct Call<B, A = BearerToken> {
     pub auth: A,
     /// The headers.
     pub headers: HeaderMap,
-    /// What stands in the path in place of its parameter.
+    /// The value of the path parameter. Empty if the path has none.
     pub path_parameter: String,
     /// The body.
     pub body: B,
-    /// When.
+    /// When it arrived.
     pub now: Timestamp,
-    /// The network address that the call comes from, IPv6 by its /64.
+    /// The network that the call comes from.
     pub source: String,
 }
 
@@ -89,14 +90,14 @@ impl<B> Call<B> {
 }
 
 impl<B, A> Call<B, A> {
-    /// A header, if it is there exactly once and is text. Blanks around it do not count, and a blank header is `None`.
+    /// A header, if it occurs exactly once and is text. It is trimmed, and a blank one is `None`.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         value.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
     }
 
-    /// What the client says that it is (RFC 9110 10.1.5), or nothing.
+    /// The `User-Agent` (RFC 9110 10.1.5), or an empty string.
     pub fn user_agent(&self) -> &str {
         self.header(header::USER_AGENT.as_str()).unwrap_or_default()
     }
@@ -105,7 +106,7 @@ impl<B, A> Call<B, A> {
 /// The reply `{"message": "…"}`.
 #[derive(Debug, Serialize)]
 pub struct Message {
-    /// For people.
+    /// The sentence, for people.
     pub message: &'static str,
 }
 

@@ -1,8 +1,9 @@
-//! Events of API Gateway, read by hand.
+//! Reads the events of API Gateway field by field.
 //!
-//! Callers choose much of an event: the query string, the host, forwarded headers, cookies, the path. A type that decodes
-//! the whole event fails on fields that nobody needs, and the invocation ends without the documented answer. So only the
-//! fields that the pipeline uses are read, each one alone. A field of the wrong type counts as absent.
+//! Callers choose much of an event: the query string, the host, forwarded headers, cookies, the
+//! path. A type that decodes the whole event fails on fields that nobody needs, and the invocation
+//! ends without the documented answer. So only the fields that the pipeline uses are read, each one
+//! alone. A field of the wrong type counts as absent.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,14 +16,14 @@ use serde_json::value::RawValue;
 use super::Incoming;
 use crate::domain::access::RouteCall;
 
-/// So many top-level keys of an event that is no request are logged.
+/// How many top-level keys are logged of an event that is not a request.
 const KEYS_SHOWN: usize = 16;
 
 /// An event as the Lambda runtime hands it over. Holds secrets: it cannot be printed.
 pub struct Event(Option<Box<RawValue>>);
 
 impl<'de> Deserialize<'de> for Event {
-    /// Never fails: the runtime would answer an error itself, and would log nothing.
+    /// Never fails. The runtime would answer the error itself, and would log nothing.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(Box::<RawValue>::deserialize(deserializer).ok()))
     }
@@ -37,12 +38,14 @@ pub enum Payload {
     V2,
 }
 
-/// The shape of an event that is not a request of API Gateway. It never holds a value of that event.
+/// The shape of an event that is not a request of API Gateway. It never holds a value of that
+/// event.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ForeignEvent(String);
 
-/// What the Lambda authorizer of an HTTP API is asked (payload 2.0). Holds secrets: it cannot be printed.
+/// What the Lambda authorizer of an HTTP API is asked (payload 2.0). Holds secrets: it cannot be
+/// printed.
 pub struct AuthorizerRequest {
     /// The headers.
     pub headers: HeaderMap,
@@ -54,7 +57,7 @@ pub struct AuthorizerRequest {
 }
 
 impl AuthorizerRequest {
-    /// What is judged.
+    /// The route key, method and path that the authorizer judges.
     #[must_use]
     pub fn route_call(&self) -> RouteCall<'_> {
         RouteCall {
@@ -68,24 +71,24 @@ impl AuthorizerRequest {
 }
 
 impl Event {
-    /// Takes the bytes of an event, as the runtime does.
+    /// Wraps the bytes of an event.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Self {
         Self::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).unwrap_or(Self(None))
     }
 
-    /// Reads it as a request.
+    /// Reads the event as a request.
     ///
     /// # Errors
-    /// It is not a request of payload 2.0 or 1.0.
+    /// [`ForeignEvent`] if it is not a request of payload 2.0 or 1.0.
     pub fn request(&self, request_id: &str) -> Result<(Payload, Incoming), ForeignEvent> {
         self.fields().and_then(|event| request(&event, request_id)).ok_or_else(|| self.foreign())
     }
 
-    /// Reads it as the question to an authorizer.
+    /// Reads the event as the question to an authorizer.
     ///
     /// # Errors
-    /// It is not such a question, or names no route, method or path.
+    /// [`ForeignEvent`] if it is not such a question, or if it names no route, method or path.
     pub fn authorizer_request(&self) -> Result<AuthorizerRequest, ForeignEvent> {
         let read = |event: Object| {
             let context = event.object("requestContext")?;
@@ -162,7 +165,7 @@ fn body(event: &Object) -> Option<Vec<u8>> {
     if is_base64 { BASE64.decode(&body).ok() } else { Some(body) }
 }
 
-/// The headers of payload 2.0: each name once, several values joined by commas.
+/// The headers of payload 2.0, which has each name once with its values joined by commas.
 fn single_headers(event: &Object) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in event.object("headers").iter().flat_map(|all| &all.0) {
@@ -171,7 +174,8 @@ fn single_headers(event: &Object) -> HeaderMap {
     headers
 }
 
-/// The headers of payload 1.0: every value of each name, and the names that only `headers` has.
+/// The headers of payload 1.0: all values of `multiValueHeaders`, and the names that only `headers`
+/// has.
 fn all_headers(event: &Object) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in event.object("multiValueHeaders").iter().flat_map(|all| &all.0) {
@@ -189,7 +193,7 @@ fn all_headers(event: &Object) -> HeaderMap {
     headers
 }
 
-/// Adds a header, unless HTTP has no such name or value, or there are more than a `HeaderMap` can hold.
+/// Adds a header, unless its name or value is invalid in HTTP or the map is full.
 fn add(headers: &mut HeaderMap, name: &[u8], value: &RawValue) {
     let value = text(value).map(HeaderValue::try_from);
     if let (Ok(name), Some(Ok(value))) = (HeaderName::from_bytes(name), value) {
@@ -197,9 +201,10 @@ fn add(headers: &mut HeaderMap, name: &[u8], value: &RawValue) {
     }
 }
 
-/// A JSON object, of which nothing but the names is decoded.
+/// A JSON object whose names are decoded and whose values are not.
 ///
-/// Names and texts are bytes: JSON can write half a surrogate, which a `String` cannot hold.
+/// Names and texts are bytes, because JSON can write half a surrogate, which a `String` cannot
+/// hold.
 struct Object<'a>(BTreeMap<ByteBuf, &'a RawValue>);
 
 impl<'a> Object<'a> {
@@ -229,7 +234,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A key as it may stand in the log: `?` if it could hold somebody's data.
+/// A key for the log. `?` stands for a key that could hold personal data.
 fn shown(key: &[u8]) -> &str {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let key = std::str::from_utf8(key).unwrap_or_default();
@@ -238,7 +243,7 @@ fn shown(key: &[u8]) -> &str {
 
 /// A JSON string, decoded.
 fn text(raw: &RawValue) -> Option<Vec<u8>> {
-    // An array of numbers would be bytes too.
+    // The decoder would accept an array of numbers as bytes.
     let is_string = raw.get().starts_with('"');
     is_string.then(|| serde_json::from_str::<ByteBuf>(raw.get()).ok()).flatten().map(ByteBuf::into_vec)
 }
@@ -247,14 +252,15 @@ fn lossy(text: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// An answer as API Gateway takes it. Holds secrets: it cannot be printed.
+/// An answer in the form that API Gateway reads. Holds secrets: it cannot be printed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventResponse {
     status_code: u16,
     headers: BTreeMap<String, String>,
     multi_value_headers: BTreeMap<String, Vec<String>>,
-    /// Always empty: no endpoint sets a cookie. `cargo lambda watch` takes no answer to payload 2.0 without this field.
+    /// Always empty, because no endpoint sets a cookie. `cargo lambda watch` refuses an answer to
+    /// payload 2.0 without this field.
     #[serde(skip_serializing_if = "Option::is_none")]
     cookies: Option<[String; 0]>,
     body: String,
@@ -262,7 +268,7 @@ pub struct EventResponse {
 }
 
 impl EventResponse {
-    /// The form that belongs to the event's payload.
+    /// Builds the answer in the form of the event's payload.
     #[must_use]
     pub fn new(payload: Payload, response: Response<Vec<u8>>) -> Self {
         let (parts, body) = response.into_parts();
@@ -271,7 +277,7 @@ impl EventResponse {
             all.entry(name.as_str().to_owned()).or_default().push(lossy(value.as_bytes()));
         }
         let (headers, multi_value_headers, cookies) = match payload {
-            // In both fields, a REST API would send each header twice.
+            // If they stood in both fields, a REST API would send each header twice.
             Payload::V1 => (BTreeMap::new(), all, None),
             // Payload 2.0 has one field, with the values joined.
             Payload::V2 => {
@@ -279,7 +285,7 @@ impl EventResponse {
                 (joined.collect(), BTreeMap::new(), Some([]))
             }
         };
-        // JSON is text: as a binary body API Gateway would be handed base64.
+        // A binary body would reach API Gateway as base64.
         let (body, is_base64_encoded) = match String::from_utf8(body) {
             Ok(text) => (text, false),
             Err(error) => (BASE64.encode(error.as_bytes()), true),

@@ -8,13 +8,16 @@ use lambda_http::{
 use super::{Endpoint, Event, EventResponse, LogLine, Payload, Served, serve, serve_foreign};
 use crate::{App, clock::Clock, config::Config};
 
-/// How long the first connection to the table may take during start-up, before it is left to the first request.
+/// How long opening the connection to the table may delay start-up. After that the first request
+/// opens it.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// Starts a function: reads the environment once, opens the connection to the table where it is used, then serves invocations.
+/// Starts a function: reads the environment, opens the connection to the table if the endpoint uses
+/// it, then serves invocations.
 ///
 /// # Errors
-/// When the configuration has faults, all of which are reported at once, or the Lambda runtime ends.
+/// Fails if the configuration has faults, which are all reported at once, or if the Lambda runtime
+/// ends.
 pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error> {
     let config = Config::from_env()?;
     let app = App::new(config, Clock::wall());
@@ -26,11 +29,12 @@ pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error
     let (app, endpoint) = (&app, &endpoint);
     // `lambda_http::run` would decode the event, and panic if it cannot make a URL of it.
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
-        // Boxed: a future of this size is copied whenever it is moved.
+        // Boxed, because a future of this size would be copied whenever it is moved.
         Box::pin(async move {
             let (response, log) = answer(app, endpoint, &event.payload, &event.context.request_id).await;
             log.write();
-            // A client error is an answer, never an `Err`: that would be a failed invocation, a 502.
+            // A client error is an answer, never an `Err`. An `Err` would be a failed invocation,
+            // which API Gateway answers with 502.
             Ok::<_, Error>(response)
         })
     }))

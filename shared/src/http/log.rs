@@ -5,11 +5,12 @@ use serde::Serialize;
 use super::ErrorCode;
 use crate::domain::UserId;
 
-/// What is logged of a request: one JSON line. Holds no code, secret, token or address.
+/// The log line of a request, in JSON. Holds no code, secret, token or address.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
-    /// `info`. `warn` if a provider or the table failed, or if there is advice. `error` if somebody must act.
+    /// `info`. `warn` if a provider or the table failed, or if there is advice. `error` if somebody
+    /// must act.
     pub level: &'static str,
     /// The endpoint.
     pub endpoint: &'static str,
@@ -17,16 +18,16 @@ pub struct LogLine {
     pub request_id: String,
     /// The HTTP status.
     pub status: u16,
-    /// The error code, where it is an error.
+    /// The error code, if it is an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<ErrorCode>,
-    /// What lies behind it, where the answer does not say.
+    /// The cause, if the answer does not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// What to configure in another way.
+    /// Advice to change the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<&'static str>,
-    /// The keyed hash of the user, the same as in the table.
+    /// The keyed hash of the user, as it stands in the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Milliseconds from the request's arrival at the pipeline to the answer.
@@ -34,7 +35,7 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// The line of a request that goes well, so far.
+    /// The line of a request that has not failed yet.
     #[must_use]
     pub fn new(endpoint: &'static str, request_id: &str) -> Self {
         Self {
@@ -50,40 +51,41 @@ impl LogLine {
         }
     }
 
-    /// Says whose request it is.
+    /// Adds the user.
     pub fn of_user(&mut self, user: UserId) {
         self.user = Some(user.to_string());
     }
 
-    /// Says that the bundle should be configured in another way.
+    /// Adds advice to change the configuration.
     pub fn warn(&mut self, advice: &'static str) {
         self.level = "warn";
         self.advice = Some(advice);
     }
 
-    /// Says how long it took.
+    /// Adds the duration.
     pub fn took(&mut self, time: Duration) {
         self.duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     }
 
-    /// Says that it did not go well, and why.
+    /// Adds an error and its cause.
     pub fn failed(&mut self, status: u16, cause: Option<String>) {
         self.status = status;
         self.cause = cause;
         self.level = match status {
             500 => "error",
             _ if self.advice.is_some() => "warn",
-            // 422 may be one bad address, or a sender that the provider refuses to everybody.
+            // A 422 may mean one bad address, or a sender whose messages the provider refuses to
+            // deliver to anybody.
             422 | 503 => "warn",
             _ => "info",
         };
     }
 
-    /// Writes the line to standard output, where Lambda takes it from.
+    /// Writes the line to standard output, which Lambda sends to its log.
     pub fn write(&self) {
         if let Ok(mut line) = serde_json::to_vec(self) {
             line.push(b'\n');
-            // A log that cannot be written must not fail the request.
+            // A request must not fail because its log line cannot be written.
             let _ = std::io::stdout().write_all(&line);
         }
     }

@@ -7,27 +7,27 @@ use serde::Serialize;
 use super::{Authenticate, Call, Endpoint, Fields, ForeignEvent, LogLine, Problem, ReadBody, errors_of, source};
 use crate::{App, domain::Timestamp};
 
-/// The largest body that is read, in bytes: no route needs a quarter of it.
+/// The largest body that is read, in bytes. No route needs a quarter of it.
 const MAX_BODY: usize = 8 * 1024;
 
-/// A request as any host hands it over. Holds secrets: it cannot be printed.
+/// A request from Lambda, the local server or a test. Holds secrets: it cannot be printed.
 #[derive(Clone)]
 pub struct Incoming {
-    /// Lambda's invocation id, or a fresh UUID. Never the caller's.
+    /// Lambda's invocation id, or a fresh UUID. The caller cannot choose it.
     pub request_id: String,
     /// The method.
     pub method: Method,
     /// The headers.
     pub headers: HeaderMap,
-    /// The network address that the gateway saw.
+    /// The address that API Gateway saw.
     pub source_ip: Option<String>,
-    /// What stands in the path in place of its parameter; no path has two.
+    /// The value of the path parameter. No path has two.
     pub path_parameter: Option<String>,
     /// The body, decoded. `None` if it cannot be decoded.
     pub body: Option<Vec<u8>>,
 }
 
-/// An answer, and what to log of it. Holds secrets: it cannot be printed.
+/// An answer and its log line. Holds secrets: it cannot be printed.
 pub struct Served {
     /// The answer.
     pub response: Response<Vec<u8>>,
@@ -35,12 +35,13 @@ pub struct Served {
     pub log: LogLine,
 }
 
-/// Runs one request through `endpoint`: size and media type, authentication, body, application switch, then its story.
+/// Runs one request through `endpoint`: checks size and media type, authenticates, reads the body,
+/// asks whether MFA is on for the application, and calls the handler.
 pub async fn serve<E: Endpoint>(app: &App, endpoint: &E, incoming: Incoming) -> Served {
     let began = app.clock.now();
     let mut log = LogLine::new(E::NAME, &incoming.request_id);
 
-    // With a panic caught here its caller still gets the documented 500, and the sandbox lives.
+    // A caught panic becomes the documented 500, and the process lives on.
     let outcome = AssertUnwindSafe(answer(app, endpoint, incoming, &mut log)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| Err(Problem::internal("panic")));
     let outcome = outcome.and_then(|reply| to_json(&reply));
@@ -60,13 +61,14 @@ pub async fn serve<E: Endpoint>(app: &App, endpoint: &E, incoming: Incoming) -> 
     served
 }
 
-/// The answer to a path that nothing serves. Behind API Gateway the gateway gives it.
+/// The answer to a path without a route. In AWS, API Gateway itself gives it.
 #[must_use]
 pub fn serve_unknown(request_id: &str, now: Timestamp) -> Served {
     finish(Err(Problem::NotFound), now, LogLine::new("unknown", request_id))
 }
 
-/// The answer of `endpoint` to an event that is not a request: documented and logged, instead of a failed invocation.
+/// The answer of `endpoint` to an event that is not a request. Without it the invocation would
+/// fail, unlogged.
 #[must_use]
 pub fn serve_foreign(endpoint: &'static str, request_id: &str, now: Timestamp, event: &ForeignEvent) -> Served {
     let cause = format!("the event is no API Gateway request of payload 2.0 or 1.0, but {event}");

@@ -11,41 +11,42 @@ use crate::{
     tokens::TokenError,
 };
 
-/// Why a call is not answered with 200. What a caller may learn of it is decided here and nowhere else.
+/// Why a call is not answered with 200. Only this file decides what a caller may learn of it.
 #[derive(Debug)]
 pub enum Problem {
-    /// A rule said no.
+    /// A rule refused.
     Refused(Refusal),
-    /// The body, or a field of it, is not what it must be; the text says which and how.
+    /// The body or one of its fields is invalid. The text says which, and what it must be.
     InvalidInput(Cow<'static, str>),
     /// A required field is absent, null or blank.
     MissingField(&'static str),
     /// No bearer token.
     NoAuth,
-    /// A bearer token with any fault. The text is for the log.
+    /// An invalid bearer token. The text is only for the log.
     InvalidToken(&'static str),
     /// MFA is off for the application.
     NotEnabled,
-    /// No such route.
+    /// No route has this path.
     NotFound,
-    /// The route does not answer this method; the text is the one that it answers.
+    /// The route does not answer this method. The text is the method that it answers.
     MethodNotAllowed(Method),
     /// The body is larger than 8 KiB.
     TooLarge,
     /// The body is not JSON.
     NotJson,
-    /// The provider refuses this address for good. The text is the provider's error, for the log.
+    /// The provider refuses this address for good. The text is the provider's error, only for the
+    /// log.
     DeliveryRejected(String),
-    /// The provider did not take the message, or nobody knows whether it did.
+    /// The provider did not take the message, or did not say whether it did.
     DeliveryFailed {
-        /// The provider's error, for the log.
+        /// The provider's error, only for the log.
         cause: String,
         /// When the user may ask for another, in seconds.
         retry_after: u64,
     },
-    /// The table, or a key set, does not answer, or throttles.
+    /// The table or a key set does not answer, or throttles.
     Unavailable(String),
-    /// A bug, or an installation that does not fit together. The text is for the log alone.
+    /// A bug, or a fault of the installation. The text is only for the log.
     Internal(String),
 }
 
@@ -60,7 +61,7 @@ impl Problem {
         Self::Internal(cause.into())
     }
 
-    /// What the log says of the cause. Holds no code, secret, token or address.
+    /// The cause for the log. Holds no code, secret, token or address.
     #[must_use]
     pub fn cause(&self) -> Option<String> {
         match self {
@@ -81,7 +82,7 @@ impl Problem {
         }
     }
 
-    /// What the caller is told at `now`.
+    /// What the caller is told. `now` is for the waiting time.
     #[must_use]
     pub(super) fn answer(&self, now: Timestamp) -> ErrorResponse {
         match self {
@@ -122,7 +123,8 @@ impl Problem {
     }
 }
 
-/// One arm for each refusal and no `_`: a new one does not compile until someone decides what it shows.
+/// Has one arm for each refusal and no `_`, so a new refusal does not compile until someone decides
+/// what it shows.
 fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
     match refusal {
         Refusal::MethodNotOffered => {
@@ -151,7 +153,8 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
         }
         Refusal::ExpiredCode => ErrorResponse::new(ErrorCode::VerificationCodeExpired, "The code has expired"),
         Refusal::Locked { until } => {
-            // The same for everybody, whatever the user has.
+            // The same sentence for everybody. Otherwise it would tell a stranger which factors the
+            // user has.
             let message = "Too many wrong codes. Try again later, or use a recovery code or a trusted device";
             ErrorResponse::new(ErrorCode::AccountLocked, message).retry(now.seconds_until(*until))
         }
@@ -213,7 +216,7 @@ fn internal() -> ErrorResponse {
     ErrorResponse::new(ErrorCode::InternalError, "Something went wrong on our side")
 }
 
-/// An error as it goes out.
+/// An error as it is sent.
 #[derive(Debug)]
 pub(super) struct ErrorResponse {
     pub(super) status: StatusCode,
@@ -229,10 +232,10 @@ pub(super) struct ErrorBody {
     error: &'static str,
     message: Cow<'static, str>,
     pub(super) code: ErrorCode,
-    /// In seconds, as the header `retry-after` says it.
+    /// Seconds, as in the header `retry-after`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retry_after: Option<u64>,
-    /// Wrong codes until the next lock.
+    /// How many wrong codes are left until the next lock.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts_left: Option<u8>,
 }

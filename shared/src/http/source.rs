@@ -4,15 +4,17 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 use lambda_http::http::HeaderMap;
 
-/// The network that a request comes from, for limits: an IPv4 address, or the /64 of an IPv6 address.
+/// The network that a request comes from, for limits: an IPv4 address, or the /64 of an IPv6
+/// address.
 ///
-/// `gateway` is the address that API Gateway saw. Each of `hops` proxies of the operator's own before the gateway, and the
-/// gateway itself, appends the address that it saw to `X-Forwarded-For`: the client is before the last `hops` addresses,
-/// and what stands further left is the sender's to invent.
+/// `gateway` is the address that API Gateway saw. Each of `hops` proxies of the operator's own
+/// before the gateway, and the gateway itself, appends the address that it saw to
+/// `X-Forwarded-For`. The client stands before the last `hops` addresses. Everything further left
+/// may be invented by the sender.
 pub(super) fn network(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> String {
     let forwarded = if hops == 0 { None } else { forwarded(headers, hops) };
     let written = forwarded.as_deref().or(gateway).map(str::trim).filter(|text| !text.is_empty());
-    // One bucket for all without an address: a limit must not fail open.
+    // All requests without an address share one limit, so that leaving it out helps nobody.
     let Some(written) = written else { return "unknown".to_owned() };
     match address(written) {
         Some(IpAddr::V4(v4)) => v4.to_string(),
@@ -24,12 +26,13 @@ pub(super) fn network(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> S
                 format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
             }
         }
-        // A bucket for each text: a proxy that writes a form unknown to us must not put everybody into one.
+        // Each unreadable text has a limit of its own: a proxy that writes an unknown form must not
+        // put everybody into one.
         None => format!("unreadable:{}", BASE64URL_NOPAD.encode(digest(&SHA256, written.as_bytes()).as_ref())),
     }
 }
 
-/// What `X-Forwarded-For` says of the client; `None` if the list is shorter than it must be.
+/// The client's address in `X-Forwarded-For`. `None` if the list is too short.
 fn forwarded(headers: &HeaderMap, hops: u8) -> Option<String> {
     let list: Vec<_> = headers
         .get_all("x-forwarded-for")
@@ -40,7 +43,7 @@ fn forwarded(headers: &HeaderMap, hops: u8) -> Option<String> {
     list.get(place).map(|text| String::from_utf8_lossy(text).into_owned())
 }
 
-/// An address as proxies write it: some add the port, brackets or quotes.
+/// Parses an address as proxies write it. Some add the port, brackets or quotes.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim();
     let bare = || text.parse().ok();

@@ -2,8 +2,8 @@ use serde::Serialize;
 
 use crate::{domain::Stopped, step_up::Tokens};
 
-/// The reply to a request that may switch MFA on: what was done, what stopped counting, and the tokens if the caller gets
-/// some.
+/// The reply to a request that may switch MFA on: a message, what stopped counting, and the tokens
+/// if the caller gets any.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SwitchReply {
@@ -25,7 +25,7 @@ impl SwitchReply {
     }
 }
 
-/// What a reply that switches MFA on says of everything that no longer counts.
+/// Everything that stopped counting when MFA was switched on.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StoppedReply {

@@ -1,4 +1,5 @@
-//! `USER#<user>` / `CODE#<login>`: the code that one login has outstanding. Counts only while the ledger names it.
+//! `USER#<user>` / `CODE#<login>`: the outstanding code of one login. It counts only while the
+//! ledger names it.
 
 use super::{
     StoreError, Table, item,
@@ -7,8 +8,8 @@ use super::{
 use crate::domain::{CodeRecord, LoginId, Policy, UserId};
 
 impl Table {
-    /// Writes the item of a code that the ledger reserved, but only over an older one. Says whether it did: a newer code
-    /// may have been reserved in the meantime.
+    /// Writes the item of a code that the ledger reserved, but only over an older one. Says whether
+    /// it did: a newer code may have been reserved in the meantime.
     ///
     /// # Errors
     /// [`StoreError`].

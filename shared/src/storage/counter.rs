@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Table {
-    /// Raises a counter by one, where it is not full.
+    /// Raises a counter by one, unless it is full.
     pub(super) async fn raise(&self, counter: &Counter, now: Timestamp) -> Result<(), StoreError> {
         let id: [u8; 8] = random::bytes()?;
         let window = counter.window.as_secs().max(1);
@@ -23,8 +23,9 @@ impl Table {
         let update = self
             .update_item(PrimaryKey { pk, sk: "LIMIT".to_owned() })
             .update_expression("ADD #n :one SET #ttl = :ttl, #last = :id")
-            // `last`: a write whose answer was lost comes back as a failed condition, and counts once. Where somebody else
-            // came between, it counts twice: never too few.
+            // `last` names the writer. A write whose answer was lost comes back as a failed
+            // condition, and counts once. If another request wrote in between, it counts twice,
+            // which is never too few.
             .condition_expression("attribute_not_exists(#n) OR (#n < :max AND #last <> :id)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_names("#last", "last")

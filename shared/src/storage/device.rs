@@ -1,4 +1,5 @@
-//! `USER#<user>` / `MFA#DEVICE#<uuid>`: a device, open or confirmed. Its secret never changes; only the ledger makes it count.
+//! `USER#<user>` / `MFA#DEVICE#<uuid>`: an authenticator, or an open set-up of one. Only the ledger
+//! makes it count.
 
 use super::{
     StoreError, Table, item,
@@ -17,7 +18,8 @@ impl Table {
         put.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem device", &error))
     }
 
-    /// Takes the `ttl` off a set-up that is about to be confirmed. If the item is gone, so is the set-up.
+    /// Removes the `ttl` of a set-up that is about to be confirmed. `Lost` if the item has expired
+    /// meanwhile.
     pub(super) async fn keep_device(&self, user: UserId, id: DeviceId) -> Result<Commit, StoreError> {
         let update = self
             .update_item(key(user, id))
@@ -31,10 +33,10 @@ impl Table {
         }
     }
 
-    /// Replaces a device's sealed secret, unless somebody else did.
+    /// Replaces the sealed secret of a device, unless another request has replaced it.
     ///
     /// # Errors
-    /// [`StoreError`]. The old secret still opens then.
+    /// [`StoreError`]. The old sealed secret stays, and still opens.
     pub async fn reseal_device(&self, user: UserId, old: &DeviceRecord, sealed: Vec<u8>) -> Result<(), StoreError> {
         self.update_item(key(user, old.id))
             .update_expression("SET secret = :new")

@@ -7,27 +7,28 @@ use aws_sdk_dynamodb::{
 
 use crate::{domain::Refusal, random::NoRandomness};
 
-/// Why a call to the table, or an operation made of some, has no result.
+/// Why an operation of the table has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A rule said no. That is the result.
+    /// A rule refused. Nothing is wrong with the table.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The table does not answer or throttles: a later try may go well.
+    /// The table does not answer, or throttles. A later try may succeed.
     #[error("the table is unavailable: {0}")]
     Unavailable(String),
-    /// The table, its permissions or an item are not as they must be: somebody must look.
+    /// The table, its permissions or an item are broken. An operator must act.
     #[error("the table is broken: {0}")]
     Broken(String),
 }
 
 impl StoreError {
-    /// Whether a write did not happen because its condition did not hold.
+    /// Whether a write failed because its condition did not hold.
     pub(super) fn is_failed_condition<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
         error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
     }
 
-    /// Sorts a failed call. The text names the call and the service's error, never a key or value.
+    /// Classifies a failed call. The text names the call and the error of the service, never a key
+    /// or a value.
     pub(super) fn of<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,

@@ -1,4 +1,4 @@
-//! How items are written and read, and where the items of a user lie.
+//! Writes, reads and deletes the items of a user.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{ItemKey, Timestamp, UserId, Write};
 
 impl Table {
-    /// Puts one item. `Lost` if the item that it relies on is gone: then the snapshot was stale.
+    /// Puts one item. `Lost` if an item that it relies on is gone, because the snapshot was stale.
     pub(super) async fn put(&self, user: UserId, write: &Write) -> Result<Commit, StoreError> {
         match write {
             Write::Device(record) => self.put_device(user, record).await,
@@ -23,7 +23,7 @@ impl Table {
         }
     }
 
-    /// Deletes one item, if it is there.
+    /// Deletes one item, if it exists.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -37,7 +37,7 @@ impl Table {
     }
 }
 
-/// Which item of a user a sort key names, if it is an item that [`Write`] puts.
+/// The item that a sort key names, if [`Write`] can put such an item.
 pub(super) fn key_of(sort_key: &str) -> Option<ItemKey> {
     let parsers = [device::parse_key, recovery::parse_key, trust::parse_key, session::parse_key];
     parsers.iter().find_map(|parse| parse(sort_key))
@@ -54,17 +54,17 @@ pub(super) fn write(record: &impl Serialize, ttl: Option<Timestamp>) -> Result<I
     Ok(item)
 }
 
-/// Reads a record. `id` is what the item's key says, if the record has an id.
+/// Reads a record. `id` comes from the item's key, if the record has an id.
 ///
 /// # Errors
-/// A text that names the attribute that is missing or malformed, never a value: values may be names.
+/// Names the attribute that is missing or malformed, never its value, which may be a name.
 pub(super) fn read<T: DeserializeOwned>(mut item: Item, id: Option<String>) -> Result<T, String> {
     if let Some(id) = id {
         item.insert("id".to_owned(), text(id));
     }
     serde_dynamo::from_item(item.clone()).map_err(|error| {
         let malformed = item.into_iter().find_map(|(name, value)| {
-            // Alone, a good attribute only misses the others.
+            // Tried alone, a good attribute fails only because the others are missing.
             let alone = serde_dynamo::from_item::<_, T>(Item::from([(name.clone(), value)]));
             alone.err().filter(|error| !is_missing(error)).map(|_| format!("attribute `{name}` is malformed"))
         });
@@ -76,7 +76,7 @@ fn is_missing(error: &serde_dynamo::Error) -> bool {
     error.to_string().starts_with("missing field")
 }
 
-/// What an error says without the value that caused it.
+/// The text of an error without the value that caused it.
 fn error_kind(error: &serde_dynamo::Error) -> String {
     if is_missing(error) { error.to_string() } else { "malformed".to_owned() }
 }

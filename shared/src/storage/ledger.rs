@@ -1,4 +1,5 @@
-//! `USER#<user>` / `MFA#LEDGER`: the ledger. Written whole, conditional on the version that it was decided from.
+//! `USER#<user>` / `MFA#LEDGER`: the ledger. It is written whole, if its version is still the one
+//! that was loaded.
 
 use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use crate::domain::{
     sends::Sends,
 };
 
-/// What the sort keys of the ledger and of the items that it names begin with.
+/// The beginning of the sort keys of the ledger and of the items that it names.
 pub(super) const PREFIX: &str = "MFA#";
 
 pub(super) const SORT_KEY: &str = "MFA#LEDGER";
@@ -23,7 +24,7 @@ pub(super) const SORT_KEY: &str = "MFA#LEDGER";
 /// How a commit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Commit {
-    /// It is in the table.
+    /// The ledger is in the table.
     Done,
     /// Another commit came first.
     Lost,
@@ -31,8 +32,9 @@ pub(super) enum Commit {
 
 /// The ledger as it is stored: one-letter names and packed lists keep it small.
 ///
-/// Empty lists are stored too. If one were left out, a lost attribute would look like an empty list, and silently remove
-/// every authenticator, or every wrong answer. Only the grace may be missing: without it, less is allowed.
+/// Empty lists are stored too. If one were left out, a lost attribute would look like an empty
+/// list, and silently remove every authenticator, or every wrong answer. Only the grace may be
+/// missing: without it, less is allowed.
 #[derive(Serialize, Deserialize)]
 struct StoredLedger {
     #[serde(rename = "v")]
@@ -107,7 +109,7 @@ impl From<StoredLedger> for Ledger {
 }
 
 impl Table {
-    /// Commits `ledger`, decided from `snapshot`, as `commit`.
+    /// Commits `ledger`, which was decided from `snapshot`, as `commit`.
     pub(super) async fn commit(
         &self,
         user: UserId,
@@ -127,8 +129,8 @@ impl Table {
         };
         let Err(error) = put.send().await else { return Ok(Commit::Done) };
         match error.as_service_error() {
-            // A write whose answer was lost comes back, after the SDK's retry, as a failed condition: if the item
-            // holds my id, the commit is mine.
+            // After a lost answer, the retry of the SDK fails the condition. If the item holds my
+            // id, the first try was applied.
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                 let now_stored = failed.item.clone().and_then(|item| read(item).ok());
                 let is_mine = now_stored.is_some_and(|ledger| ledger.holds(commit));

@@ -1,4 +1,4 @@
-//! The table: `DynamoDB`, one item kind a file, expressions beside the item that they touch.
+//! The `DynamoDB` table. Each kind of item has a file, which also holds its expressions.
 
 mod code;
 mod counter;

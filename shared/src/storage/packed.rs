@@ -1,7 +1,8 @@
-//! Lists that are stored as one binary attribute, so that the ledger stays small: a format byte, the width of a record in
-//! bytes, then the records.
+//! Lists that are stored as one binary attribute, so that the ledger stays small: a format byte,
+//! the width of a record in bytes, then the records.
 //!
-//! A map in a list costs its attribute names and a byte for each value, in every record. Numbers are big-endian.
+//! A list of maps would cost its attribute names and a byte for each value, in every record.
+//! Numbers are big-endian.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_bytes::{ByteBuf, Bytes};
@@ -16,7 +17,8 @@ use crate::domain::{
 /// The only format so far.
 const FORMAT: u8 = 1;
 
-/// 2020-01-01T00:00:00Z. Times are stored as seconds since then, in four bytes, which lasts until 2156. Zero is "never".
+/// 2020-01-01T00:00:00Z. Times are stored as seconds since then, in four bytes, which lasts until
+/// 2156. Zero is "never".
 const EPOCH_SECONDS: u64 = 1_577_836_800;
 
 const NEVER: Timestamp = Timestamp::from_secs(0);
@@ -25,7 +27,7 @@ const NEVER: Timestamp = Timestamp::from_secs(0);
 #[derive(Debug)]
 pub(super) struct Packed<T>(pub(super) Vec<T>);
 
-/// What can stand in a packed list.
+/// A record of a packed list.
 pub(super) trait Record: Sized {
     /// The bytes of one record.
     const WIDTH: u8;
@@ -35,7 +37,7 @@ pub(super) trait Record: Sized {
     fn unpack(fields: &mut Fields<'_>) -> Option<Self>;
 }
 
-// Not derived: that would demand a default of the records.
+// A derived one would demand a default of the records.
 impl<T> Default for Packed<T> {
     fn default() -> Self {
         Self(Vec::new())
@@ -112,7 +114,7 @@ fn pack_time(time: Timestamp, out: &mut Vec<u8>) {
     pack_number(time.as_secs().saturating_sub(EPOCH_SECONDS), out);
 }
 
-/// What zeros stand for: a keyed hash of 64 bits is never all zeros in practice.
+/// All zeros stand for `None`. A keyed hash of 64 bits is never all zeros in practice.
 const NO_LOGIN: LoginId = LoginId([0; 8]);
 
 fn known(login: LoginId) -> Option<LoginId> {

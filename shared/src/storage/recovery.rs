@@ -1,4 +1,5 @@
-//! `USER#<user>` / `MFA#RECOVERY#<set>`: the keyed hashes of a set of recovery codes. Immutable; the ledger says which were used.
+//! `USER#<user>` / `MFA#RECOVERY#<set>`: the keyed hashes of a set of recovery codes. The ledger
+//! says which were used.
 
 use super::{StoreError, Table, item, ledger::Commit, table::PrimaryKey};
 use crate::domain::{ItemKey, RecoveryId, UserId, recovery::RecoveryRecord};

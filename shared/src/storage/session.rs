@@ -1,4 +1,5 @@
-//! `USER#<user>` / `SESSION#<id>`: a session. It counts only in the security epoch in which it was opened.
+//! `USER#<user>` / `SESSION#<id>`: a session. It counts only in the security epoch in which it was
+//! opened.
 
 use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure};
 
@@ -15,8 +16,8 @@ use crate::domain::{
 pub(super) const PREFIX: &str = "SESSION#";
 
 impl Table {
-    /// Writes the item of a new session, but never over a later generation: a copy that arrives late must not turn a
-    /// session back.
+    /// Writes the item of a new session, but never over a later generation. A copy that arrives
+    /// late must not set a session back.
     pub(super) async fn put_session(&self, user: UserId, record: &SessionRecord) -> Result<Commit, StoreError> {
         self.put_item(key(user, record.id), item::write(record, Some(record.until))?)
             .condition_expression("attribute_not_exists(pk) OR generation = :first")
@@ -27,13 +28,15 @@ impl Table {
         Ok(Commit::Done)
     }
 
-    /// Uses a refresh token: its session goes on with the successor. Session and ledger are read strongly.
+    /// Uses a refresh token, and moves its session on to the successor. Session and ledger are read
+    /// strongly.
     ///
-    /// `open` opens the sealed claims. It is asked before the token is used up: a session whose claims do not open must
-    /// not lose its token.
+    /// `open` opens the sealed claims. It is called before the token is used up: a session whose
+    /// claims do not open must not lose its token.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if the token may not be used, or no longer, or if the claims do not open.
+    /// [`StoreError::Refused`] if the token may not be used, or no longer, or if the claims do not
+    /// open.
     pub async fn use_refresh_token<T>(
         &self,
         token: RefreshToken,
@@ -43,7 +46,8 @@ impl Table {
         let get = self.get_item("GetItem session", key(token.user, token.session), true);
         let (item, snapshot) = tokio::try_join!(get, self.snapshot(token.user, now))?;
         let mut session = read(token.session, item.ok_or(Refusal::SessionInvalid)?)?;
-        // Twice at most: a lost race shows a later generation, and then this token is no longer the next one.
+        // Two rounds are enough: after a lost race the session has a later generation, and this
+        // token is no longer the next.
         loop {
             let outcome = session::judge(&session, &snapshot, token, now)?;
             if outcome == RefreshOutcome::End {
@@ -62,7 +66,8 @@ impl Table {
         }
     }
 
-    /// Carries a session into the epoch `to`, if it is of the epoch `from`: a dead one is never revived.
+    /// Carries a session into the epoch `to` if it is of the epoch `from`, so that an ended one is
+    /// never revived.
     pub(super) async fn carry_session(
         &self,
         user: UserId,
@@ -79,7 +84,8 @@ impl Table {
         update.send().await.map(|_| ()).map_err(|error| StoreError::of("UpdateItem session", &error))
     }
 
-    /// Puts the successor of `token` in its place. If another request did, says what the session is now.
+    /// Replaces `token` by its successor. If another request did so first, returns the session as
+    /// it is now.
     async fn rotate_session(&self, token: RefreshToken, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         let update = self
             .update_item(key(token.user, token.session))
@@ -91,7 +97,7 @@ impl Table {
             .expression_attribute_values(":now", number(now.as_millis()));
         let Err(error) = update.send().await else { return Ok(None) };
         match error.as_service_error() {
-            // A write whose answer was lost comes back like this too, and is then judged as a repetition.
+            // This also happens after a lost answer. The token is then judged as a repetition.
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                 let item = failed.item.clone().ok_or(Refusal::SessionInvalid)?;
                 read(token.session, item).map(Some)

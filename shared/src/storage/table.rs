@@ -17,7 +17,7 @@ pub struct Table {
     pub(super) name: String,
 }
 
-/// An item as `DynamoDB` has it.
+/// An item as `DynamoDB` returns it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The primary key of an item.
@@ -34,7 +34,7 @@ impl PrimaryKey {
 }
 
 impl Table {
-    /// The table of a configuration. Opens no connection.
+    /// Builds the table of a configuration. Opens no connection.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let endpoint = config.aws.dynamodb_endpoint.as_deref();
@@ -42,14 +42,14 @@ impl Table {
         Self { client: Client::from_conf(client), name: config.table.clone() }
     }
 
-    /// Opens the connection, so that the first request does not have to. Reads a key that does not exist, and ignores
-    /// the result.
+    /// Opens the connection, so that the first request does not have to. Reads a key that does not
+    /// exist, and ignores the result.
     pub async fn warm_up(&self) {
         let get = self.client.get_item().table_name(&self.name);
         let _ = get.key("pk", text("WARM-UP")).key("sk", text("WARM-UP")).send().await;
     }
 
-    /// The beginning of a `PutItem`.
+    /// A `PutItem` of this table.
     pub(super) fn put_item(&self, key: PrimaryKey, mut item: Item) -> PutItemFluentBuilder {
         item.insert("pk".to_owned(), text(key.pk));
         item.insert("sk".to_owned(), text(key.sk));
@@ -57,7 +57,7 @@ impl Table {
         put.set_item(Some(item))
     }
 
-    /// The beginning of an `UpdateItem`.
+    /// An `UpdateItem` of this table.
     pub(super) fn update_item(&self, key: PrimaryKey) -> UpdateItemFluentBuilder {
         let update = self.client.update_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
         update.key("pk", text(key.pk)).key("sk", text(key.sk))
@@ -76,7 +76,7 @@ impl Table {
         Ok(got.item)
     }
 
-    /// Deletes an item, if it is there. `call` names the call in an error.
+    /// Deletes an item, if it exists. `call` names the call in an error.
     pub(super) async fn delete_item(&self, call: &'static str, key: PrimaryKey) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
         let deleted = delete.key("pk", text(key.pk)).key("sk", text(key.sk)).send().await;
@@ -84,7 +84,8 @@ impl Table {
     }
 }
 
-/// Asks for the units that a call consumed, which is free. The tests compare them with the budgets.
+/// Asks for the capacity that a call consumed, which is free. The tests compare it with the
+/// budgets.
 pub(super) const COUNT_UNITS: ReturnConsumedCapacity = ReturnConsumedCapacity::Total;
 
 pub(super) fn user_key(user: UserId) -> String {

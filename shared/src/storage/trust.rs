@@ -1,4 +1,5 @@
-//! `USER#<user>` / `TRUST#<hash>`: a trusted device. It counts only in the security epoch in which it was trusted.
+//! `USER#<user>` / `TRUST#<hash>`: a trusted device. It counts only in the security epoch in which
+//! it was trusted.
 
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
@@ -24,12 +25,12 @@ impl Table {
         put.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem trust", &error))
     }
 
-    /// Notes that a trusted device stood in for a code, and writes the session that this opens. The device names its last
-    /// sessions; the one that makes room ends.
+    /// Records that a trusted device stood in for a code, and writes the session that this opens.
+    /// The device names its last sessions, and the one that makes room for the new session ends.
     ///
     /// # Errors
-    /// [`Refusal::DeviceNotFound`] if it was revoked in the meantime. [`Refusal::Contended`] if it was used by another
-    /// request at the same moment.
+    /// [`Refusal::DeviceNotFound`] if it was revoked in the meantime. [`Refusal::Contended`] if it
+    /// was used by another request at the same moment.
     pub async fn use_trust(
         &self,
         user: UserId,
@@ -50,7 +51,7 @@ impl Table {
             match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match &failed.item {
                     None => return Err(Refusal::DeviceNotFound.into()),
-                    // A write whose answer was lost comes back like this too.
+                    // This also happens after a lost answer.
                     Some(item) if item.get("sessions") == Some(&session_list(&names)) => {}
                     Some(_) => return Err(Refusal::Contended.into()),
                 },
@@ -69,8 +70,8 @@ impl Table {
                 None => Ok(()),
             }
         };
-        // If the session is not written, only its own token is refused. If the older one is not deleted, it goes on until
-        // its end.
+        // If the session is not written, only its own token is refused. If the older one is not
+        // deleted, it lives until its end.
         let _ = join(put, end).await;
         Ok(())
     }
@@ -84,7 +85,7 @@ pub(super) fn parse_key(sort_key: &str) -> Option<ItemKey> {
     TrustId::parse(sort_key.strip_prefix(PREFIX)?).map(ItemKey::Trust)
 }
 
-/// As `serde_dynamo` writes a list of ids.
+/// Writes a list of ids as `serde_dynamo` does.
 fn session_list(sessions: &[SessionId]) -> AttributeValue {
     AttributeValue::L(sessions.iter().map(|session| text(session.to_string())).collect())
 }

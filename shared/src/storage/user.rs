@@ -1,4 +1,4 @@
-//! Load, decide, commit, answer: the only way that a ledger is read or changed.
+//! Load, decide, commit, answer: the only way to read or change a ledger.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use crate::{
     random,
 };
 
-/// Pages of a user's items that are read, of 1 MB each. A user has some ten items; more is garbage that piles up.
+/// How many pages of a user's items are read, of 1 MB each. A user has some ten items. More pages
+/// would be garbage.
 const MOST_PAGES: usize = 8;
 
 /// Whose ledger to load, and which other items.
@@ -38,26 +39,26 @@ impl UserQuery {
         Self { user, code_of: None, trusted: false, sessions: false }
     }
 
-    /// And the code that one login has outstanding.
+    /// Also loads the outstanding code of one login.
     #[must_use]
     pub const fn and_code_of(self, login: LoginId) -> Self {
         Self { code_of: Some(login), ..self }
     }
 
-    /// And the trusted devices.
+    /// Also loads the trusted devices.
     #[must_use]
     pub const fn and_trusted(self) -> Self {
         Self { trusted: true, ..self }
     }
 
-    /// And the sessions.
+    /// Also loads the sessions.
     #[must_use]
     pub const fn and_sessions(self) -> Self {
         Self { sessions: true, ..self }
     }
 }
 
-/// How strongly to read (`DynamoDB`: `ConsistentRead`).
+/// The consistency of a read (`ConsistentRead` of `DynamoDB`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Read {
     Eventual,
@@ -65,7 +66,7 @@ enum Read {
 }
 
 impl Table {
-    /// What the table says of a user, strongly read.
+    /// Reads a user strongly.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -73,7 +74,7 @@ impl Table {
         self.snapshot_of(UserQuery::user(user), now).await
     }
 
-    /// As [`Self::snapshot`], with what the query asks for.
+    /// Reads a user, and what else the query asks for, strongly.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -84,8 +85,8 @@ impl Table {
 
     /// Decides by `rule` and commits: nobody learns an outcome before the commit that pays for it.
     ///
-    /// The first read may be stale: a commit decided from it loses its race. An answer without a commit must rest on a
-    /// strong read, so a strong read is made before it is given.
+    /// The first read may be stale: a commit decided from it loses its race. An answer without a
+    /// commit must rest on a strong read, so a strong read is made before it is given.
     ///
     /// # Errors
     /// [`StoreError::Refused`] if the rule says no, or if every try lost its race.
@@ -105,15 +106,16 @@ impl Table {
         }
     }
 
-    /// Deletes what was put for a commit that did not happen: nobody was told of it. TTL would take days, and until then
-    /// the items would make every load dearer, or stand in a list.
+    /// Deletes what was put for a commit that did not happen. Nobody was told of it. TTL would take
+    /// days, and until then the items would make every load dearer, or stand in a list.
     async fn undo(&self, user: UserId, put: &PutSoFar) {
         let before = if put.may_have_committed { &[][..] } else { &put.before };
         join_all(before.iter().chain(&put.alongside).map(|key| self.delete(user, *key))).await;
     }
 
-    /// Decides by a rule that takes a recovery code. A wrong one cannot be a guess, so it neither locks nor contends: it
-    /// raises a counter of its own. A right one passes even if that counter is full.
+    /// Decides by a rule that takes a recovery code. A wrong one cannot be a guess, so it neither
+    /// locks nor contends. It raises a counter of its own. A right one passes even if that counter
+    /// is full.
     ///
     /// # Errors
     /// [`StoreError::Refused`] if the code is wrong, or if too many were.
@@ -137,7 +139,8 @@ impl Table {
         outcome
     }
 
-    /// `Ok` is what the rule says, once it may be told. `Err`: nothing is known to be committed.
+    /// `Ok` is the outcome of the rule, which may be told now. `Err` means that no commit is known
+    /// to have happened.
     async fn decide_and_commit<T: Send>(
         &self,
         query: UserQuery,
@@ -186,7 +189,7 @@ impl Table {
         put: &mut PutSoFar,
     ) -> Result<Commit, StoreError> {
         for write in &change.before {
-            // Decided again after a lost race: the item is there already.
+            // This try follows a lost race. The item exists already.
             if write.undo().is_some_and(|key| put.before.contains(&key)) {
                 continue;
             }
@@ -195,13 +198,15 @@ impl Table {
                 return Ok(Commit::Lost);
             }
         }
-        // A retry may write no side items. Those of an earlier try stay noted, so that they are still cleaned up.
+        // A retry may write no side items. Those of an earlier try stay noted, so that they are
+        // still cleaned up.
         put.alongside.extend(change.alongside.iter().filter_map(Write::undo));
         let commit = self.commit(query.user, snapshot, &change.ledger, put.commit);
         let (committed, ()) = join(commit, self.put_alongside(query.user, &change.alongside)).await;
         match committed {
             Ok(committed) => Ok(committed),
-            // Perhaps only the answer was lost. If the ledger holds the commit, it counts.
+            // Perhaps only the answer was lost. If the ledger holds the id of the commit, the
+            // commit counts.
             Err(error) => {
                 put.may_have_committed = true;
                 let found = self.load(query, Read::Strong).await;
@@ -216,8 +221,9 @@ impl Table {
         join_all(writes.iter().map(|write| self.put(user, write))).await;
     }
 
-    /// Deletes what the ledger no longer names and what only an earlier try put, and does what comes after the commit.
-    /// If a deletion fails, garbage stays. If a session is not carried, it has ended.
+    /// Deletes what the ledger no longer names and what only an earlier try put, and does what
+    /// comes after the commit. If a deletion fails, garbage stays. If a session is not carried, it
+    /// has ended.
     async fn finish<T>(&self, user: UserId, before: &Ledger, change: &Change<T>, put: &PutSoFar) {
         let own: Vec<_> = change.before.iter().chain(&change.alongside).map(Write::key).collect();
         let left_over = put.before.iter().chain(&put.alongside).copied().filter(|key| !own.contains(key));
@@ -232,8 +238,8 @@ impl Table {
         .await;
     }
 
-    /// Loads, and loads again, strongly, if the ledger names an item that is not there: that read was stale or torn. What
-    /// is still missing then counts as absent.
+    /// Loads a user. If the ledger names an item that is missing, the read was stale or torn, so it
+    /// loads again, strongly. What is still missing then counts as absent.
     async fn load_whole(&self, query: UserQuery, read: Read, now: Timestamp) -> Result<(Snapshot, Read), StoreError> {
         let snapshot = self.load(query, read).await?;
         if snapshot.is_whole(query.code_of, now) {
@@ -292,7 +298,7 @@ impl Table {
         Err(StoreError::Broken("a user has more items than can be read".to_owned()))
     }
 
-    /// Raises counters at the same time. The first that is full refuses. If one cannot be asked, that is said too.
+    /// Raises counters at the same time. The first that is full refuses.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -304,7 +310,7 @@ impl Table {
     }
 }
 
-/// Notes an item that was loaded.
+/// Adds an item that was loaded.
 fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) {
     let noted = match key {
         ItemKey::Device(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.devices.push(record)),
@@ -321,11 +327,11 @@ fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) {
 /// What one decision has put so far, and as which commit.
 struct PutSoFar {
     commit: CommitId,
-    /// What the ledger will name.
+    /// Items that the ledger will name.
     before: Vec<ItemKey>,
-    /// What was written alongside a try to commit.
+    /// Items that were written alongside a try to commit.
     alongside: Vec<ItemKey>,
-    /// Whether a commit ended with its outcome unknown. Then what it names must stay.
+    /// Whether the outcome of a commit is unknown. If it is, the items that it names must stay.
     may_have_committed: bool,
 }
 
@@ -340,7 +346,7 @@ impl PutSoFar {
     }
 }
 
-/// Waits a random while, so that those who lost a race do not meet again.
+/// Waits for a random time, so that requests that lost a race do not meet again.
 async fn pause() -> Result<(), StoreError> {
     let (least, most) = Policy::COMMIT_PAUSE;
     let spread = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or(0).max(1);

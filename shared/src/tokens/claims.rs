@@ -4,10 +4,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
-/// Claims whose value another login of the same user can have too: one of the same second, or any.
+/// Claims whose value two logins of one user can share: those of the same second, or all of them.
 const SHARED: [&str; 4] = ["sub", "auth_time", "jti", "iat"];
 
-/// The claims of a token that was checked.
+/// The claims of a token whose signature was checked.
 #[derive(Clone)]
 pub struct Claims {
     all: Map<String, Value>,
@@ -17,9 +17,10 @@ pub struct Claims {
 /// What names the login that a token belongs to. A renewed token has the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginName {
-    /// The claim. Empty if no claim names the login: then the token itself does, and a renewed one is another login.
+    /// The name of the claim. Empty if no claim names the login. Then the token itself does, and a
+    /// renewed token is another login.
     pub claim: String,
-    /// Its value, or a hash of the token.
+    /// The value of the claim, or a hash of the token.
     pub value: String,
 }
 
@@ -32,11 +33,11 @@ impl LoginName {
 }
 
 impl Claims {
-    /// The claims of `token`. The first of `login_claims` that it has names its login.
+    /// Reads the claims of `token`. The first of `login_claims` that it has names its login.
     pub(super) fn of(UniqueClaims(all): UniqueClaims, token: &str, login_claims: &[String]) -> Self {
         let named = |claim: &String| identifier(&all, claim).map(|value| LoginName { claim: claim.clone(), value });
         let login = login_claims.iter().find_map(named).unwrap_or_else(|| {
-            // Without the signature, of which some algorithms make many for one text.
+            // The signature is left out: some algorithms make many signatures for one text.
             let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
             let value = data_encoding::BASE64URL_NOPAD.encode(digest(&SHA256, signed.as_bytes()).as_ref());
             LoginName { claim: String::new(), value }
@@ -55,7 +56,7 @@ impl Claims {
         &self.all
     }
 
-    /// A claim, where it is there; `null` is there.
+    /// A claim, if the token has it. `null` counts as a value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.all.get(name)
@@ -76,7 +77,7 @@ impl Claims {
         Some((seconds * 1000.0) as u64)
     }
 
-    /// The user id as the application writes it: `sub`, else `id`.
+    /// The user id as the application writes it: `sub`, or `id` if there is no `sub`.
     #[must_use]
     pub fn user_name(&self) -> &str {
         self.text("sub").or_else(|| self.text("id")).unwrap_or_default()
@@ -93,13 +94,14 @@ impl Claims {
 fn identifier(claims: &Map<String, Value>, name: &str) -> Option<String> {
     match claims.get(name)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
-        // A fraction, or a number past 64 bits, may be another one once it was written and read again.
+        // A fraction, or a number beyond 64 bits, may change when it is written and read again.
         Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
         _ => None,
     }
 }
 
-/// A claim of the caller's must never become a proof, nor the life or purpose of another token.
+/// A claim of the caller must never become a proof, or set the lifetime or purpose of another
+/// token.
 fn is_never_copied(name: &str) -> bool {
     const NEVER: [&str; 13] =
         ["amr", "acr", "auth_time", "iat", "nbf", "exp", "jti", "type", "token_use", "nonce", "at_hash", "cnf", "act"];
@@ -107,7 +109,8 @@ fn is_never_copied(name: &str) -> bool {
     lower.starts_with("ismfa") || lower.starts_with("mfa") || NEVER.contains(&lower.as_str())
 }
 
-/// A JSON object in which no name occurs twice: two readers might each believe another one.
+/// A JSON object in which no name occurs twice. If one did, two readers could each believe another
+/// value.
 #[derive(Debug)]
 pub(super) struct UniqueClaims(Map<String, Value>);
 
@@ -137,7 +140,7 @@ impl<'de> de::Visitor<'de> for UniqueVisitor {
     }
 }
 
-// Claims may hold addresses: only their names are printed.
+// Claims may hold addresses, so only their names are printed.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.all.keys()).finish()

@@ -3,10 +3,11 @@ use crate::random::NoRandomness;
 /// Why a token cannot be checked or made.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The token has a fault. The text is for the log alone: a caller must not learn which check failed.
+    /// The token has a fault. The text is only for the log: a caller must not learn which check
+    /// failed.
     #[error("invalid token: {0}")]
     Invalid(&'static str),
-    /// The login's key set cannot be fetched: nobody knows whether the token is valid.
+    /// The key set of the login cannot be fetched, so nobody knows whether the token is valid.
     #[error("the login's key set: {0}")]
     Unavailable(&'static str),
     /// A token cannot be made.

@@ -18,20 +18,20 @@ use crate::{
     domain::Timestamp,
 };
 
-/// How long a fetched key set is believed. A key that the login withdraws is taken that much longer.
+/// How long a fetched key set is used. A key that the login withdraws is accepted that much longer.
 const BELIEVED_FOR: Duration = Duration::from_hours(1);
 
-/// How often an unknown `kid` makes the set be fetched: anybody can make one up.
+/// The least time between two fetches for an unknown `kid`. Anybody can invent a `kid`.
 const FETCH_PAUSE: Duration = Duration::from_mins(1);
 
-/// How long a login that did not answer is left alone: what `Retry-After` says.
+/// How long no fetch is tried after one that failed. `Retry-After` says so.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The largest key set that is read, in bytes.
 const MAX_KEY_SET: usize = 64 * 1024;
 
-/// The public halves of our own signing keys, each named by its thumbprint (RFC 7638): the one that signs, then the next.
-/// A shared secret has none.
+/// The public halves of our own signing keys, each named by its thumbprint (RFC 7638): first the
+/// current key, then the next one. A shared secret has no public half.
 #[must_use]
 pub fn public_keys(jwt: &JwtConfig) -> Vec<Jwk> {
     [Some(&jwt.own), jwt.next.as_ref()].into_iter().flatten().filter_map(public_half).collect()
@@ -81,7 +81,7 @@ impl LoginKeys {
 const UNKNOWN_KEY: TokenError = TokenError::Invalid("no key of that id");
 const FAILED_LATELY: TokenError = TokenError::Unavailable("fetching failed a moment ago");
 
-/// A key set that the login serves.
+/// A key set that the login serves over HTTPS.
 pub(super) struct RemoteKeySet {
     url: String,
     algorithm: Algorithm,
@@ -89,7 +89,7 @@ pub(super) struct RemoteKeySet {
     last: Mutex<LastFetch>,
 }
 
-/// What is known from fetching.
+/// What the last fetches gave.
 #[derive(Default)]
 struct LastFetch {
     set: Option<(KeySet, Timestamp)>,
@@ -99,14 +99,15 @@ struct LastFetch {
 
 impl RemoteKeySet {
     async fn find(&self, id: Option<&str>, now: Timestamp) -> Result<Arc<DecodingKey>, TokenError> {
-        // Held while fetching: those who come meanwhile would fetch the same.
+        // Held during the fetch. Otherwise requests that arrive meanwhile would fetch the same set.
         let mut last = self.last.lock().await;
         if let Some((set, _)) = last.set.as_ref().filter(|(_, at)| now.since(*at) < BELIEVED_FOR) {
             if let Some(key) = set.find(id) {
                 return Ok(key);
             }
             if now.since(last.tried) < FETCH_PAUSE {
-                // After a failed fetch nobody knows whether the login has such a key: that is no fault of the token.
+                // After a failed fetch nobody knows whether the login has such a key, so the token
+                // cannot be called invalid.
                 return Err(if last.failed { FAILED_LATELY } else { UNKNOWN_KEY });
             }
         }
@@ -129,7 +130,8 @@ impl RemoteKeySet {
     }
 }
 
-/// Gets a small document. Follows no redirect. Trusts the machine's root certificates: the address is the operator's.
+/// Gets a small document. Follows no redirect. Trusts the machine's root certificates, because the
+/// operator chose the address.
 async fn get(url: &str) -> Result<Vec<u8>, &'static str> {
     let builder = Connector::builder();
     let connector = if url.starts_with("http://") {

@@ -28,7 +28,8 @@ struct ProofClaim {
     mac: String,
 }
 
-/// Makes access tokens that prove a passed second factor, to the application and to us.
+/// Signs access tokens that prove a passed second factor, both to the application and to this
+/// bundle.
 pub struct Minter {
     header: Header,
     key: EncodingKey,
@@ -38,7 +39,7 @@ pub struct Minter {
 }
 
 impl Minter {
-    /// A minter by the configuration.
+    /// Builds the minter of a configuration.
     #[must_use]
     pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
         let own = &config.jwt.own;
@@ -53,9 +54,9 @@ impl Minter {
         }
     }
 
-    /// An access token of `session` for a user who passed a second factor: `claims`, which
-    /// [`Claims::kept`](super::Claims::kept) gave, and ours. It expires at `login_ends` at the latest, and with the
-    /// session.
+    /// An access token of `session` for a user who passed a second factor. It carries `claims`,
+    /// which [`Claims::kept`](super::Claims::kept) gave, and ours. It expires at `login_ends` and
+    /// with the session at the latest.
     ///
     /// # Errors
     /// [`TokenError::NotMade`].

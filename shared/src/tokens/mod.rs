@@ -1,4 +1,4 @@
-//! Bearer tokens: checking those of callers, and making our own.
+//! Checks the bearer tokens of callers, and makes our own.
 
 mod claims;
 mod error;

@@ -20,14 +20,14 @@ use crate::{
     },
 };
 
-/// The longest token that is looked at, in bytes. API Gateway takes 10 KB of headers in all;
-/// ours are longer than the login tokens that they are made from.
+/// The longest token that is read, in bytes. API Gateway accepts 10 KB of headers in all, and our
+/// tokens are longer than the login tokens that they are made from.
 const MAX_TOKEN: usize = 16 * 1024;
 
 /// The longest user id, in bytes.
 const MAX_SUBJECT: usize = 128;
 
-/// Checks bearer tokens: one pinned algorithm per key, and our own clock.
+/// Checks bearer tokens. Each key has one fixed algorithm, and the time is a parameter.
 pub struct Verifier {
     algorithm: Algorithm,
     login: LoginKeys,
@@ -40,7 +40,7 @@ pub struct Verifier {
     keys: Arc<Keys>,
 }
 
-/// A key that checks our own tokens, where it is not the login tokens' own.
+/// A key that checks our own tokens, if the key of the login tokens does not.
 struct OwnKey {
     id: String,
     algorithm: Algorithm,
@@ -48,7 +48,7 @@ struct OwnKey {
 }
 
 impl Verifier {
-    /// A verifier by the configuration.
+    /// Builds the verifier of a configuration.
     #[must_use]
     pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
         let JwtConfig { algorithm, issuer, audience, login_claims, .. } = &config.jwt;
@@ -65,11 +65,12 @@ impl Verifier {
         }
     }
 
-    /// Checks a token and says who calls. Touches nothing but the token and, where one is configured, the login's key set.
+    /// Checks a token and says who calls. Needs only the token and, if one is configured, the key
+    /// set of the login.
     ///
     /// # Errors
-    /// [`TokenError::Invalid`], whatever its fault; which one is for the log alone. [`TokenError::Unavailable`] if the
-    /// key set cannot be fetched.
+    /// [`TokenError::Invalid`] for every fault; only the log says which.
+    /// [`TokenError::Unavailable`] if the key set cannot be fetched.
     pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<(Caller, Claims), TokenError> {
         let (claims, is_ours) = self.signed_claims(token, now).await?;
         self.check(&claims, now)?;
@@ -79,11 +80,12 @@ impl Verifier {
         let tag = |method: &Method| Some(self.keys.address_tag(user, *method, &contact.address_for(*method).ok()?));
         let proof = self.proof(&claims, user, &contact);
         if is_ours && proof.is_none() {
-            // Taken for a token of the application, it would open a session with a new end.
+            // If it counted as a token of the application, it would open a session with a new end.
             return Err(TokenError::Invalid("signed by us, and its proof is not ours"));
         }
         let (login, provenance) = if let Some(Proof { session, .. }) = &proof {
-            // Under the MAC. Its `auth_time` and `jti` are ours and name no login.
+            // Read from under the MAC. The claims `auth_time` and `jti` of our tokens name no
+            // login.
             (session.login, Some(session.provenance))
         } else {
             let name = claims.login();
@@ -96,25 +98,28 @@ impl Verifier {
         Ok((caller, claims))
     }
 
-    /// Whether it is still to be said that no claim names the login: once for each instance of a function.
+    /// Whether the log has yet to say that no claim names the login. Each instance of a function
+    /// says it once.
     #[must_use]
     pub fn tells_of_unnamed_login(&self) -> bool {
         !self.told_of_unnamed_login.swap(true, Ordering::Relaxed)
     }
 
-    /// The claims of a token that is signed, and whether with a key that only we hold.
+    /// The claims of a token with a valid signature, and whether only this bundle holds the key.
     async fn signed_claims(&self, token: &str, now: Timestamp) -> Result<(Claims, bool), TokenError> {
         if token.len() > MAX_TOKEN {
             return Err(TokenError::Invalid("too long"));
         }
         let header = decode_header(token).map_err(|_| TokenError::Invalid("malformed header"))?;
-        // RFC 7515 4.1.11: an extension that must be understood, and is not. None is.
+        // RFC 7515 4.1.11: a token with an extension that must be understood. None is understood
+        // here.
         if header.crit.is_some() {
             return Err(TokenError::Invalid("critical extension"));
         }
         let own = self.own.iter().find(|own| header.kid.as_deref() == Some(&own.id));
         let algorithm = own.map_or(self.algorithm, |own| own.algorithm);
-        // The algorithm is the key's, never the token's to choose. `jku`, `x5u` and `jwk` of the header are not looked at.
+        // The key decides the algorithm, never the token. `jku`, `x5u` and `jwk` of the header are
+        // ignored.
         if header.alg != algorithm {
             return Err(TokenError::Invalid("another algorithm"));
         }
@@ -123,7 +128,8 @@ impl Verifier {
             None => self.login.find(header.kid.as_deref(), now).await?,
         };
         let mut validation = Validation::new(algorithm);
-        // The library would ask the system's clock, and take strings for numbers: `check` does both itself.
+        // The library would ask the system's clock, and accept strings as numbers. `check` compares
+        // the times instead.
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
@@ -158,7 +164,7 @@ impl Verifier {
         }
     }
 
-    /// The proof that a token carries. What is not ours is not believed, and is no error either.
+    /// The proof that a token carries. A proof that is not ours is ignored without an error.
     fn proof(&self, claims: &Claims, user: UserId, contact: &Contact) -> Option<Proof> {
         let claim = claims.get("mfa")?.as_object()?;
         let login = LoginId::parse(claim.get("login")?.as_str()?)?;
@@ -197,7 +203,8 @@ fn names_audience(claims: &Claims, audience: &str) -> bool {
     }
 }
 
-/// The user id: `sub`, else `id`. Both, and different, would let two readers see two users.
+/// The user id: `sub`, or `id` if there is no `sub`. A token with two different ids is refused,
+/// because two readers could see two users.
 fn subject(claims: &Claims) -> Result<&str, TokenError> {
     let subject = match (claims.get("sub"), claims.get("id")) {
         (Some(Value::String(sub)), None) => sub,
@@ -233,7 +240,8 @@ fn first_of<T>(claims: &Map<String, Value>, names: &[&str], parse: fn(&str) -> O
     given.find_map(|value| parse(value.as_str()?)).ok_or(none)
 }
 
-/// Whether the token says that an address was not verified. Some issuers write the flag as a string.
+/// Whether the token says that an address was not verified. Some issuers write the flag as a
+/// string.
 fn is_marked_unverified(claims: &Map<String, Value>, flag: &str, moment: &str) -> bool {
     let flagged = match claims.get(flag) {
         Some(Value::Bool(verified)) => !verified,

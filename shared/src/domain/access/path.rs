@@ -1,8 +1,9 @@
 //! Paths of requests, and the patterns of configured routes that they match.
 //!
-//! API Gateway, a proxy, a framework and the application's own code may each read the same path differently: `/admin//x`,
-//! `/Admin/x`, `/%61dmin/x`, `/public/../admin/x`. If only one reading were compared with the rules, the other spellings
-//! would pass under a laxer rule. So a path has several readings here, and the rules of all of them must be met.
+//! API Gateway, a proxy, a framework and the application's own code may each read the same path
+//! differently: `/admin//x`, `/Admin/x`, `/%61dmin/x`, `/public/../admin/x`. If only one reading
+//! were compared with the rules, the other spellings would pass under a laxer rule. So a path has
+//! several readings here, and the rules of all of them must be met.
 
 use std::collections::BTreeSet;
 
@@ -100,8 +101,9 @@ impl Reading {
     /// All readings of the path of a request.
     pub(super) fn all(call: &RouteCall<'_>) -> BTreeSet<Self> {
         let filled = filled(call);
-        // The name of a stage and the base path of a custom domain come before the path that API Gateway compared with
-        // its routes, and no rule names them. If that path is certain, nothing falls to `$default` because of them.
+        // The name of a stage and the base path of a custom domain come before the path that API
+        // Gateway compared with its routes, and no rule names them. If that path is certain,
+        // nothing falls to `$default` because of them.
         let is_certain = filled.as_deref().is_some_and(|filled| call.path.ends_with(filled));
         let handed_on = Self::of(call.path, !is_certain);
         let without_stage: Vec<_> = handed_on.iter().filter_map(|reading| reading.without(call.stage?)).collect();
@@ -133,7 +135,8 @@ impl Reading {
     }
 }
 
-/// The path that API Gateway compared with its routes: the path of the route key, with the values of its parameters.
+/// The path that API Gateway compared with its routes: the path of the route key, with the values
+/// of its parameters.
 fn filled(call: &RouteCall<'_>) -> Option<String> {
     let (_, path) = call.key.split_once(' ')?;
     let value = |segment: &str| {
