@@ -25,8 +25,8 @@ DOMAIN = "shared/src/domain"
 MUTATIONS = {
     "the version condition is skipped": (
         "shared/src/storage/ledger.rs",
-        'put.condition_expression("v = :decided_from")',
-        'put.condition_expression("attribute_exists(pk) OR v = :decided_from")',
+        '.condition_expression("v = :decided_from")',
+        '.condition_expression("attribute_exists(pk) OR v = :decided_from")',
     ),
     "a wrong code is not counted": (
         f"{DOMAIN}/verify.rs",
@@ -88,8 +88,8 @@ MUTATIONS = {
     ),
     "a code on its way is judged whatever came on since": (
         f"{DOMAIN}/verify.rs",
-        "Some(_) if !gate::may_receive(snapshot, method, cx) =>",
-        "Some(code) if code.until < cx.now && !gate::may_receive(snapshot, method, cx) =>",
+        "    if !gate::may_receive(snapshot, method, cx) {",
+        "    if !gate::may_receive(snapshot, method, cx) && cx.now.as_secs() == 0 {",
     ),
     "a recovery code switches MFA on if it is required": (
         f"{DOMAIN}/recovery.rs",
@@ -113,7 +113,7 @@ MUTATIONS = {
     ),
     "a used recovery code keeps the grace": (
         f"{DOMAIN}/recovery.rs",
-        "ledger.begin_epoch(None);\n    toggle::remember",
+        "ledger.begin_epoch(None);\n    ledger.forget_networks_but(cx.caller.network);\n    toggle::remember",
         "ledger.begin_epoch(ledger.grace.clone());\n    toggle::remember",
     ),
     "a late copy of a session overwrites a rotated one": (
@@ -128,8 +128,8 @@ MUTATIONS = {
     ),
     "a code item overwrites a newer one": (
         "shared/src/storage/code.rs",
-        '"attribute_not_exists(pk) OR announced <= :announced"',
-        '"attribute_not_exists(pk) OR announced > :announced OR announced <= :announced"',
+        "(announced <= :reserved_at AND #code.#id <> :id)",
+        "((announced <= :reserved_at OR announced > :reserved_at) AND #code.#id <> :id)",
     ),
     "MFA off keeps outstanding codes": (
         f"{DOMAIN}/toggle.rs",
@@ -159,6 +159,47 @@ MUTATIONS = {
         "now.since(session.rotated_at) >= std::time::Duration::ZERO",
     ),
     "a refresh token is taken in any epoch": (f"{DOMAIN}/session.rs", "if !snapshot.is_of_epoch(session.security_epoch) {", "if !snapshot.stored || session.security_epoch > snapshot.ledger.security_epoch {"),
+    "a stranger's sends make a known caller wait": (
+        f"{DOMAIN}/sends.rs",
+        "if known { send.known } else { !send.reserve }",
+        "if known { send.known || !send.reserve } else { !send.reserve }",
+    ),
+    "a network is known from before MFA was on": (
+        f"{DOMAIN}/toggle.rs",
+        "    ledger.forget_networks_but(cx.caller.network);\n",
+        "",
+    ),
+    "a network becomes known while MFA is off": (
+        f"{DOMAIN}/toggle.rs",
+        "cx.caller.network.filter(|_| ledger.enabled)",
+        "cx.caller.network.filter(|_| ledger.enabled || ledger.networks.len() < 9)",
+    ),
+    "a full counter does not stop those behind it": (
+        "shared/src/storage/user.rs",
+        "            self.raise(counter, now).await?;\n        }\n        Ok(())",
+        "            let raised = self.raise(counter, now).await;\n            if counters.len() == 1 { raised?; }\n"
+        "        }\n        Ok(())",
+    ),
+    "a superseded code is counted as wrong": (
+        f"{DOMAIN}/verify.rs",
+        "if judged.iter().flat_map(|record| &record.superseded).any(is_it) {",
+        "if judged.iter().flat_map(|record| &record.superseded).any(is_it) && judged.is_empty() {",
+    ),
+    "a stranger voids the owner's code in a shared login": (
+        f"{DOMAIN}/ledger.rs",
+        "of_known_caller: shared && self.known",
+        "of_known_caller: shared && self.known && self.until.as_secs() == 0",
+    ),
+    "an item of a newer schema is read": (
+        "shared/src/storage/item.rs",
+        "newer if newer > SCHEMA => return Err(ReadError::Newer(newer)),",
+        "newer if newer > SCHEMA + 9 => return Err(ReadError::Newer(newer)),",
+    ),
+    "any hash key is taken": (
+        "shared/src/storage/hash_key.rs",
+        "if stored != Some(&self.hash_key[..]) {",
+        "if stored.is_some_and(<[u8]>::is_empty) {",
+    ),
     "the last method may be removed": (
         f"{DOMAIN}/remove_device.rs",
         "if was_active && gated && !gate::has_lasting_method(&after, bound, cx) {",

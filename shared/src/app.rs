@@ -36,7 +36,7 @@ impl App {
         let keys = Arc::new(config.keys());
         let policy = Arc::new(config.policy.clone());
         Self {
-            table: Table::new(&config),
+            table: Table::new(&config, &keys),
             verifier: Arc::new(Verifier::new(&config, &policy, Arc::clone(&keys))),
             minter: Arc::new(Minter::new(&config, &policy, Arc::clone(&keys))),
             config: Arc::new(config),

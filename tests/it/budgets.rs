@@ -31,7 +31,7 @@ fn budget(what: &str) -> Budget {
         "verify that trusts" => (1.5, 3.0, 2),
         "verify, wrong" => (1.0, 1.0, 2),
         "challenge by e-mail" => (1.0, 3.0, 4),
-        "challenge by text message" => (1.0, 5.0, 4),
+        "challenge by text message" => (1.0, 5.0, 6),
         "challenge, refused" => (1.5, 0.0, 2),
         // Two strong reads, then one write: of the session and its user's ledger, and of its
         // successor; or of the ledger and the trusted devices, and of the one that goes.

@@ -272,7 +272,7 @@ async fn a_commit_that_loses_eight_races_is_a_429_for_a_second_and_changes_nothi
             alice.remove(&device.device_id).boxed(),
         ];
         for request in requests {
-            (0..losses).for_each(|_| mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseRace));
+            (0..losses).for_each(|_| mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", InjectedFault::LoseRace));
             let answer = request.await;
             if losses == 8 {
                 assert_eq!(answer.assert_problem(429, "RATE_LIMITED").retry_after(), Some(1));

@@ -377,7 +377,7 @@ async fn left(mfa: &TestApp) -> Left {
     }
     Left {
         codes: ledger.as_ref().map_or(0, |ledger| ledger.codes.len()),
-        sends: ledger.as_ref().map_or(0, |ledger| ledger.sends.sent_at.len()),
+        sends: ledger.as_ref().map_or(0, |ledger| ledger.sends.sent.len()),
         sent: mfa.inbox.received(),
         factors: ledger.as_ref().map(Factors::of),
         items,

@@ -18,13 +18,13 @@ async fn a_commit_whose_answer_was_lost_counts_once() {
         let device = alice.enrol().await;
         let code = device.advance_to_next_code(&mfa);
 
-        mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", fault);
+        mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", fault);
         alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
         mfa.fault_proxy.heal();
         for n in 1..=3 {
             alice.verify("totp", &format!("{n:06}")).await.assert_problem(400, "MFA_CODE_INVALID");
         }
-        mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", fault);
+        mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", fault);
         alice.verify("totp", &code).await.assert_ok(); // four wrong codes were counted, not five
         mfa.fault_proxy.heal();
         alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
@@ -36,7 +36,7 @@ async fn every_write_of_every_route_may_lose_its_answer() {
     for fault in [InjectedFault::LoseOneAnswer, InjectedFault::LoseAnswer] {
         let mfa = TestApp::start().await;
         let alice = alice(&mfa);
-        mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", fault);
+        mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", fault);
         let open = alice.open_authenticator().await;
         alice.confirm(&open.code(&mfa), &open.secret).await.assert_ok();
         alice.toggle(true).await.assert_ok();
@@ -55,7 +55,7 @@ async fn a_commit_that_did_not_happen_leaves_all_as_it_was() {
         let emailed = alice.receive_code("email").await;
         let before = mfa.dump().await;
 
-        mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", fault);
+        mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", fault);
         alice.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_problem(503, "SERVICE_UNAVAILABLE");
         alice.verify("totp", "000000").await.assert_problem(503, "SERVICE_UNAVAILABLE");
         alice.verify("email", &emailed).await.assert_problem(503, "SERVICE_UNAVAILABLE");
@@ -73,7 +73,7 @@ async fn where_the_code_cannot_be_written_nothing_is_sent_and_the_send_is_given_
     let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     for fault in [InjectedFault::Error, InjectedFault::Throttle] {
-        mfa.fault_proxy.break_calls("PutItem CODE", fault);
+        mfa.fault_proxy.break_calls("UpdateItem CODE", fault);
         alice.challenge("email").await.assert_problem(503, "SERVICE_UNAVAILABLE");
         mfa.fault_proxy.heal();
         assert_eq!(mfa.inbox.received(), 0);
@@ -85,23 +85,55 @@ async fn where_the_code_cannot_be_written_nothing_is_sent_and_the_send_is_given_
 async fn a_code_item_whose_answer_was_lost_is_sent_all_the_same() {
     let mfa = TestApp::start().await;
     let alice = alice(&mfa);
-    mfa.fault_proxy.break_calls("PutItem CODE", InjectedFault::LoseOneAnswer);
+    mfa.fault_proxy.break_calls("UpdateItem CODE", InjectedFault::LoseOneAnswer);
     let code = alice.receive_code("email").await;
     alice.verify("email", &code).await.assert_ok();
 }
 
 #[tokio::test]
 async fn a_counter_whose_answer_was_lost_counts_once() {
-    let mfa = TestApp::start_with(&[("MFA_SMS_PER_DAY", "1")]).await;
-    mfa.fault_proxy.break_calls("UpdateItem LIMIT", InjectedFault::LoseOneAnswer);
-    mfa.fault_proxy.break_calls("UpdateItem LIMIT", InjectedFault::LoseOneAnswer);
-    mfa.fault_proxy.break_calls("UpdateItem LIMIT", InjectedFault::LoseOneAnswer);
-    alice(&mfa).challenge("sms").await.assert_ok();
-    let counters = mfa.items("LIMIT").await;
-    assert_eq!(counters.len(), 3, "for the number, the network and the day");
-    for item in counters {
-        assert_eq!(item["count"]["N"], "1", "{item}");
+    for n in 0..3 {
+        let mfa = TestApp::start_with(&[("MFA_SMS_PER_DAY", "1")]).await;
+        mfa.fault_proxy.break_call("UpdateItem LIMIT", n, InjectedFault::LoseOneAnswer);
+        alice(&mfa).challenge("sms").await.assert_ok();
+        let counters = mfa.items("LIMIT").await;
+        assert_eq!(counters.len(), 3, "for the number, the network and the day");
+        for item in counters {
+            assert_eq!(item["count"]["N"], "1", "call {n}: {item}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_recovery_code_whose_answer_was_lost_is_known_after_all_that_a_stranger_can_commit() {
+    let mfa = TestApp::start().await;
+    // The provider refuses this address, so each code request of the stranger is two commits.
+    let person = mfa.user("alice").with_email("alice@throttled.example");
+    let owner = person.login();
+    owner.enrol().await;
+    owner.toggle(true).await.assert_ok();
+    let codes = owner.generate_recovery_codes().await;
+    let commits = || async { mfa.items("MFA#LEDGER").await[0]["v"]["N"].as_str().and_then(|v| v.parse::<u64>().ok()) };
+    let before = commits().await.expect("a version");
+
+    mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", InjectedFault::LoseOneAnswer);
+    mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", InjectedFault::Hold);
+    let recovery = tokio::spawn({
+        let (login, code) = (person.login(), codes[0].clone());
+        async move { login.recover(&code).await }
+    });
+    mfa.fault_proxy.hung().await;
+    let stranger = mfa.user("alice").with_email("alice@throttled.example").login().from("192.0.2.66");
+    for _ in 0..4 {
+        stranger.challenge("email").await;
+    }
+    for n in 0..20 {
+        stranger.verify("totp", &format!("{n:06}")).await;
+    }
+    let made = commits().await.expect("a version") - before - 1;
+    mfa.fault_proxy.release();
+    recovery.await.expect("an answer").assert_ok();
+    assert!((5..=11).contains(&made), "{made} commits in the gap");
 }
 
 #[tokio::test]
@@ -109,7 +141,7 @@ async fn what_a_commit_dropped_is_deleted_also_where_its_answer_was_lost() {
     let mfa = TestApp::start().await;
     let alice = alice(&mfa);
     let device = alice.enrol().await;
-    mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseAnswer);
+    mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", InjectedFault::LoseAnswer);
     alice.remove(&device.device_id).await.assert_ok();
     mfa.fault_proxy.heal();
     assert!(mfa.items("MFA#DEVICE").await.is_empty());
@@ -324,7 +356,7 @@ async fn a_copy_of_a_new_session_that_comes_late_turns_no_session_back() {
 async fn a_copy_of_an_older_code_that_comes_late_replaces_no_newer_one() {
     let mfa = TestApp::start().await;
     let alice = alice(&mfa);
-    mfa.fault_proxy.break_calls("PutItem CODE", InjectedFault::ArriveAgain);
+    mfa.fault_proxy.break_calls("UpdateItem CODE", InjectedFault::ArriveAgain);
     alice.receive_code("email").await;
     mfa.advance(30);
     let newer = alice.receive_code("email").await;

@@ -212,8 +212,8 @@ struct User {
     steps: BTreeMap<String, u64>,
     /// The outstanding code of each login, when it expires, and the method that it was sent by.
     codes: [Option<(String, u64, &'static str)>; LOGINS],
-    /// When codes were sent.
-    sends: Vec<u64>,
+    /// When codes were sent, and to which login.
+    sends: Vec<(u64, usize)>,
     spent: BTreeSet<String>,
     sets: Vec<RecoverySet>,
     sessions: Vec<Session>,
@@ -285,8 +285,10 @@ impl World {
         let others = self.items_of(1 - user);
         match trouble {
             Trouble::None => {}
-            Trouble::LostRace => self.mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseRace),
-            Trouble::LostAnswer => self.mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseOneAnswer),
+            Trouble::LostRace => self.mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", InjectedFault::LoseRace),
+            Trouble::LostAnswer => {
+                self.mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", InjectedFault::LoseOneAnswer);
+            }
             Trouble::Twice => self.twice = true,
             Trouble::Death { call, after } => {
                 let fault = if *after { InjectedFault::HangAfter } else { InjectedFault::Hang };
@@ -512,9 +514,15 @@ impl World {
             let message = self.mfa.inbox.messages().pop().expect("a message");
             assert_eq!((user, message.to.as_str()), (0, if method == "sms" { PHONE } else { EMAIL }));
             of.codes[login] = Some((message.code.expect("a code"), now + 300, method));
-            let within = |span: u64| of.sends.iter().filter(|at| **at + span > now).count();
-            assert!(within(30) < 1 && within(600) < 5 && within(3600) < 10, "sent too often: {:?}", of.sends);
-            of.sends.push(now);
+            let within = |span: u64, wanted: &dyn Fn(usize) -> bool| {
+                of.sends.iter().filter(|(at, by)| *at + span > now && wanted(*by)).count()
+            };
+            let intruders = |by| by == INTRUDER;
+            assert!(within(30, &|_| true) < 2 && within(3600, &|_| true) < 10, "sent too often: {:?}", of.sends);
+            if login == INTRUDER {
+                assert!(within(30, &intruders) < 1 && within(3600, &intruders) < 5, "sent too often: {:?}", of.sends);
+            }
+            of.sends.push((now, login));
         }
         of.certain &= lived;
     }
@@ -915,7 +923,9 @@ impl World {
 impl User {
     fn new(person: Person) -> Self {
         Self {
-            logins: (0..LOGINS).map(|_| person.login()).collect(),
+            logins: (0..LOGINS)
+                .map(|n| if n == INTRUDER { person.login().from("192.0.2.66") } else { person.login() })
+                .collect(),
             person,
             proven: [const { None }; LOGINS],
             proofs: [None; LOGINS],

@@ -354,3 +354,26 @@ async fn a_thousand_uses_of_one_trusted_device_leave_two_sessions() {
     assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
     assert!(mfa.items("SESSION#").await.len() <= before + 2, "{answers:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_refused_requests_use_up_nothing_of_the_application() {
+    let mfa = TestApp::start_with(&[("MFA_SMS_PER_DAY", "100")]).await;
+    let owner = mfa.user("owner").with_phone("+442079460018").login().from("198.51.100.20");
+    let code = owner.receive_code("sms").await;
+    owner.verify("sms", &code).await.assert_ok();
+    mfa.advance(30);
+    let answers = together(MANY, |n| {
+        let phone = format!("+4477{n:08}");
+        let login = mfa.user(&format!("user-{n}")).with_phone(&phone).login().from("192.0.2.66");
+        async move { login.challenge("sms").await }
+    })
+    .await;
+    assert_eq!(answers.get("200 OK"), Some(&30), "{answers:?}");
+    assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
+    owner.challenge("sms").await.assert_ok();
+    // Others elsewhere get theirs too: 32 of the 80 for everybody are used.
+    for n in 0..48 {
+        let login = mfa.user(&format!("other-{n}")).with_phone(&format!("+4478{n:08}")).login();
+        login.from(&format!("10.0.{n}.1")).challenge("sms").await.assert_ok();
+    }
+}

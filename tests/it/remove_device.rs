@@ -183,7 +183,7 @@ async fn no_session_is_carried_beside_a_commit_that_loses_its_race() {
     let of_owner = owner.with(answer.text("accessToken"));
 
     // Both remove a device at the same moment, and the owner's commit comes first.
-    mfa.fault_proxy.break_call("PutItem MFA#LEDGER", 0, InjectedFault::Hold);
+    mfa.fault_proxy.break_call("UpdateItem MFA#LEDGER", 0, InjectedFault::Hold);
     let late = tokio::spawn({
         let of_thief = of_thief.clone();
         async move { of_thief.remove(&first.device_id).await }

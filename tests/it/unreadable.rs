@@ -1,6 +1,6 @@
 //! Row 58 of the threat model: an item that is there and cannot be read never counts as absent.
 //! Each attribute of each kind of item is removed and malformed in turn. `-- --nocapture` prints
-//! the table.
+//! the table. Row 41: what a newer version wrote is neither read nor overwritten.
 #![expect(clippy::print_stdout, reason = "the table is printed")]
 
 use std::sync::Arc;
@@ -117,7 +117,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "code",
         sort_key: |_| "CODE#".to_owned(),
-        optional: &["ttl"],
+        optional: &["superseded", "superseded_before", "ttl"],
         needed_by: &[VERIFY_EMAIL],
         not_needed_by: &[STATUS, DEVICES, VERIFY_TOTP, RECOVER],
     },
@@ -215,4 +215,42 @@ async fn an_item_that_cannot_be_read_is_a_500_with_its_cause_and_never_counts_as
     let rows = stream::iter(cases).map(|(kind, attribute, value)| spoil(kind, attribute, value));
     let rows: Vec<String> = rows.buffered(8).collect().await;
     println!("{}", rows.join("\n"));
+}
+
+/// Sets one attribute of the item of `kind`, and calls what needs it. Nothing may be written.
+async fn assert_newer(kind: &'static Kind, name: &'static str, call: Call, attribute: String, value: Value) {
+    let world = World::start().await;
+    let item = item(&world, kind).await;
+    let key = |name: &str| item[name]["S"].as_str().expect("a key").to_owned();
+    world.mfa.table.set(&key("pk"), &key("sk"), &attribute, Some(&value)).await.expect("written");
+    let before = world.mfa.dump().await;
+    let answer = call(&world).await.assert_problem(503, "SERVICE_UNAVAILABLE");
+    assert!(answer.retry_after().is_some(), "{} {attribute}: {name}", kind.name);
+    assert_eq!(world.mfa.dump().await, before, "{} {attribute}: {name} changed something", kind.name);
+    let log = world.mfa.log();
+    let last: Value = serde_json::from_str(log.lines().last().expect("a line")).expect("JSON");
+    assert!(last["cause"].as_str().is_some_and(|cause| cause.contains("newer")), "{}: {name}: {last}", kind.name);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_item_of_a_newer_schema_or_format_is_a_503_and_nothing_is_written() {
+    let world = World::start().await;
+    let mut cases = Vec::new();
+    for kind in KINDS {
+        let schema = ("schema".to_owned(), json!({ "N": "2" }));
+        let newer_format = |(name, value): (&String, &Value)| {
+            let list = data_encoding::BASE64.decode(value["B"].as_str()?.as_bytes()).ok()?;
+            let newer = [&[2], list.get(1..)?].concat();
+            Some((name.clone(), json!({ "B": data_encoding::BASE64.encode(&newer) })))
+        };
+        let of_ledger =
+            item(&world, kind).await.as_object().expect("an item").iter().filter_map(newer_format).collect();
+        let of_ledger: Vec<_> = if kind.name == "ledger" { of_ledger } else { Vec::new() };
+        assert!(kind.name != "ledger" || of_ledger.len() >= 11, "{of_ledger:?}");
+        for (attribute, value) in of_ledger.into_iter().chain([schema]) {
+            let calls = kind.needed_by.iter().filter(|_| attribute == "schema").chain(kind.needed_by.first());
+            cases.extend(calls.map(|(name, call)| assert_newer(kind, name, *call, attribute.clone(), value.clone())));
+        }
+    }
+    stream::iter(cases).buffered(8).collect::<Vec<_>>().await;
 }

@@ -105,10 +105,10 @@ async fn a_setup_that_only_an_item_speaks_of_does_not_exist() {
     // A set-up whose commit failed leaves its item behind. The ledger never named it.
     let mfa = TestApp::start().await;
     let alice = mfa.user("alice").login();
-    mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::Error);
+    mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", InjectedFault::Error);
     mfa.fault_proxy.break_calls("DeleteItem", InjectedFault::Error);
     alice.setup().await.assert_problem(503, "SERVICE_UNAVAILABLE");
     mfa.fault_proxy.heal();
-    assert_eq!(mfa.dump().await.len(), 1, "the item is there");
+    assert_eq!(mfa.items("MFA#").await.len(), 1, "the item is there");
     assert_eq!(alice.devices().await, serde_json::json!([]));
 }

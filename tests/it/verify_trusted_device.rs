@@ -174,7 +174,7 @@ async fn a_lost_race_costs_no_trusted_device() {
     for _ in 0..9 {
         tokens.push(alice.trust("totp", &device.advance_to_next_code(&mfa)).await);
     }
-    mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseRace);
+    mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", InjectedFault::LoseRace);
     tokens.push(alice.trust("totp", &device.advance_to_next_code(&mfa)).await);
     assert_eq!(mfa.items("TRUST#").await.len(), 10);
     for token in &tokens {
@@ -209,7 +209,7 @@ async fn what_was_written_along_with_a_lost_race_is_deleted() {
     let code = alice.receive_code("email").await;
     // The commit loses its race, and the second read of the user fails.
     mfa.fault_proxy.break_call("Query", 1, InjectedFault::Error);
-    mfa.fault_proxy.break_calls("PutItem MFA#LEDGER", InjectedFault::LoseRace);
+    mfa.fault_proxy.break_calls("UpdateItem MFA#LEDGER", InjectedFault::LoseRace);
     let body = json!({ "method": "email", "otp": code, "trustDevice": true });
     alice.post("/auth/mfa/verify", body).await.assert_problem(503, "SERVICE_UNAVAILABLE");
     mfa.fault_proxy.heal();
@@ -238,7 +238,7 @@ async fn a_code_that_turns_out_wrong_after_a_lost_race_costs_no_trusted_device()
     alice.receive_code("email").await;
     mfa.fault_proxy.break_calls("Query", InjectedFault::Stale);
     mfa.fault_proxy.break_calls("GetItem", InjectedFault::Stale);
-    trusting(&old).await.assert_problem(400, "VERIFICATION_CODE_INVALID");
+    trusting(&old).await.assert_problem(400, "VERIFICATION_CODE_EXPIRED");
     mfa.fault_proxy.heal();
     assert_eq!(mfa.items("TRUST#").await.len(), 10);
     for token in &tokens {

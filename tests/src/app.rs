@@ -21,6 +21,9 @@ use crate::{FaultProxy, Login, Person, Response, runtime_api::read_event};
 /// treats an item as expired.
 pub const START: Timestamp = Timestamp::from_secs(1_893_456_000);
 
+/// The address that requests come from unless a test says another.
+pub(crate) const HOME: &str = "203.0.113.7";
+
 /// The bundle of one test: production code, an engine, an inbox, and a clock that only the test
 /// moves.
 pub struct TestApp {
@@ -73,6 +76,9 @@ impl TestApp {
         let mut direct = config.clone();
         direct.aws.dynamodb_endpoint = Some(services.endpoints.dynamodb);
         let app = App::new(config, clock.for_app());
+        // A table that is in use: the first ledger of a new one claims it.
+        app.table.claim().await.expect("the hash key of the table");
+        fault_proxy.take_calls();
         Arc::new(Self {
             routes: routes(&app),
             app,
@@ -81,7 +87,7 @@ impl TestApp {
             table,
             fault_proxy,
             variables,
-            direct: Table::new(&direct),
+            direct: Table::new(&direct, &direct.keys()),
             log: Mutex::default(),
         })
     }
@@ -122,8 +128,20 @@ impl TestApp {
 
     /// Runs a request through the pipeline of the route at `path`, as Lambda does.
     pub async fn request(&self, method: Method, path: &str, headers: HeaderMap, body: Vec<u8>) -> Response {
+        self.request_from(HOME, method, path, headers, body).await
+    }
+
+    /// As [`Self::request`], from this address.
+    pub async fn request_from(
+        &self,
+        source_ip: &str,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Response {
         let request_id = uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")).to_string();
-        let source_ip = Some("203.0.113.7".to_owned());
+        let source_ip = Some(source_ip.to_owned());
         self.serve(path, Incoming { request_id, method, headers, source_ip, path_parameter: None, body: Some(body) })
             .await
     }

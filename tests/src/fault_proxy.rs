@@ -54,7 +54,7 @@ struct Plan {
 /// One call that reached its service.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The operation and the kind of item, such as `PutItem MFA#LEDGER`. A call to a provider is
+    /// The operation and the kind of item, such as `UpdateItem MFA#LEDGER`. A call to a provider is
     /// `SendEmail` or `Publish`.
     pub what: String,
     /// Whether it was a strong read.

@@ -5,7 +5,7 @@ use lambda_http::http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
 use totp_rs::{Builder, Secret};
 
-use crate::{Response, TestApp};
+use crate::{Response, TestApp, app::HOME};
 
 /// Somebody with an account at the application.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub struct Login {
     /// The claims of an application that renews its token before every call. Empty if the token is
     /// fixed.
     renewed: Map<String, Value>,
+    /// The address that its requests come from.
+    source_ip: String,
 }
 
 /// An authenticator app with one account in it.
@@ -75,7 +77,12 @@ impl Person {
         claims.entry("sessionId").or_insert(session.into());
         claims.entry("exp").or_insert((self.mfa.clock.now().as_secs() + 366 * 86_400).into());
         claims.retain(|_, value| *value != json!("(none)"));
-        Login { mfa: Arc::clone(&self.mfa), token: sign(&self.mfa, &claims), renewed: claims }
+        Login {
+            mfa: Arc::clone(&self.mfa),
+            token: sign(&self.mfa, &claims),
+            renewed: claims,
+            source_ip: HOME.to_owned(),
+        }
     }
 
     /// Signs any claims as the application does.
@@ -92,12 +99,17 @@ fn sign(mfa: &TestApp, claims: &Map<String, Value>) -> String {
 impl Login {
     /// A login with this token.
     pub fn with_token(mfa: &Arc<TestApp>, token: impl Into<String>) -> Self {
-        Self { mfa: Arc::clone(mfa), token: token.into(), renewed: Map::new() }
+        Self { mfa: Arc::clone(mfa), token: token.into(), renewed: Map::new(), source_ip: HOME.to_owned() }
     }
 
     /// The same login with another token.
     pub fn with(&self, token: impl Into<String>) -> Self {
-        Self::with_token(&self.mfa, token)
+        Self { source_ip: self.source_ip.clone(), ..Self::with_token(&self.mfa, token) }
+    }
+
+    /// The same login from another address.
+    pub fn from(&self, source_ip: &str) -> Self {
+        Self { source_ip: source_ip.to_owned(), ..self.clone() }
     }
 
     /// The same login at another bundle.
@@ -109,7 +121,7 @@ impl Login {
     pub async fn call_with(&self, method: Method, path: &str, name: &'static str, value: &str) -> Response {
         let mut headers = self.headers();
         headers.insert(name, HeaderValue::from_str(value).expect("a header value"));
-        self.mfa.request(method, path, headers, Vec::new()).await
+        self.mfa.request_from(&self.source_ip, method, path, headers, Vec::new()).await
     }
 
     /// The token that the next call sends: another one than before, of the same login.
@@ -136,7 +148,7 @@ impl Login {
 
     /// Calls a route.
     pub async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Response {
-        self.mfa.request(method, path, self.headers(), body).await
+        self.mfa.request_from(&self.source_ip, method, path, self.headers(), body).await
     }
 
     /// Posts JSON.
@@ -213,6 +225,14 @@ impl Login {
     pub async fn verify_trusted(&self, trust_token: &str) -> Response {
         let path = "/auth/mfa/verify-trusted-device";
         self.call_with(Method::POST, path, "nest_auth_device_trust", trust_token).await
+    }
+
+    /// `POST challenge`, with the token of a trusted device.
+    pub async fn challenge_trusted(&self, method: &str, trust_token: &str) -> Response {
+        let mut headers = self.headers();
+        headers.insert("nest_auth_device_trust", HeaderValue::from_str(trust_token).expect("a header value"));
+        let body = json!({ "method": method }).to_string().into_bytes();
+        self.mfa.request_from(&self.source_ip, Method::POST, "/auth/mfa/challenge", headers, body).await
     }
 
     /// `GET trusted-devices`.

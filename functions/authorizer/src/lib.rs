@@ -13,7 +13,7 @@ use mfa::{
     App,
     clock::Clock,
     config::Config,
-    http::{Authenticate, BearerToken, Event, LogLine, Problem},
+    http::{BearerToken, Event, LogLine, Problem},
 };
 use serde::Serialize;
 
@@ -72,7 +72,7 @@ pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Ve
         }
     };
     let now = app.clock.now();
-    let BearerToken { caller, claims } = match BearerToken::from_request(app, &request.headers, now).await {
+    let BearerToken { caller, claims } = match BearerToken::read(app, &request.headers, now).await {
         Ok(bearer) => bearer,
         Err(problem @ (Problem::NoAuth | Problem::InvalidToken(_))) => return Ok(refuse(log, problem.cause())),
         Err(problem) => {

@@ -5,10 +5,11 @@ use mfa::{
     App,
     delivery::{EmailSender, NotSent, SmsSender},
     domain::{
-        Address, Caller, Channel, CodeId, Context, Method, Policy, Refusal,
+        Address, Channel, CodeId, Context, Method, Policy, Refusal,
         challenge::{self, CodeRequest, Failure, Reserved},
         code::Otp,
         ledger::SentCode,
+        trust::TrustToken,
     },
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
     messages::MessageTexts,
@@ -77,11 +78,15 @@ impl Challenge {
     ) -> Result<ChallengeReply, Problem> {
         let App { policy, keys, table, .. } = app;
         let cx = call.context(policy, keys);
-        let source = keys.limit_key(call.source.as_bytes());
-        let request = CodeRequest { id: CodeId(random::bytes()?), method, address, source };
+        let user = call.auth.caller.user;
+        let trust_token = call.trust_token().ok().and_then(TrustToken::parse);
+        let trusted_device = trust_token.map(|token| keys.trust_id(user, &token));
+        let (id, source) = (CodeId(random::bytes()?), call.source.clone());
+        let request = CodeRequest { id, method, address, source, trusted_device };
         let otp = new_code(policy.digits_of(method))?;
 
-        let query = UserQuery::user(call.auth.caller.user);
+        let query = UserQuery::user(user);
+        let query = if trusted_device.is_some() { query.and_trusted() } else { query };
         let reserved = table.decide(query, call.now, |snapshot| challenge::reserve(snapshot, &request, &cx)).await;
         let reserved = match reserved {
             Ok(reserved) => reserved,
@@ -96,7 +101,7 @@ impl Challenge {
             return Err(unsent.problem(refunded, &reserved));
         }
         let sent = Sent {
-            expires_in: reserved.until.since(cx.now).as_secs(),
+            expires_in: reserved.code.until.since(cx.now).as_secs(),
             resend_after: reserved.resend_after.as_secs(),
             destination: request.address.masked(),
         };
@@ -112,8 +117,9 @@ impl Challenge {
         cx: &Context<'_>,
     ) -> Result<(), Unsent> {
         charge(table, request, reserved, cx).await?;
-        let Caller { user, login, .. } = *cx.caller;
-        match table.put_code(user, login, &request.record(otp, reserved.until, cx)).await {
+        let slot = reserved.code.slot(cx.caller.shares_login());
+        let stored = request.stored(otp, reserved.code.until, cx);
+        match table.put_code(cx.caller.user, slot, &stored, cx.now).await {
             Ok(true) => {}
             Ok(false) => return Err(Unsent::Superseded),
             Err(error) => return Err(Unsent::NotStored(error)),
@@ -201,7 +207,7 @@ impl Unsent {
     fn failure(&self) -> Failure {
         match self {
             Self::NotCharged(StoreError::Refused(_)) => Failure::LimitReached,
-            Self::NotCharged(StoreError::Unavailable(_) | StoreError::Broken(_)) => Failure::LimitUnknown,
+            Self::NotCharged(_) => Failure::LimitUnknown,
             Self::Superseded => Failure::Superseded,
             Self::NotStored(_) => Failure::StoreUnknown,
             Self::NotDelivered(NotSent::Rejected(_) | NotSent::Refused(_)) => Failure::NotSent,
@@ -224,7 +230,7 @@ impl Unsent {
 
 /// Raises the counters.
 async fn charge(table: &Table, request: &CodeRequest, reserved: &Reserved, cx: &Context<'_>) -> Result<(), Unsent> {
-    let charged = table.raise_all(&reserved.counters, cx.now).await;
+    let charged = table.charge(&reserved.limits, cx.now).await;
     match (charged, request.method.channel()) {
         // A paid code is not sent if its counter cannot be raised. A free one is.
         (Err(StoreError::Unavailable(_)), Channel::Free) => Ok(()),

@@ -15,10 +15,6 @@ use mfa::{
 /// The endpoint.
 pub struct VerifyTrustedDevice;
 
-/// The header of the trust token. Some proxies drop names with underscores, so the second is a
-/// synonym.
-const HEADERS: [&str; 2] = ["nest_auth_device_trust", "nest-auth-device-trust"];
-
 impl Endpoint for VerifyTrustedDevice {
     const NAME: &'static str = "verify-trusted-device";
     const METHOD: Method = Method::POST;
@@ -32,8 +28,7 @@ impl Endpoint for VerifyTrustedDevice {
     async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<VerifiedReply, Problem> {
         let App { policy, keys, table, .. } = app;
         let user = call.auth.caller.user;
-        let token = HEADERS.into_iter().find_map(|name| call.header(name)).ok_or(Problem::MissingField(HEADERS[0]))?;
-        let id = TrustToken::parse(token).map(|token| keys.trust_id(user, &token));
+        let id = TrustToken::parse(call.trust_token()?).map(|token| keys.trust_id(user, &token));
         let id = id.ok_or(Refusal::DeviceNotFound)?;
         let BearerToken { caller, claims } = &call.auth;
         let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), false, call.now)?;

@@ -78,7 +78,7 @@ impl Endpoint for Verify {
         let cx = step_up.context();
         let query = match guess {
             Guess::Totp { .. } => step_up.query(),
-            Guess::Sent { .. } => step_up.query().and_code_of(caller.login),
+            Guess::Sent { .. } => step_up.query().and_codes_of(caller.login),
         };
 
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid

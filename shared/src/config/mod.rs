@@ -187,6 +187,7 @@ impl Config {
             sealing_keys,
         );
         let sealing_keys = read.required("MFA_SEALING_KEYS", sealing_keys);
+        let sealing_keys = with_sealing_key_first(&mut read, sealing_keys);
         let table = read.text("MFA_TABLE");
         let table = read.required("MFA_TABLE", table);
         refuse_development_keys(&mut read, aws.as_ref());
@@ -252,6 +253,7 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         sessions: read.switch("MFA_SESSIONS", default.sessions),
         session_lifetime: read.seconds("MFA_SESSION_LIFETIME", default.session_lifetime, 300..=43_200),
         trusted_devices: read.switch("MFA_TRUSTED_DEVICES", default.trusted_devices),
+        known_networks: read.switch("MFA_KNOWN_NETWORKS", default.known_networks),
         forwarded_hops: read.number("MFA_FORWARDED_HOPS", default.forwarded_hops, 0..=5),
     }
 }
@@ -468,6 +470,26 @@ fn sealing_keys(text: &str) -> Option<Vec<(String, Zeroizing<Vec<u8>>)>> {
         })
         .collect();
     keys.filter(|keys| all_differ(keys.iter().map(|(id, _)| id)))
+}
+
+/// Puts the key that seals first. It is named apart from the list, so that every function can know a
+/// new key before one uses it.
+fn with_sealing_key_first(
+    read: &mut Reader<'_>,
+    keys: Option<Vec<(String, Zeroizing<Vec<u8>>)>>,
+) -> Option<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    let wanted = read.text("MFA_SEALING_KEY");
+    let mut keys = keys?;
+    if let Some(wanted) = wanted {
+        match keys.iter().position(|(id, _)| *id == wanted) {
+            Some(place) => {
+                let wanted = keys.remove(place);
+                keys.insert(0, wanted);
+            }
+            None => read.fault("MFA_SEALING_KEY", "must be an id of MFA_SEALING_KEYS"),
+        }
+    }
+    Some(keys)
 }
 
 fn all_differ<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> bool {

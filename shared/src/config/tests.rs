@@ -150,3 +150,16 @@ fn nothing_secret_is_printed() {
     let shown = format!("{config:?} {:?}", config.keys());
     assert!(!shown.contains("operator") && !shown.contains("QUFB"), "{shown}");
 }
+
+#[test]
+fn the_key_that_seals_is_named_apart_from_the_list() {
+    let both = format!("k1:{KEY},k2:QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=,k3:{KEY}");
+    let order = |wanted| {
+        let config = with(&[("MFA_SEALING_KEYS", &both), ("MFA_SEALING_KEY", wanted)]).expect("a configuration");
+        config.sealing_keys.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(order(""), ["k1", "k2", "k3"]);
+    assert_eq!(order("k1"), ["k1", "k2", "k3"]);
+    assert_eq!(order("k3"), ["k3", "k1", "k2"]);
+    assert_eq!(faults(&[("MFA_SEALING_KEYS", &both), ("MFA_SEALING_KEY", "k4")]), ["MFA_SEALING_KEY"]);
+}

@@ -1,4 +1,6 @@
-use super::{AddressTag, Contact, Factor, LoginId, Method, Policy, SessionId, Timestamp, UserId, keys::Keys};
+use super::{
+    AddressTag, Contact, Factor, LoginId, Method, NetworkTag, Policy, SessionId, Timestamp, UserId, keys::Keys,
+};
 
 /// Who is calling, as the bearer token proves it.
 #[derive(Clone, Debug)]
@@ -17,6 +19,9 @@ pub struct Caller {
     pub address_tags: Vec<AddressTag>,
     /// The second factor that the token proves, if the token was minted here.
     pub proof: Option<Proof>,
+    /// The network that the call comes from, unless its address cannot be read or
+    /// `MFA_KNOWN_NETWORKS` is off.
+    pub network: Option<NetworkTag>,
 }
 
 impl Caller {
@@ -24,6 +29,12 @@ impl Caller {
     #[must_use]
     pub fn address_tag(&self, method: Method) -> Option<AddressTag> {
         self.address_tags.iter().copied().find(|tag| tag.method == method)
+    }
+
+    /// Whether somebody else who signs in as the user can be in a login of the same name.
+    #[must_use]
+    pub fn shares_login(&self) -> bool {
+        self.provenance != Some(self.login)
     }
 
     /// The session that the token belongs to, if it is one of ours.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Address, CodeId, CodeRecord, Context, Counter, CounterKind, Decision, Method, Policy, Refusal, Snapshot, Timestamp,
-    code::Otp, gate, ledger::SentCode, method::Channel,
+    Address, CodeId, Context, Counter, CounterKind, CounterPart, Decision, Method, Policy, Refusal, Snapshot, Source,
+    StoredCode, Timestamp, TrustId, code::Otp, gate, ledger::SentCode, method::Channel, trust,
 };
 
 /// A request for a code that is to be sent.
@@ -16,32 +16,55 @@ pub struct CodeRequest {
     pub method: Method,
     /// Where it goes.
     pub address: Address,
-    /// The keyed hash of the network that the request comes from.
-    pub source: String,
+    /// Where the request comes from.
+    pub source: Source,
+    /// The trusted device that the caller shows.
+    pub trusted_device: Option<TrustId>,
 }
 
 impl CodeRequest {
-    /// The item that `otp` is checked against until `until`. It holds a keyed hash of the code.
+    /// What `otp` is checked against until `until`.
     #[must_use]
-    pub fn record(&self, otp: &Otp, until: Timestamp, cx: &Context<'_>) -> CodeRecord {
+    pub fn stored(&self, otp: &Otp, until: Timestamp, cx: &Context<'_>) -> StoredCode {
         let tag = cx.keys.code_tag(cx.caller.user, self.id, self.method, &self.address, otp);
-        CodeRecord { id: self.id, tag, reserved_at: cx.now, until }
+        StoredCode { id: self.id, tag, until }
     }
 }
 
 /// A code that the ledger names. It may be stored and sent as soon as its counters are raised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reserved {
-    /// From this moment on the code is refused.
-    pub until: Timestamp,
+    /// The code, as the ledger names it.
+    pub code: SentCode,
     /// How long until the next code may be requested.
     pub resend_after: Duration,
     /// The limits outside the ledger. They are raised after the commit: a request that a limit
     /// refuses costs the user a send, so nobody can fill the application's counters faster than
     /// their own limit allows.
-    pub counters: Vec<Counter>,
+    pub limits: Limits,
     /// The login's earlier code, which this one supersedes.
     pub previous: Option<SentCode>,
+}
+
+/// The limits outside the ledger, which belong to more than one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Counters to raise one after the other. If one is full, those behind it stay as they are: a
+    /// refused request must not use up what belongs to everybody.
+    pub counters: Vec<Counter>,
+    /// Counters to raise if one of those is full: what is kept for a known caller with a proven
+    /// number.
+    pub kept: Vec<Counter>,
+}
+
+/// Whether the caller is surely not a stranger who only knows the password: by a network that right
+/// codes came from, or, while MFA is on, by a trusted device or a fresh proof. While MFA is off, a
+/// stranger can have those two.
+fn is_known_caller(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> bool {
+    let ledger = &snapshot.ledger;
+    let by_network = cx.caller.network.is_some_and(|network| ledger.knows(network, cx.now));
+    let is_trusted = |id| trust::prove(snapshot, id, cx.policy, cx.now).is_ok();
+    by_network || ledger.enabled && (request.trusted_device.is_some_and(is_trusted) || gate::is_proven(snapshot, cx))
 }
 
 /// Reserves a code in the ledger, if one may be sent.
@@ -54,48 +77,62 @@ pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> 
     if !gate::may_receive(snapshot, request.method, cx) {
         return Decision::refuse(Refusal::AddressNotProven);
     }
-    if let Some(retry_at) = ledger.sends.wait_until(cx.now) {
-        return Decision::refuse(Refusal::RateLimited { retry_at });
-    }
+    let known = is_known_caller(snapshot, request, cx);
+    let send = match ledger.sends.next(known, cx.now) {
+        Ok(send) => send,
+        Err(retry_at) => return Decision::refuse(Refusal::RateLimited { retry_at }),
+    };
     let until = cx.now.plus(cx.policy.code_lifetime);
-    let previous = ledger.code_of(cx.caller.login).cloned();
-    if let Err(retry_at) = ledger.reserve(SentCode { id: request.id, login: cx.caller.login, until }, cx.now) {
-        return Decision::refuse(Refusal::RateLimited { retry_at });
-    }
-    ledger.sends.record(cx.now);
-    let next = ledger.sends.wait_until(cx.now).unwrap_or(cx.now);
-    let counters = counters(snapshot, request, cx);
-    let reserved = Reserved { until, resend_after: next.since(cx.now), counters, previous };
-    Decision::commit(ledger, Ok(reserved))
+    let code = SentCode { id: request.id, login: cx.caller.login, known, until };
+    let previous = match ledger.reserve(code.clone(), cx.caller.shares_login(), cx.now) {
+        Ok(previous) => previous,
+        Err(retry_at) => return Decision::refuse(Refusal::RateLimited { retry_at }),
+    };
+    ledger.sends.record(send);
+    let resend_after = ledger.sends.next(known, cx.now).map_or_else(|next| next.since(cx.now), |_| Duration::ZERO);
+    let limits = limits(snapshot, request, known, cx);
+    Decision::commit(ledger, Ok(Reserved { code, resend_after, limits, previous }))
 }
 
-/// The limits outside the ledger, which belong to more than one user.
-fn counters(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> Vec<Counter> {
+fn limits(snapshot: &Snapshot, request: &CodeRequest, known: bool, cx: &Context<'_>) -> Limits {
+    let Policy { sms_per_day, .. } = *cx.policy;
+    let counter = |kind, key, window, max| Counter { kind, key, window, max, part: None };
+    let address = cx.keys.limit_key(request.address.normalised().as_bytes());
     let is_proven = cx.caller.address_tag(request.method).is_some_and(|tag| snapshot.ledger.has_proven(tag));
-    let destination = (!is_proven).then(|| Counter {
-        kind: CounterKind::Destination,
-        key: cx.keys.limit_key(request.address.normalised().as_bytes()),
-        window: Policy::SEND_WINDOW,
-        max: Policy::SENDS_PER_DESTINATION,
-    });
-    let paid = match request.method.channel() {
-        Channel::Device | Channel::Free => Vec::new(),
-        Channel::Paid => vec![
-            Counter {
-                kind: CounterKind::Source,
-                key: request.source.clone(),
-                window: Policy::SEND_WINDOW,
-                max: Policy::SMS_PER_SOURCE,
-            },
-            Counter {
-                kind: CounterKind::PaidDay,
-                key: "all".to_owned(),
-                window: Policy::SMS_DAY,
-                max: cx.policy.sms_per_day,
-            },
-        ],
+    let destination =
+        || counter(CounterKind::Destination, address.clone(), Policy::SEND_WINDOW, Policy::SENDS_PER_DESTINATION);
+    let day = |max| counter(CounterKind::PaidDay, "all".to_owned(), Policy::SMS_DAY, max);
+    let for_everybody = day(sms_per_day - sms_per_day / Policy::SMS_RESERVE);
+    let kept = || {
+        let number = Policy::RESERVED_SMS_PER_NUMBER;
+        vec![counter(CounterKind::PaidNumber, address.clone(), Policy::SMS_DAY, number), day(sms_per_day)]
     };
-    destination.into_iter().chain(paid).collect()
+    match request.method.channel() {
+        Channel::Device => Limits::default(),
+        Channel::Free if is_proven => Limits::default(),
+        Channel::Free => Limits { counters: vec![destination()], kept: Vec::new() },
+        Channel::Paid if is_proven => {
+            Limits { counters: vec![for_everybody], kept: if known { kept() } else { Vec::new() } }
+        }
+        Channel::Paid => Limits {
+            counters: vec![destination(), source_counter(&request.source, cx), for_everybody],
+            kept: Vec::new(),
+        },
+    }
+}
+
+/// One counter for an IPv4 address. For IPv6 one for the /48, with a part for the /64, so that both
+/// limits are one write.
+fn source_counter(source: &Source, cx: &Context<'_>) -> Counter {
+    let subscriber = cx.keys.limit_key(source.subscriber().as_bytes());
+    let (key, max, part) = match source.site() {
+        None => (subscriber, Policy::SMS_PER_SOURCE, None),
+        Some(site) => {
+            let part = CounterPart { key: subscriber, max: Policy::SMS_PER_SOURCE };
+            (cx.keys.limit_key(site.as_bytes()), Policy::SMS_PER_SITE, Some(part))
+        }
+    };
+    Counter { kind: CounterKind::Source, key, window: Policy::SEND_WINDOW, max, part }
 }
 
 /// The step at which a code request failed.
@@ -160,10 +197,10 @@ pub fn cancel(
         // request.
         return Decision::NoChange(Ok(false));
     };
-    ledger.codes.remove(place);
+    let cancelled = ledger.codes.remove(place);
     let restored = previous.filter(|code| undo.restore_previous && code.until > now);
     ledger.codes.extend(restored.cloned());
-    let refunded = undo.refund && ledger.sends.refund(reserved_at, now);
+    let refunded = undo.refund && ledger.sends.refund(reserved_at, cancelled.known, now);
     Decision::commit(ledger, Ok(refunded))
 }
 

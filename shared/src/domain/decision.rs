@@ -113,6 +113,17 @@ pub struct Counter {
     pub window: Duration,
     /// The most that a window allows.
     pub max: u32,
+    /// A part of the counter that has a limit of its own. Both are raised, or neither.
+    pub part: Option<CounterPart>,
+}
+
+/// One part of what a counter counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CounterPart {
+    /// The part, by a keyed hash.
+    pub key: String,
+    /// The most that a window allows.
+    pub max: u32,
 }
 
 /// What a counter counts.
@@ -124,6 +135,8 @@ pub enum CounterKind {
     Source,
     /// Paid sends of the whole application.
     PaidDay,
+    /// Paid sends to one proven number out of the part that is kept for known callers.
+    PaidNumber,
     /// Wrong recovery codes of one user.
     Recovery,
 }
@@ -136,6 +149,7 @@ impl CounterKind {
             Self::Destination => "DESTINATION",
             Self::Source => "SOURCE",
             Self::PaidDay => "SMSDAY",
+            Self::PaidNumber => "SMSNUMBER",
             Self::Recovery => "RECOVERY",
         }
     }
@@ -176,6 +190,9 @@ pub enum Refusal {
         /// How many more wrong codes are judged until the next lock.
         attempts_left: u8,
     },
+    /// A code that was sent is not the newest one.
+    #[error("a newer code was sent")]
+    SupersededCode,
     /// A code that was sent is past its end.
     #[error("the code has expired")]
     ExpiredCode,

@@ -96,6 +96,10 @@ bytes_id!(
     /// Keyed hash of a recovery code.
     RecoveryTag, 32
 );
+bytes_id!(
+    /// Keyed hash of a network that a user signs in from.
+    NetworkTag, 8
+);
 text_id!(
     /// Keyed hash of a user's `sub`: the user's name in the table and in the log.
     UserId, 16

@@ -11,9 +11,9 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::{
-    Address, AddressTag, CodeId, CodeRecord, CodeTag, Contact, DeviceId, DeviceRecord, Email, GuessTag, LoginId,
-    Method, Phone, Proof, RecoveryId, RecoveryTag, SessionId, TrustId, UserId, code::Otp, recovery::RecoveryCode,
-    trust::TrustToken,
+    Address, AddressTag, CodeId, CodeTag, Contact, DeviceId, DeviceRecord, Email, GuessTag, LoginId, Method,
+    NetworkTag, Phone, Proof, RecoveryId, RecoveryTag, SessionId, StoredCode, TrustId, UserId, code::Otp,
+    recovery::RecoveryCode, trust::TrustToken,
 };
 
 /// The keys of one bundle. They are never printed.
@@ -99,6 +99,12 @@ impl Keys {
         }
     }
 
+    /// Tells this hash key from others, without showing anything of it.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 16] {
+        truncated(&self.limit, &[b"hash key", b"fingerprint"])
+    }
+
     /// The name of a user in the table. A `sub` may be an address, which must not stand there.
     #[must_use]
     pub fn user_id(&self, subject: &str) -> UserId {
@@ -127,6 +133,12 @@ impl Keys {
         AddressTag { method, hash: truncated(&self.address, &parts) }
     }
 
+    /// The name of a network in the ledger of a user.
+    #[must_use]
+    pub fn network_tag(&self, user: UserId, network: &str) -> NetworkTag {
+        NetworkTag(truncated(&self.address, &[&user.0, b"network", network.as_bytes()]))
+    }
+
     /// The name of something that a counter counts.
     #[must_use]
     pub fn limit_key(&self, value: &[u8]) -> String {
@@ -141,10 +153,10 @@ impl Keys {
         CodeTag(truncated(&self.code, &parts))
     }
 
-    /// Whether `otp` is the code of `record`, in constant time.
+    /// Whether `otp` is `code`, in constant time.
     #[must_use]
-    pub fn is_code(&self, user: UserId, record: &CodeRecord, method: Method, address: &Address, otp: &Otp) -> bool {
-        equal(&self.code_tag(user, record.id, method, address, otp).0, &record.tag.0)
+    pub fn is_code(&self, user: UserId, code: &StoredCode, method: Method, address: &Address, otp: &Otp) -> bool {
+        equal(&self.code_tag(user, code.id, method, address, otp).0, &code.tag.0)
     }
 
     /// What is remembered of a wrong guess at `target`.

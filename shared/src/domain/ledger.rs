@@ -1,7 +1,7 @@
 //! The ledger: the one small mutable item from which every rule about a user is decided.
 
 use super::{
-    AddressTag, CodeId, CommitId, DeviceId, Factor, ItemKey, LoginId, Policy, RecoveryId, Timestamp,
+    AddressTag, CodeId, CommitId, DeviceId, Factor, ItemKey, LoginId, NetworkTag, Policy, RecoveryId, Timestamp,
     failures::Failures, sends::Sends,
 };
 
@@ -41,6 +41,8 @@ pub struct Ledger {
     pub proven: Vec<ProvenAddress>,
     /// The logins that gave a right code recently, oldest first.
     pub recent: Vec<RecentLogin>,
+    /// The networks that right codes came from while MFA was on, oldest first.
+    pub networks: Vec<KnownNetwork>,
     /// Who began this security epoch and counts as proven for a while.
     pub grace: Option<Grace>,
     /// The last commits, oldest first: [`COMMITS_KEPT`] at most.
@@ -80,8 +82,28 @@ pub struct SentCode {
     pub id: CodeId,
     /// The login that requested it, the only one that may use it.
     pub login: LoginId,
+    /// Whether a known caller requested it.
+    pub known: bool,
     /// From this moment on it is refused.
     pub until: Timestamp,
+}
+
+/// The place of a login's outstanding code: a newer code in the same place supersedes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeSlot {
+    /// The login.
+    pub login: LoginId,
+    /// Whether it is the place of known callers, which only a login has that others can share.
+    pub of_known_caller: bool,
+}
+
+impl SentCode {
+    /// The place of the code. `shared` is whether others can share its login: then a stranger's code
+    /// must not supersede the owner's.
+    #[must_use]
+    pub const fn slot(&self, shared: bool) -> CodeSlot {
+        CodeSlot { login: self.login, of_known_caller: shared && self.known }
+    }
 }
 
 /// The set of recovery codes that counts.
@@ -125,6 +147,15 @@ pub struct RecentLogin {
     pub factor: Factor,
 }
 
+/// A network that a right code came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownNetwork {
+    /// Its keyed hash.
+    pub tag: NetworkTag,
+    /// When the last right code came from it.
+    pub used_at: Timestamp,
+}
+
 /// The right of whoever began the security epoch under a fresh proof to count as proven for the
 /// rest of that quarter of an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +186,7 @@ impl Ledger {
             sends: Sends::default(),
             proven: Vec::new(),
             recent: Vec::new(),
+            networks: Vec::new(),
             grace: None,
             commits: Vec::new(),
         }
@@ -199,31 +231,41 @@ impl Ledger {
         self.commits.contains(&commit)
     }
 
-    /// The code that `login` has outstanding, expired or not.
-    #[must_use]
-    pub fn code_of(&self, login: LoginId) -> Option<&SentCode> {
-        self.codes.iter().find(|code| code.login == login)
+    /// The codes that `login` has outstanding, expired or not: at most one in each place.
+    pub fn codes_of(&self, login: LoginId) -> impl Iterator<Item = &SentCode> {
+        self.codes.iter().filter(move |code| code.login == login)
     }
 
-    /// Makes `code` the outstanding one of its login.
+    /// Makes `code` the outstanding one of its place.
     ///
-    /// If the allowed number of other logins have a code outstanding, nothing changes: a stranger
-    /// with the password must not cancel the owner's code. `Err` is the moment when the first of
-    /// those codes ends.
+    /// If the allowed number of other codes is outstanding, nothing changes, because a stranger
+    /// with the password must not cancel the owner's code. A part of the places is for known
+    /// callers alone. `Err` is the moment when the first of the codes in the way ends. `Ok` is the
+    /// code that is superseded.
     ///
     /// # Errors
     /// If there is no room.
-    pub fn reserve(&mut self, code: SentCode, now: Timestamp) -> Result<(), Timestamp> {
-        let mut others: Vec<_> = self.codes.iter().filter(|other| other.login != code.login).cloned().collect();
-        if others.len() >= Policy::MAX_OUTSTANDING_CODES {
+    pub fn reserve(&mut self, code: SentCode, shared: bool, now: Timestamp) -> Result<Option<SentCode>, Timestamp> {
+        let is_superseded = |other: &SentCode| other.slot(shared) == code.slot(shared);
+        let (superseded, mut others): (Vec<_>, Vec<_>) = self.codes.iter().cloned().partition(is_superseded);
+        if others.len() >= Policy::OUTSTANDING_FOR_ANYBODY {
             others.retain(|other| other.until > now);
         }
-        if others.len() >= Policy::MAX_OUTSTANDING_CODES {
-            return Err(others.iter().map(|other| other.until).min().unwrap_or(now));
+        let unknown = others.iter().filter(|other| !other.known);
+        let first_end_of = |codes: &mut dyn Iterator<Item = &SentCode>| codes.map(|code| code.until).min();
+        let in_the_way = if !code.known && unknown.clone().count() >= Policy::OUTSTANDING_FOR_ANYBODY {
+            first_end_of(&mut unknown.clone())
+        } else if others.len() >= Policy::MAX_OUTSTANDING_CODES {
+            first_end_of(&mut others.iter())
+        } else {
+            None
+        };
+        if let Some(ends) = in_the_way {
+            return Err(ends);
         }
         others.push(code);
         self.codes = others;
-        Ok(())
+        Ok(superseded.into_iter().next())
     }
 
     /// Remembers that `login` gave a right code.
@@ -231,6 +273,24 @@ impl Ledger {
         let is_fresh = |recent: &RecentLogin| now.since(recent.verified_at) < Policy::PROOF_FRESH_FOR;
         self.recent.retain(|recent| recent.login != login && is_fresh(recent));
         push_bounded(&mut self.recent, RecentLogin { login, verified_at: now, factor }, 3);
+    }
+
+    /// Remembers the network of a right code.
+    pub fn know(&mut self, tag: NetworkTag, now: Timestamp) {
+        self.networks.retain(|network| network.tag != tag);
+        push_bounded(&mut self.networks, KnownNetwork { tag, used_at: now }, Policy::KNOWN_NETWORKS);
+    }
+
+    /// Forgets every network but `own`: the others may be those of an intruder.
+    pub fn forget_networks_but(&mut self, own: Option<NetworkTag>) {
+        self.networks.retain(|network| Some(network.tag) == own);
+    }
+
+    /// Whether a right code came from a network lately.
+    #[must_use]
+    pub fn knows(&self, tag: NetworkTag, now: Timestamp) -> bool {
+        let is_known = |network: &KnownNetwork| now.since(network.used_at) < Policy::NETWORK_KNOWN_FOR;
+        self.networks.iter().filter(|network| network.tag == tag).any(is_known)
     }
 
     /// Remembers an address as proven by `by`.
@@ -257,23 +317,65 @@ mod tests {
         LoginId([n; 8])
     }
 
-    fn code(login_number: u8, until: u64) -> SentCode {
-        SentCode { id: CodeId([login_number; 8]), login: login(login_number), until: Timestamp::from_secs(until) }
+    fn code(login_number: u8, known: bool, until: u64) -> SentCode {
+        let (id, login) = (CodeId([login_number; 8]), login(login_number));
+        SentCode { id, login, known, until: Timestamp::from_secs(until) }
+    }
+
+    fn reserve(ledger: &mut Ledger, code: SentCode, shared: bool) -> Result<(), Timestamp> {
+        ledger.reserve(code, shared, Timestamp::from_secs(100)).map(|_| ())
     }
 
     #[test]
-    fn a_fourth_login_gets_no_code_until_one_of_the_three_ends() {
+    fn two_codes_of_anybody_and_three_in_all_are_outstanding() {
+        let mut ledger = Ledger::fresh(7);
+        assert_eq!(reserve(&mut ledger, code(1, false, 201), false), Ok(()));
+        assert_eq!(reserve(&mut ledger, code(2, false, 202), false), Ok(()));
+        assert_eq!(reserve(&mut ledger, code(3, false, 300), false), Err(Timestamp::from_secs(201)));
+        assert_eq!(reserve(&mut ledger, code(2, false, 400), false), Ok(()), "a login may replace its own");
+        assert_eq!(reserve(&mut ledger, code(3, true, 300), false), Ok(()), "the third place is for known callers");
+        assert_eq!(reserve(&mut ledger, code(4, true, 300), false), Err(Timestamp::from_secs(201)));
+        assert_eq!(reserve(&mut ledger, code(3, true, 301), false), Ok(()));
+        assert_eq!(ledger.codes.len(), 3);
+
+        let mut ledger = Ledger::fresh(7);
+        (1..=3).for_each(|n| assert_eq!(reserve(&mut ledger, code(n, true, 200), false), Ok(())));
+        assert_eq!(reserve(&mut ledger, code(4, false, 300), false), Err(Timestamp::from_secs(200)));
+        assert_eq!(ledger.reserve(code(4, false, 300), false, Timestamp::from_secs(200)), Ok(None), "they have ended");
+        assert_eq!(ledger.codes, [code(4, false, 300)]);
+    }
+
+    #[test]
+    fn a_login_that_others_share_has_a_code_for_known_callers_and_one_for_the_others() {
         let mut ledger = Ledger::fresh(7);
         let now = Timestamp::from_secs(100);
-        for n in 1..=3 {
-            assert_eq!(ledger.reserve(code(n, 200 + u64::from(n)), now), Ok(()));
-        }
-        assert_eq!(ledger.reserve(code(4, 300), now), Err(Timestamp::from_secs(201)));
-        assert_eq!(ledger.codes.len(), 3);
-        assert_eq!(ledger.reserve(code(2, 400), now), Ok(()), "a login may replace its own");
-        assert_eq!(ledger.reserve(code(4, 300), Timestamp::from_secs(201)), Ok(()));
-        assert!(ledger.code_of(login(1)).is_none());
-        assert!(ledger.code_of(login(2)).is_some_and(|c| c.until == Timestamp::from_secs(400)));
+        let (owners, strangers) = (code(1, true, 200), code(1, false, 201));
+        assert_eq!(ledger.reserve(owners.clone(), true, now), Ok(None));
+        assert_eq!(ledger.reserve(strangers.clone(), true, now), Ok(None));
+        assert_eq!(ledger.reserve(code(1, false, 202), true, now), Ok(Some(strangers)));
+        assert_eq!(ledger.reserve(code(1, true, 203), true, now), Ok(Some(owners)));
+        assert_eq!(ledger.codes_of(login(1)).count(), 2);
+        // If nobody can share it, the newest code is the only one, however the caller is known.
+        let mut own = Ledger::fresh(7);
+        assert_eq!(own.reserve(code(1, true, 200), false, now), Ok(None));
+        assert_eq!(own.reserve(code(1, false, 201), false, now), Ok(Some(code(1, true, 200))));
+        assert_eq!(own.codes, [code(1, false, 201)]);
+    }
+
+    #[test]
+    fn three_networks_are_known_for_thirty_days_after_their_last_right_code() {
+        let mut ledger = Ledger::fresh(7);
+        let day = |n: u64| Timestamp::from_secs(n * 86_400);
+        let tag = |n| NetworkTag([n; 8]);
+        (1..=4).for_each(|n| ledger.know(tag(n), day(n.into())));
+        assert!(!ledger.knows(tag(1), day(4)), "the fourth took its place");
+        assert!(ledger.knows(tag(2), day(31)) && !ledger.knows(tag(2), day(32)));
+        ledger.know(tag(2), day(31));
+        assert!(ledger.knows(tag(2), day(60)));
+        ledger.forget_networks_but(Some(tag(4)));
+        assert_eq!(ledger.networks, [KnownNetwork { tag: tag(4), used_at: day(4) }]);
+        ledger.forget_networks_but(None);
+        assert!(ledger.networks.is_empty());
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod sends;
 pub mod session;
 pub mod setup_totp;
 mod snapshot;
+mod source;
 mod time;
 mod toggle;
 pub mod totp;
@@ -31,16 +32,17 @@ pub mod verify_totp_setup;
 
 pub use address::{Address, Contact, Countries, Email, NoAddress, Phone};
 pub use caller::{Caller, Context, Proof, ProofSession};
-pub use decision::{After, Change, Counter, CounterKind, Decision, Refusal};
+pub use decision::{After, Change, Counter, CounterKind, CounterPart, Decision, Refusal};
 pub use ids::{
-    AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, RecoveryId, RecoveryTag, SessionId, TrustId,
-    UserId,
+    AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, NetworkTag, RecoveryId, RecoveryTag, SessionId,
+    TrustId, UserId,
 };
 pub use item::{ItemKey, UnreadableItem, Write};
 pub use ledger::Ledger;
 pub use method::{Channel, Method};
 pub use policy::Policy;
-pub use snapshot::{CodeRecord, DeviceRecord, Snapshot};
+pub use snapshot::{CodeRecord, DeviceRecord, Snapshot, StoredCode};
+pub use source::Source;
 pub use time::Timestamp;
 pub use toggle::{Stopped, Switch, Toggled, toggle};
 pub use verify::Factor;

@@ -100,6 +100,12 @@ pub struct Policy {
     /// Defaults to `true`.
     pub trusted_devices: bool,
 
+    /// Whether a caller may be known by the network that a request comes from. If a backend makes the
+    /// requests, its network says nothing about the person.
+    ///
+    /// Defaults to `true`.
+    pub known_networks: bool,
+
     /// How many proxies before the API append to `X-Forwarded-For`; `0` takes the gateway's source
     /// address.
     ///
@@ -180,18 +186,22 @@ impl Policy {
     /// "expired".
     pub const CODE_KEPT_AFTER_EXPIRY: Duration = HOUR;
 
+    /// How many of them may belong to callers who are not known.
+    pub const OUTSTANDING_FOR_ANYBODY: usize = 2;
+
+    /// The networks that a caller is known by. One more replaces the one that was used longest ago.
+    pub const KNOWN_NETWORKS: usize = 3;
+
+    /// How long a network is known after a right code.
+    pub const NETWORK_KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
+
     /// The least time between sends to one user: after the first send within the hour, after the
     /// second, and after each later one.
     pub const SEND_SPACING: [Duration; 3] = [Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(2)];
 
-    /// Sends to one user within [`Self::SEND_BURST_WINDOW`].
-    pub const SENDS_PER_BURST: usize = 5;
-
-    /// See [`Self::SENDS_PER_BURST`].
-    pub const SEND_BURST_WINDOW: Duration = Duration::from_mins(10);
-
-    /// Sends to one user within an hour.
-    pub const SENDS_PER_HOUR: usize = 10;
+    /// Sends to one user within an hour, for everybody. Known callers have as many again, so that a
+    /// stranger with the password cannot use up the owner's.
+    pub const SENDS_PER_SHARE: usize = 5;
 
     /// Sends a user gets back within an hour after the provider refused them.
     pub const SENDS_REFUNDED_PER_HOUR: usize = 2;
@@ -204,8 +214,18 @@ impl Policy {
     /// Answers flooding one mailbox from many accounts.
     pub const SENDS_PER_DESTINATION: u32 = 10;
 
-    /// Text messages an hour asked for from one source address (IPv6: one /64).
+    /// Text messages an hour to numbers that were not proven, from one IPv4 address or one IPv6 /64.
     pub const SMS_PER_SOURCE: u32 = 30;
+
+    /// Text messages an hour to numbers that were not proven, from one IPv6 /48.
+    pub const SMS_PER_SITE: u32 = 300;
+
+    /// The part of [`Policy::sms_per_day`] that is kept for known callers with a proven number: one
+    /// in so many.
+    pub const SMS_RESERVE: u32 = 5;
+
+    /// Text messages of that part to one number in a day.
+    pub const RESERVED_SMS_PER_NUMBER: u32 = 5;
 
     /// See [`Policy::sms_per_day`].
     pub const SMS_DAY: Duration = DAY;
@@ -286,6 +306,7 @@ impl Default for Policy {
             sessions: true,
             session_lifetime: 12 * HOUR,
             trusted_devices: true,
+            known_networks: true,
             forwarded_hops: 0,
         }
     }

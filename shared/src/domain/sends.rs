@@ -1,4 +1,7 @@
 //! How often codes may be sent to one user.
+//!
+//! Everybody who knows the password shares one number of sends an hour. Known callers have as many
+//! again when those are used up, so that a stranger cannot use up the owner's.
 
 use std::time::Duration;
 
@@ -7,48 +10,86 @@ use super::{Policy, Timestamp};
 /// What the ledger remembers of sends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sends {
-    /// When codes were sent within the last hour, oldest first.
-    pub sent_at: Vec<Timestamp>,
+    /// The sends of the last hour, oldest first.
+    pub sent: Vec<PastSend>,
     /// When sends were refunded within the last hour.
     pub refunded_at: Vec<Timestamp>,
 }
 
+/// One send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastSend {
+    /// When it was requested.
+    pub at: Timestamp,
+    /// Whether a known caller requested it.
+    pub known: bool,
+    /// Whether it counts in the share of known callers. Otherwise it counts in everybody's.
+    pub reserve: bool,
+}
+
 impl Sends {
-    /// When the next code may be sent, if none may be sent at `now`.
-    #[must_use]
-    pub fn wait_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let recent = self.within(Policy::SEND_WINDOW, now);
-        let spaced = recent.last().map(|last| last.plus(spacing(recent.len())));
-        let burst = nth_from_end(&self.within(Policy::SEND_BURST_WINDOW, now), Policy::SENDS_PER_BURST)
-            .map(|first| first.plus(Policy::SEND_BURST_WINDOW));
-        let hourly = nth_from_end(&recent, Policy::SENDS_PER_HOUR).map(|first| first.plus(Policy::SEND_WINDOW));
-        [spaced, burst, hourly].into_iter().flatten().max().filter(|at| *at > now)
+    /// The send that may happen at `now`, by a known caller or another.
+    ///
+    /// # Errors
+    /// When the next one may, if none may at `now`.
+    pub fn next(&self, known: bool, now: Timestamp) -> Result<PastSend, Timestamp> {
+        // A stranger's sends do not make a known caller wait.
+        let spaces = |send: &PastSend| if known { send.known } else { !send.reserve };
+        let for_everybody = self.wait(now, |send| !send.reserve, spaces);
+        let in_reserve = self.wait(now, |send| send.reserve, spaces);
+        match (for_everybody, in_reserve) {
+            (None, _) => Ok(PastSend { at: now, known, reserve: false }),
+            (Some(_), None) if known => Ok(PastSend { at: now, known, reserve: true }),
+            (Some(common), Some(reserved)) if known => Err(common.min(reserved)),
+            (Some(common), _) => Err(common),
+        }
+    }
+
+    /// Until when a share is closed, if it is. `counts` are the sends of the share, and `spaces` are
+    /// those after which the caller has to wait.
+    fn wait(
+        &self,
+        now: Timestamp,
+        counts: impl Fn(&PastSend) -> bool,
+        spaces: impl Fn(&PastSend) -> bool,
+    ) -> Option<Timestamp> {
+        let times = |wanted: &dyn Fn(&PastSend) -> bool| -> Vec<_> {
+            self.recent(now).filter(|send| wanted(send)).map(|send| send.at).collect()
+        };
+        let (counted, own) = (times(&counts), times(&spaces));
+        let used_up = counted.len().checked_sub(Policy::SENDS_PER_SHARE).and_then(|place| counted.get(place));
+        let hour = used_up.map(|first| first.plus(Policy::SEND_WINDOW));
+        let pause = own.last().map(|last| last.plus(spacing(own.len())));
+        hour.max(pause).filter(|until| *until > now)
     }
 
     /// Counts a send.
-    pub fn record(&mut self, now: Timestamp) {
-        self.sent_at = self.within(Policy::SEND_WINDOW, now);
-        self.refunded_at.retain(|at| now.since(*at) < Policy::SEND_WINDOW);
-        self.sent_at.push(now);
+    pub fn record(&mut self, send: PastSend) {
+        self.sent = self.recent(send.at).copied().collect();
+        self.refunded_at.retain(|at| send.at.since(*at) < Policy::SEND_WINDOW);
+        self.sent.push(send);
     }
 
-    /// Takes back the send of `at`, which the provider definitely refused. Says whether it did.
+    /// Takes back the last send of `at` by such a caller, which the provider definitely refused.
+    /// Says whether it did.
     ///
     /// At most twice an hour. Otherwise an address that the provider always refuses would allow
     /// endless requests.
-    pub fn refund(&mut self, at: Timestamp, now: Timestamp) -> bool {
+    pub fn refund(&mut self, at: Timestamp, known: bool, now: Timestamp) -> bool {
         self.refunded_at.retain(|at| now.since(*at) < Policy::SEND_WINDOW);
-        let Some(place) = self.sent_at.iter().rposition(|sent| *sent == at) else { return false };
+        let Some(place) = self.sent.iter().rposition(|send| send.at == at && send.known == known) else {
+            return false;
+        };
         if self.refunded_at.len() >= Policy::SENDS_REFUNDED_PER_HOUR {
             return false;
         }
-        self.sent_at.remove(place);
+        self.sent.remove(place);
         self.refunded_at.push(now);
         true
     }
 
-    fn within(&self, window: Duration, now: Timestamp) -> Vec<Timestamp> {
-        self.sent_at.iter().copied().filter(|at| now.since(*at) < window).collect()
+    fn recent(&self, now: Timestamp) -> impl Iterator<Item = &PastSend> {
+        self.sent.iter().filter(move |send| now.since(send.at) < Policy::SEND_WINDOW)
     }
 }
 
@@ -63,10 +104,6 @@ fn spacing(count: usize) -> Duration {
     }
 }
 
-fn nth_from_end(times: &[Timestamp], n: usize) -> Option<Timestamp> {
-    times.len().checked_sub(n).and_then(|index| times.get(index)).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -77,72 +114,114 @@ mod tests {
         Timestamp::from_secs(1_800_000_000 + secs)
     }
 
+    /// Sends by callers who are not known.
     fn sent(times: &[u64]) -> Sends {
         let mut sends = Sends::default();
-        for &secs in times {
-            sends.record(at(secs));
+        for secs in times {
+            sends.record(PastSend { at: at(*secs), known: false, reserve: false });
         }
         sends
     }
 
+    fn wait(sends: &Sends, secs: u64) -> Option<Timestamp> {
+        sends.next(false, at(secs)).err()
+    }
+
+    /// Sends to a known caller, and says from which share.
+    fn send_to_known(sends: &mut Sends, secs: u64) -> Result<&'static str, Timestamp> {
+        let send = sends.next(true, at(secs))?;
+        sends.record(send);
+        Ok(if send.reserve { "reserve" } else { "everybody" })
+    }
+
     #[test]
     fn sends_are_thirty_then_sixty_then_a_hundred_and_twenty_seconds_apart() {
-        assert_eq!(sent(&[]).wait_until(at(0)), None);
-        assert_eq!(sent(&[0]).wait_until(at(1)), Some(at(30)));
-        assert_eq!(sent(&[0]).wait_until(at(30)), None);
-        assert_eq!(sent(&[0, 30]).wait_until(at(31)), Some(at(90)));
-        assert_eq!(sent(&[0, 30, 90]).wait_until(at(91)), Some(at(210)));
-        assert_eq!(sent(&[0, 30, 90, 210]).wait_until(at(211)), Some(at(330)));
+        assert_eq!(wait(&sent(&[]), 0), None);
+        assert_eq!(wait(&sent(&[0]), 1), Some(at(30)));
+        assert_eq!(wait(&sent(&[0]), 30), None);
+        assert_eq!(wait(&sent(&[0, 30]), 31), Some(at(90)));
+        assert_eq!(wait(&sent(&[0, 30, 90]), 91), Some(at(210)));
+        assert_eq!(wait(&sent(&[0, 30, 90, 210]), 211), Some(at(330)));
     }
 
     #[test]
     fn spacing_starts_again_when_no_send_lies_within_the_hour() {
-        let sends = sent(&[0, 30, 90]);
-        assert_eq!(sends.wait_until(at(90 + 3600)), None);
-        let mut sends = sends;
-        sends.record(at(90 + 3600));
-        assert_eq!(sends.wait_until(at(90 + 3601)), Some(at(90 + 3630)));
+        let mut sends = sent(&[0, 30, 90]);
+        assert_eq!(wait(&sends, 90 + 3600), None);
+        sends.record(PastSend { at: at(90 + 3600), known: false, reserve: false });
+        assert_eq!(wait(&sends, 90 + 3601), Some(at(90 + 3630)));
     }
 
     #[test]
-    fn five_sends_in_ten_minutes_and_ten_in_an_hour_are_the_most() {
-        let burst = sent(&[0, 30, 90, 210, 330]);
-        assert_eq!(burst.wait_until(at(451)), Some(at(600)));
-        assert_eq!(burst.wait_until(at(600)), None);
-        let hour = sent(&[0, 300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700]);
-        assert_eq!(hour.wait_until(at(3000)), Some(at(3600)));
-        assert_eq!(hour.wait_until(at(3600)), None);
+    fn everybody_shares_five_an_hour_and_known_callers_have_five_more() {
+        let mut sends = sent(&[0, 300, 600, 900, 1200]);
+        assert_eq!(wait(&sends, 1500), Some(at(3600)));
+        assert_eq!(wait(&sends, 3600), None);
+        for secs in [1201, 1231, 1291, 1411, 1531] {
+            assert_eq!(send_to_known(&mut sends, secs), Ok("reserve"), "at {secs}");
+        }
+        assert_eq!(send_to_known(&mut sends, 1700), Err(at(3600)), "everybody's first send ends before the reserve's");
+        assert_eq!(send_to_known(&mut sends, 3600), Ok("everybody"));
+    }
+
+    #[test]
+    fn a_known_caller_waits_for_its_own_sends_only_and_uses_everybodys_share_first() {
+        let mut sends = sent(&[0]);
+        assert_eq!(send_to_known(&mut sends, 1), Ok("everybody"));
+        assert_eq!(send_to_known(&mut sends, 2), Err(at(31)));
+        assert_eq!(wait(&sends, 31), Some(at(61)), "for strangers every send in their share counts");
+        for secs in [31, 91, 211] {
+            assert_eq!(send_to_known(&mut sends, secs), Ok("everybody"), "at {secs}");
+        }
+        assert_eq!(send_to_known(&mut sends, 331), Ok("reserve"));
+        assert_eq!(wait(&sends, 332), Some(at(3600)), "the reserve does not make strangers wait");
     }
 
     #[test]
     fn a_refused_send_is_given_back_twice_an_hour_at_most() {
+        let record = |sends: &mut Sends, secs| sends.record(PastSend { at: at(secs), known: false, reserve: false });
         let mut sends = sent(&[0]);
-        assert!(sends.refund(at(0), at(1)));
-        assert_eq!(sends.wait_until(at(1)), None);
-        sends.record(at(1));
-        assert!(sends.refund(at(1), at(2)));
-        sends.record(at(2));
-        assert!(!sends.refund(at(2), at(3)), "the third stays counted");
-        assert_eq!(sends.wait_until(at(3)), Some(at(32)));
-        assert!(!sends.refund(at(77), at(78)), "a send that was not made is not given back");
-        assert!(sends.refund(at(2), at(3602)), "an hour later two more may be");
+        assert!(!sends.refund(at(0), true, at(1)), "it was not a known caller's");
+        assert!(sends.refund(at(0), false, at(1)));
+        assert_eq!(wait(&sends, 1), None);
+        record(&mut sends, 1);
+        assert!(sends.refund(at(1), false, at(2)));
+        record(&mut sends, 2);
+        assert!(!sends.refund(at(2), false, at(3)), "the third stays counted");
+        assert_eq!(wait(&sends, 3), Some(at(32)));
+        assert!(!sends.refund(at(77), false, at(78)), "a send that was not made is not given back");
+        assert!(sends.refund(at(2), false, at(3602)), "an hour later two more may be");
     }
 
     proptest! {
         #[test]
-        fn no_asking_gets_past_the_limits(pauses in prop::collection::vec(0_u64..400, 1..200)) {
-            let (mut sends, mut now, mut made) = (Sends::default(), 0, Vec::new());
-            for pause in pauses {
+        fn no_asking_gets_past_the_limits_and_no_stranger_uses_up_the_owners(
+            requests in prop::collection::vec((0_u64..400, any::<bool>()), 1..200),
+        ) {
+            let (mut sends, mut now, mut made) = (Sends::default(), 0, Vec::<(u64, PastSend)>::new());
+            for (pause, known) in requests {
                 now += pause;
-                if sends.wait_until(at(now)).is_none() {
-                    sends.record(at(now));
-                    made.push(now);
+                let within = |window, wanted: &dyn Fn(&PastSend) -> bool| {
+                    made.iter().filter(|(secs, send)| now - secs < window && wanted(send)).count()
+                };
+                let own = within(120, &|send| send.known) == 0 && within(3600, &|send| send.known) < 5;
+                match sends.next(known, at(now)) {
+                    Ok(send) => {
+                        sends.record(send);
+                        made.push((now, send));
+                    }
+                    Err(_) => prop_assert!(!(known && own), "a known caller waits for strangers at {now}"),
                 }
             }
-            for (i, &send) in made.iter().enumerate() {
-                prop_assert!(made.iter().skip(i).filter(|&&other| other - send < 600).count() <= 5);
-                prop_assert!(made.iter().skip(i).filter(|&&other| other - send < 3600).count() <= 10);
-                prop_assert!(made.get(i + 1).is_none_or(|next| next - send >= 30));
+            for (i, (start, _)) in made.iter().enumerate() {
+                let hour: Vec<_> = made.iter().skip(i).filter(|(secs, _)| secs - start < 3600).collect();
+                prop_assert!(hour.iter().filter(|(_, send)| !send.reserve).count() <= 5);
+                prop_assert!(hour.iter().filter(|(_, send)| send.reserve).count() <= 5);
+                prop_assert!(hour.iter().all(|(_, send)| send.known || !send.reserve));
+            }
+            for known in [false, true] {
+                let own: Vec<_> = made.iter().filter(|(_, send)| send.known == known).collect();
+                prop_assert!(own.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 30));
             }
         }
     }

@@ -19,8 +19,8 @@ pub struct Snapshot {
     pub devices: Vec<DeviceRecord>,
     /// The items of recovery sets. Only the one that the ledger names counts.
     pub recovery: Vec<RecoveryRecord>,
-    /// The item of the code that the caller's login has outstanding, if it was asked for.
-    pub code: Option<CodeRecord>,
+    /// The items of the codes that the caller's login has outstanding, if they were asked for.
+    pub codes: Vec<CodeRecord>,
     /// The items of trusted devices, if they were asked for.
     pub trusted: Vec<TrustRecord>,
     /// The items of sessions, if they were asked for.
@@ -39,7 +39,7 @@ impl Snapshot {
             stored: false,
             devices: Vec::new(),
             recovery: Vec::new(),
-            code: None,
+            codes: Vec::new(),
             trusted: Vec::new(),
             sessions: Vec::new(),
             unreadable: Vec::new(),
@@ -120,23 +120,21 @@ impl Snapshot {
         self.recovery_codes_left().is_some_and(|left| left > 0)
     }
 
-    /// The item of the code that the ledger names for `login`.
-    #[must_use]
-    pub fn outstanding_code(&self, login: LoginId) -> Option<&CodeRecord> {
-        let named = self.ledger.code_of(login)?;
-        self.code.as_ref().filter(|code| code.id == named.id)
+    /// The items of the codes that the ledger names for `login`.
+    pub fn outstanding_codes(&self, login: LoginId) -> impl Iterator<Item = &CodeRecord> {
+        let named = self.ledger.codes_of(login);
+        named.filter_map(|sent| self.codes.iter().find(|record| record.code.id == sent.id))
     }
 
     /// Whether everything that the ledger names is here. If not, the read was stale or torn.
     ///
-    /// `login` is the one whose code was asked for, if any.
+    /// `login` is the one whose codes were asked for, if any.
     #[must_use]
     pub fn is_whole(&self, login: Option<LoginId>, now: Timestamp) -> bool {
         let is_over = |key| self.ledger.setups.iter().any(|s| ItemKey::Device(s.id) == key && s.until <= now);
         let named = self.ledger.named_items().all(|key| self.holds(key) || is_over(key));
-        let code =
-            login.is_none_or(|login| self.ledger.code_of(login).is_none() || self.outstanding_code(login).is_some());
-        named && code
+        let has_codes = |login| self.outstanding_codes(login).count() == self.ledger.codes_of(login).count();
+        named && login.is_none_or(has_codes)
     }
 }
 
@@ -155,16 +153,25 @@ pub struct DeviceRecord {
     pub created: Timestamp,
 }
 
-/// The item of a code that was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The item of the newest code in one place of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeRecord {
-    /// The id of the code. It counts only while the ledger names it.
+    /// The newest code. It counts only while the ledger names it.
+    pub code: StoredCode,
+    /// When the ledger reserved it.
+    pub reserved_at: Timestamp,
+    /// The codes that it superseded, newest first. Whoever types one of them has the mailbox, and is
+    /// not guessing.
+    pub superseded: Vec<StoredCode>,
+}
+
+/// What is stored of one code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredCode {
+    /// Its id.
     pub id: CodeId,
     /// Keyed hash over user, id, method, destination and code.
     pub tag: CodeTag,
-    /// When the ledger reserved it.
-    #[serde(rename = "announced")]
-    pub reserved_at: Timestamp,
     /// When it ends.
     pub until: Timestamp,
 }

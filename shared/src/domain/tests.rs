@@ -1,7 +1,7 @@
 //! The rules together, against a small model: whatever an owner and an intruder with the password
 //! do, in any order, with time passing and commits losing their races.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, iter};
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -65,7 +65,7 @@ struct World {
     now: Timestamp,
     table: Snapshot,
     /// The newest code of each login, with its item.
-    sent: Vec<(u8, Otp, CodeRecord, Timestamp)>,
+    sent: Vec<(u8, Otp, CodeRecord)>,
     proofs: Vec<Option<Proof>>,
     used_steps: HashSet<(DeviceId, u64)>,
     used_codes: HashSet<[u8; 8]>,
@@ -113,6 +113,7 @@ impl World {
             contact: Contact { email: Ok(email), ..Contact::default() },
             address_tags: vec![self.keys.address_tag(user, Method::Email, &address())],
             proof: self.proofs[usize::from(login)],
+            network: Some(NetworkTag([login; 8])),
         }
     }
 
@@ -123,8 +124,8 @@ impl World {
 
     /// What a load by `login` finds.
     fn snapshot(&self, login: u8) -> Snapshot {
-        let code = self.sent.iter().rfind(|(of, ..)| *of == login).map(|(_, _, record, _)| record.clone());
-        Snapshot { code, ..self.table.clone() }
+        let codes = self.sent.iter().filter(|(of, ..)| *of == login).map(|(_, _, record)| record.clone()).collect();
+        Snapshot { codes, ..self.table.clone() }
     }
 
     /// Commits as `storage` does, unless the race is lost: then nothing happened and it is decided
@@ -249,32 +250,35 @@ impl World {
 
     fn challenge(&mut self, login: u8, lost: bool) {
         let id = CodeId(self.next_id().to_be_bytes());
-        let request = CodeRequest { id, method: Method::Email, address: address(), source: String::new() };
+        let source = Source::Unreadable("unknown".to_owned());
+        let request = CodeRequest { id, method: Method::Email, address: address(), source, trusted_device: None };
         let Ok(reserved) = self.decide(login, lost, |snapshot, cx| reserve(snapshot, &request, cx)) else { return };
         let otp = Otp::from_random(self.serial * 7919, 6).expect("a code");
         let tag = self.keys.code_tag(self.keys.user_id("alice"), id, Method::Email, &address(), &otp);
-        let record = CodeRecord { id, tag, reserved_at: self.now, until: reserved.until };
-        self.sent.retain(|(of, ..)| *of != login);
-        self.sent.push((login, otp, record, self.now));
+        let before = self.sent.iter().position(|(of, ..)| *of == login).map(|place| self.sent.remove(place).2);
+        let superseded = before.into_iter().flat_map(|record| iter::once(record.code).chain(record.superseded));
+        let superseded = superseded.take(2).collect();
+        let code = StoredCode { id, tag, until: reserved.code.until };
+        self.sent.push((login, otp, CodeRecord { code, reserved_at: self.now, superseded }));
     }
 
     fn provider_refuses(&mut self, login: u8, lost: bool) {
-        let Some((_, _, record, at)) = self.sent.iter().rfind(|(of, ..)| *of == login).cloned() else { return };
-        let now = self.now;
+        let Some((_, _, record)) = self.sent.iter().find(|(of, ..)| *of == login).cloned() else { return };
+        let (id, at, now) = (record.code.id, record.reserved_at, self.now);
         let undo = Failure::NotSent.undo().expect("a code that was not sent is cancelled");
-        let _ = self.decide(login, lost, |snapshot, _| cancel(snapshot, record.id, None, undo, at, now));
-        assert!(self.table.ledger.codes.iter().all(|code| code.id != record.id), "what was not sent cannot be used");
+        let _ = self.decide(login, lost, |snapshot, _| cancel(snapshot, id, None, undo, at, now));
+        assert!(self.table.ledger.codes.iter().all(|code| code.id != id), "what was not sent cannot be used");
     }
 
     fn verify_sent(&mut self, login: u8, right: bool, lost: bool) {
-        let Some((_, otp, record, _)) = self.sent.iter().rfind(|(of, ..)| *of == login).cloned() else { return };
+        let Some((_, otp, record)) = self.sent.iter().find(|(of, ..)| *of == login).cloned() else { return };
         let otp = if right { otp } else { other_than(&otp) };
         let before = self.table.ledger.clone();
         let guess = Guess::Sent { otp, method: Method::Email, address: address() };
         let verified = self.decide(login, lost, |snapshot, cx| judge(snapshot, &guess, cx));
         if let Ok(verified) = verified {
-            assert!(right && self.now < record.until && before.failures.lock_end(self.now).is_none());
-            assert!(self.used_codes.insert(record.id.0), "a code works once");
+            assert!(right && self.now < record.code.until && before.failures.lock_end(self.now).is_none());
+            assert!(self.used_codes.insert(record.code.id.0), "a code works once");
             self.assert_switched_on(&before, login);
             self.proofs[usize::from(login)] = Some(proof_of(&verified, login));
         }

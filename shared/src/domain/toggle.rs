@@ -98,7 +98,13 @@ fn first_address(snapshot: &Snapshot, cx: &Context<'_>) -> Option<AddressTag> {
 pub(super) fn right_code(ledger: &mut Ledger, snapshot: &Snapshot, factor: Factor, cx: &Context<'_>) -> Stopped {
     ledger.failures.right();
     remember(ledger, factor, cx);
-    if cx.policy.required && !ledger.enabled { switch_on(ledger, snapshot, None, cx) } else { Stopped::default() }
+    let switches_on = cx.policy.required && !ledger.enabled;
+    let stopped = if switches_on { switch_on(ledger, snapshot, None, cx) } else { Stopped::default() };
+    // While MFA is off, a right code may be that of an intruder.
+    if let Some(network) = cx.caller.network.filter(|_| ledger.enabled) {
+        ledger.know(network, cx.now);
+    }
+    stopped
 }
 
 /// Remembers the login for the grace of switching on.
@@ -115,6 +121,7 @@ fn switch_on(ledger: &mut Ledger, snapshot: &Snapshot, proves: Option<AddressTag
     let mut stopped = Stopped::default();
     ledger.enabled = true;
     ledger.codes.clear();
+    ledger.forget_networks_but(cx.caller.network);
 
     for device in &mut ledger.devices {
         device.inactive = !cx.is_own(device.confirmed_by);

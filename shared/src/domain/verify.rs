@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
 
 use super::{
-    Address, Context, Decision, DeviceId, ItemKey, Ledger, Method, Refusal, Snapshot, Stopped, Timestamp,
+    Address, Caller, Context, Decision, DeviceId, ItemKey, Ledger, Method, Refusal, Snapshot, Stopped, StoredCode,
+    Timestamp,
     code::Otp,
     gate,
     ledger::Device,
@@ -232,23 +233,34 @@ fn judge_sent(
     address: &Address,
     cx: &Context<'_>,
 ) -> Decision<Verified> {
-    let login = cx.caller.login;
+    let Caller { user, login, .. } = *cx.caller;
     // A code that is not judged is not counted.
     let not_judged = Refusal::WrongCode { attempts_left: snapshot.ledger.failures.attempts_left(1, cx.now) };
-    match snapshot.ledger.code_of(login) {
-        None => return Decision::refuse(not_judged),
-        // The time is compared here: DynamoDB removes an expired item up to days late.
-        Some(code) if code.until <= cx.now => return Decision::refuse(Refusal::ExpiredCode),
-        // It may have been sent before MFA was switched on, or before the application began to
-        // require it.
-        Some(_) if !gate::may_receive(snapshot, method, cx) => return Decision::refuse(not_judged),
-        Some(_) => {}
-    }
-    let Some(code) = snapshot.outstanding_code(login) else {
+    let mut sent = snapshot.ledger.codes_of(login).peekable();
+    if sent.peek().is_none() {
         return Decision::refuse(not_judged);
-    };
-    if !cx.keys.is_code(cx.caller.user, code, method, address, otp) {
-        return wrong(snapshot, &code.id.0, otp, 1, |attempts_left| Refusal::WrongCode { attempts_left }, cx);
+    }
+    // The time is compared here: DynamoDB removes an expired item up to days late.
+    if sent.all(|code| code.until <= cx.now) {
+        return Decision::refuse(Refusal::ExpiredCode);
+    }
+    // It may have been sent before MFA was switched on, or before the application began to require
+    // it.
+    if !gate::may_receive(snapshot, method, cx) {
+        return Decision::refuse(not_judged);
+    }
+    let is_it = |code: &StoredCode| code.until > cx.now && cx.keys.is_code(user, code, method, address, otp);
+    let judged: Vec<_> = snapshot.outstanding_codes(login).filter(|record| record.code.until > cx.now).collect();
+    if judged.is_empty() {
+        return Decision::refuse(not_judged);
+    }
+    if !judged.iter().any(|record| is_it(&record.code)) {
+        if judged.iter().flat_map(|record| &record.superseded).any(is_it) {
+            return Decision::refuse(Refusal::SupersededCode);
+        }
+        let target: Vec<_> = judged.iter().flat_map(|record| record.code.id.0).collect();
+        let weight = u8::try_from(judged.len()).unwrap_or(u8::MAX);
+        return wrong(snapshot, &target, otp, weight, |attempts_left| Refusal::WrongCode { attempts_left }, cx);
     }
 
     let mut ledger = snapshot.ledger.clone();

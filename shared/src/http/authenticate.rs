@@ -5,7 +5,7 @@ use lambda_http::http::{HeaderMap, header};
 use super::{ErrorCode, LogLine, Problem};
 use crate::{
     App,
-    domain::{Caller, Timestamp},
+    domain::{Caller, Source, Timestamp},
     tokens::Claims,
 };
 
@@ -14,13 +14,14 @@ pub trait Authenticate: Sized + Send {
     /// The errors that it may answer.
     const ERRORS: &'static [ErrorCode];
 
-    /// Finds out who calls.
+    /// Finds out who calls. `source` is where the request comes from.
     ///
     /// # Errors
     /// A [`Problem`] if the endpoint does not answer this caller.
     fn from_request(
         app: &App,
         headers: &HeaderMap,
+        source: &Source,
         now: Timestamp,
     ) -> impl Future<Output = Result<Self, Problem>> + Send;
 
@@ -36,14 +37,27 @@ pub struct BearerToken {
     pub claims: Claims,
 }
 
+impl BearerToken {
+    /// Reads and checks the token of a request, wherever the request comes from.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it has no valid token, or if the token cannot be judged.
+    pub async fn read(app: &App, headers: &HeaderMap, now: Timestamp) -> Result<Self, Problem> {
+        let (caller, claims) = app.verifier.authenticate(bearer_token(headers)?, now).await?;
+        Ok(Self { caller, claims })
+    }
+}
+
 impl Authenticate for BearerToken {
     // Without the key set of the application, no token can be judged.
     const ERRORS: &'static [ErrorCode] =
         &[ErrorCode::NoAuthProvided, ErrorCode::InvalidToken, ErrorCode::ServiceUnavailable];
 
-    async fn from_request(app: &App, headers: &HeaderMap, now: Timestamp) -> Result<Self, Problem> {
-        let (caller, claims) = app.verifier.authenticate(bearer_token(headers)?, now).await?;
-        Ok(Self { caller, claims })
+    async fn from_request(app: &App, headers: &HeaderMap, source: &Source, now: Timestamp) -> Result<Self, Problem> {
+        let Self { caller, claims } = Self::read(app, headers, now).await?;
+        let network = source.network().filter(|_| app.policy.known_networks);
+        let network = network.map(|network| app.keys.network_tag(caller.user, &network));
+        Ok(Self { caller: Caller { network, ..caller }, claims })
     }
 
     fn log(&self, app: &App, line: &mut LogLine) {
@@ -64,7 +78,12 @@ pub struct Public;
 impl Authenticate for Public {
     const ERRORS: &'static [ErrorCode] = &[];
 
-    fn from_request(_: &App, _: &HeaderMap, _: Timestamp) -> impl Future<Output = Result<Self, Problem>> + Send {
+    fn from_request(
+        _: &App,
+        _: &HeaderMap,
+        _: &Source,
+        _: Timestamp,
+    ) -> impl Future<Output = Result<Self, Problem>> + Send {
         ready(Ok(Self))
     }
 

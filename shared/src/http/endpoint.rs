@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Authenticate, BearerToken, ErrorCode, Problem, ReadBody};
 use crate::{
     App,
-    domain::{Context, Policy, Timestamp, keys::Keys},
+    domain::{Context, Policy, Source, Timestamp, keys::Keys},
 };
 
 /// One operation of the API, which the pipeline runs.
@@ -77,8 +77,8 @@ pub struct Call<B, A = BearerToken> {
     pub body: B,
     /// When it arrived.
     pub now: Timestamp,
-    /// The network that the call comes from.
-    pub source: String,
+    /// Where the call comes from.
+    pub source: Source,
 }
 
 impl<B> Call<B> {
@@ -89,7 +89,20 @@ impl<B> Call<B> {
     }
 }
 
+/// The header of the token of a trusted device. Some proxies drop names with underscores, so the
+/// second is a synonym.
+const TRUST_HEADERS: [&str; 2] = ["nest_auth_device_trust", "nest-auth-device-trust"];
+
 impl<B, A> Call<B, A> {
+    /// The token of a trusted device.
+    ///
+    /// # Errors
+    /// [`Problem::MissingField`].
+    pub fn trust_token(&self) -> Result<&str, Problem> {
+        let [name, synonym] = TRUST_HEADERS;
+        self.header(name).or_else(|| self.header(synonym)).ok_or(Problem::MissingField(name))
+    }
+
     /// A header, if it occurs exactly once and is text. It is trimmed, and a blank one is `None`.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();

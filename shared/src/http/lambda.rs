@@ -23,7 +23,7 @@ pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error
     let app = App::new(config, Clock::wall());
     let endpoint = build(&app);
     if E::USES_TABLE {
-        let _ = tokio::time::timeout(WARM_UP, app.table.warm_up()).await;
+        let _ = tokio::time::timeout(WARM_UP, app.table.open()).await;
     }
 
     let (app, endpoint) = (&app, &endpoint);

@@ -62,6 +62,11 @@ impl LogLine {
         self.advice = Some(advice);
     }
 
+    /// Says that it goes on until an operator acts.
+    pub const fn needs_operator(&mut self) {
+        self.level = "error";
+    }
+
     /// Adds the duration.
     pub fn took(&mut self, time: Duration) {
         self.duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);

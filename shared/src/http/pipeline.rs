@@ -108,7 +108,8 @@ async fn answer<E: Endpoint>(
     }
 
     let now = app.clock.now();
-    let auth = E::Auth::from_request(app, &incoming.headers, now).await?;
+    let source = source::source(incoming.source_ip.as_deref(), &incoming.headers, app.policy.forwarded_hops);
+    let auth = E::Auth::from_request(app, &incoming.headers, &source, now).await?;
     auth.log(app, log);
 
     let fields = match body {
@@ -121,7 +122,6 @@ async fn answer<E: Endpoint>(
     if !app.policy.enabled && !E::ANSWERS_WHEN_OFF {
         return Err(Problem::NotEnabled);
     }
-    let source = source::network(incoming.source_ip.as_deref(), &incoming.headers, app.policy.forwarded_hops);
     let Incoming { headers, path_parameter, .. } = incoming;
     let path_parameter = path_parameter.unwrap_or_default();
     endpoint.handle(app, Call { auth, headers, path_parameter, body, now, source }).await
@@ -140,6 +140,9 @@ fn refusal(problem: &Problem, now: Timestamp, log: &mut LogLine) -> Response<Vec
     let answer = problem.answer(now);
     log.code = Some(answer.body.code);
     log.failed(answer.status.as_u16(), problem.cause());
+    if matches!(problem, Problem::Misconfigured(_)) {
+        log.needs_operator();
+    }
     let mut response = with_body(answer.status, serde_json::to_vec(&answer.body).unwrap_or_default());
     let headers = response.headers_mut();
     if let Some(seconds) = answer.body.retry_after {

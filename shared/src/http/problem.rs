@@ -46,6 +46,8 @@ pub enum Problem {
     },
     /// The table or a key set does not answer, or throttles.
     Unavailable(String),
+    /// The functions do not fit the table. The text is only for the log.
+    Misconfigured(String),
     /// A bug, or a fault of the installation. The text is only for the log.
     Internal(String),
 }
@@ -69,6 +71,7 @@ impl Problem {
             Self::DeliveryRejected(cause)
             | Self::DeliveryFailed { cause, .. }
             | Self::Unavailable(cause)
+            | Self::Misconfigured(cause)
             | Self::Internal(cause)
             | Self::Refused(Refusal::Unreadable(cause)) => Some(cause.clone()),
             Self::Refused(
@@ -114,7 +117,7 @@ impl Problem {
                 ErrorResponse::new(ErrorCode::MfaDeliveryFailed, "The code could not be sent. Try again shortly")
                     .retry(*retry_after)
             }
-            Self::Unavailable(_) => {
+            Self::Unavailable(_) | Self::Misconfigured(_) => {
                 ErrorResponse::new(ErrorCode::ServiceUnavailable, "The service is not available. Try again shortly")
                     .retry(1)
             }
@@ -150,6 +153,10 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
         }
         Refusal::WrongCode { attempts_left } => {
             ErrorResponse::new(ErrorCode::VerificationCodeInvalid, "The code is invalid").attempts_left(*attempts_left)
+        }
+        Refusal::SupersededCode => {
+            let message = "A newer code was sent. Enter that one";
+            ErrorResponse::new(ErrorCode::VerificationCodeExpired, message)
         }
         Refusal::ExpiredCode => ErrorResponse::new(ErrorCode::VerificationCodeExpired, "The code has expired"),
         Refusal::Locked { until } => {
@@ -277,6 +284,7 @@ impl From<StoreError> for Problem {
             StoreError::Refused(refusal) => Self::Refused(refusal),
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
             StoreError::Broken(cause) => Self::Internal(cause),
+            StoreError::OtherHashKey => Self::Misconfigured(error.to_string()),
         }
     }
 }
@@ -321,6 +329,7 @@ mod tests {
             Refusal::UsedTotp,
             Refusal::WrongCode { attempts_left: 0 },
             Refusal::ExpiredCode,
+            Refusal::SupersededCode,
             Refusal::Locked { until: LATER },
             Refusal::SessionInvalid,
             Refusal::SessionExpired,
@@ -349,6 +358,7 @@ mod tests {
             Problem::DeliveryRejected(cause()),
             Problem::DeliveryFailed { cause: cause(), retry_after: 5 },
             Problem::Unavailable(cause()),
+            Problem::Misconfigured(cause()),
             Problem::Internal(cause()),
         ];
         refusals.into_iter().map(Problem::from).chain(others).collect()

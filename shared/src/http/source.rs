@@ -4,32 +4,23 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 use lambda_http::http::HeaderMap;
 
-/// The network that a request comes from, for limits: an IPv4 address, or the /64 of an IPv6
-/// address.
+use crate::domain::Source;
+
+/// Where a request comes from.
 ///
 /// `gateway` is the address that API Gateway saw. Each of `hops` proxies of the operator's own
 /// before the gateway, and the gateway itself, appends the address that it saw to
 /// `X-Forwarded-For`. The client stands before the last `hops` addresses. Everything further left
 /// may be invented by the sender.
-pub(super) fn network(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> String {
+pub(super) fn source(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> Source {
     let forwarded = if hops == 0 { None } else { forwarded(headers, hops) };
     let written = forwarded.as_deref().or(gateway).map(str::trim).filter(|text| !text.is_empty());
     // All requests without an address share one limit, so that leaving it out helps nobody.
-    let Some(written) = written else { return "unknown".to_owned() };
-    match address(written) {
-        Some(IpAddr::V4(v4)) => v4.to_string(),
-        Some(IpAddr::V6(v6)) => {
-            if let Some(v4) = v6.to_ipv4_mapped() {
-                v4.to_string()
-            } else {
-                let [a, b, c, d, ..] = v6.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-            }
-        }
-        // Each unreadable text has a limit of its own: a proxy that writes an unknown form must not
-        // put everybody into one.
-        None => format!("unreadable:{}", BASE64URL_NOPAD.encode(digest(&SHA256, written.as_bytes()).as_ref())),
-    }
+    let Some(written) = written else { return Source::Unreadable("unknown".to_owned()) };
+    // Each unreadable text has a limit of its own: a proxy that writes an unknown form must not put
+    // everybody into one.
+    let hash = || BASE64URL_NOPAD.encode(digest(&SHA256, written.as_bytes()).as_ref());
+    address(written).map_or_else(|| Source::Unreadable(format!("unreadable:{}", hash())), Source::at)
 }
 
 /// The client's address in `X-Forwarded-For`. `None` if the list is too short.
@@ -58,6 +49,10 @@ mod tests {
 
     use super::*;
 
+    fn network(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> String {
+        source(gateway, headers, hops).subscriber()
+    }
+
     fn forwarded(value: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", value.parse().expect("a header value"));
@@ -76,6 +71,16 @@ mod tests {
         assert_eq!(network(Some("192.0.2.1"), &headers, 1), "198.51.100.7");
         assert_eq!(network(Some("192.0.2.1"), &headers, 2), "203.0.113.66");
         assert_eq!(network(Some("192.0.2.1"), &headers, 9), "192.0.2.1", "fewer than promised: the gateway's word");
+    }
+
+    #[test]
+    fn a_caller_is_known_by_the_24_of_an_ipv4_address_or_the_48_of_an_ipv6_address() {
+        let known_by = |text| source(Some(text), &HeaderMap::new(), 0).network();
+        assert_eq!(known_by("192.0.2.1").as_deref(), Some("192.0.2.0/24"));
+        assert_eq!(known_by("::ffff:192.0.2.1").as_deref(), Some("192.0.2.0/24"));
+        assert_eq!(known_by("2001:db8:1:2:3:4:5:6").as_deref(), Some("2001:db8:1::/48"));
+        assert_eq!(known_by("nonsense"), None);
+        assert_eq!(known_by(""), None);
     }
 
     #[test]

@@ -1,43 +1,89 @@
-//! `USER#<user>` / `CODE#<login>`: the outstanding code of one login. It counts only while the
-//! ledger names it.
+//! `USER#<user>` / `CODE#<login>`: the newest code of one login. It counts only while the ledger
+//! names it. A login that others can share has a second one, `CODE#<login>#KNOWN`, for known callers.
+
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use serde::Deserialize;
 
 use super::{
     StoreError, Table, item,
-    table::{PrimaryKey, number},
+    table::{Item, PrimaryKey, binary, number},
 };
-use crate::domain::{CodeRecord, LoginId, Policy, UserId};
+use crate::domain::{CodeRecord, LoginId, Policy, StoredCode, Timestamp, UserId, ledger::CodeSlot};
+
+/// The item. Storing a newer code moves each code one place down.
+#[derive(Deserialize)]
+struct StoredCodes {
+    code: StoredCode,
+    #[serde(rename = "announced")]
+    reserved_at: Timestamp,
+    superseded: Option<StoredCode>,
+    superseded_before: Option<StoredCode>,
+}
 
 impl Table {
-    /// Writes the item of a code that the ledger reserved, but only over an older one. Says whether
-    /// it did: a newer code may have been reserved in the meantime.
+    /// Stores a code that the ledger reserved, but only over an older one. Says whether it did: a
+    /// newer code may have been reserved in the meantime.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_code(&self, user: UserId, login: LoginId, record: &CodeRecord) -> Result<bool, StoreError> {
-        let item = item::write(record, Some(record.until.plus(Policy::CODE_KEPT_AFTER_EXPIRY)))?;
-        let put = self
-            .put_item(key(user, login), item)
-            .condition_expression("attribute_not_exists(pk) OR announced <= :announced")
-            .expression_attribute_values(":announced", number(record.reserved_at.as_millis()));
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if StoreError::is_failed_condition(&error) => Ok(false),
-            Err(error) => Err(StoreError::of("PutItem code", &error)),
+    pub async fn put_code(
+        &self,
+        user: UserId,
+        slot: CodeSlot,
+        code: &StoredCode,
+        reserved_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let CodeSlot { login, of_known_caller } = slot;
+        let sort_key = if of_known_caller { format!("{}#KNOWN", prefix(login)) } else { prefix(login) };
+        let update = self
+            .update_item(PrimaryKey::of_user(user, sort_key))
+            .update_expression(
+                "SET superseded_before = if_not_exists(superseded, :none), superseded = if_not_exists(#code, :none), \
+                 #code = :code, announced = :reserved_at, #ttl = :ttl",
+            )
+            // The id keeps a write whose answer was lost from moving the codes down twice.
+            .condition_expression("attribute_not_exists(pk) OR (announced <= :reserved_at AND #code.#id <> :id)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .expression_attribute_names("#code", "code")
+            .expression_attribute_names("#id", "id")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":none", AttributeValue::Null(true))
+            .expression_attribute_values(":code", AttributeValue::M(item::write(code, None)?))
+            .expression_attribute_values(":id", binary(code.id.0))
+            .expression_attribute_values(":reserved_at", number(reserved_at.as_millis()))
+            .expression_attribute_values(":ttl", number(code.until.plus(Policy::CODE_KEPT_AFTER_EXPIRY).as_secs()));
+        let Err(error) = update.send().await else { return Ok(true) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                let stored = failed.item.clone().and_then(|item| read(login, item).ok());
+                Ok(stored.is_some_and(|stored| stored.code.id == code.id))
+            }
+            _ => Err(StoreError::of("UpdateItem code", &error)),
         }
     }
 
-    pub(super) async fn get_code(
+    pub(super) async fn codes_of(
         &self,
         user: UserId,
         login: LoginId,
         strong: bool,
-    ) -> Result<Option<CodeRecord>, StoreError> {
-        let item = self.get_item("GetItem code", key(user, login), strong).await?;
-        let record = item.map(|item| item::read(item, None)).transpose();
-        record.map_err(|cause| StoreError::Broken(format!("item CODE of login {login}: {cause}")))
+    ) -> Result<Vec<CodeRecord>, StoreError> {
+        let items = self.query_user(user, &prefix(login), strong).await?;
+        items.into_iter().map(|item| read(login, item)).collect()
     }
 }
 
-fn key(user: UserId, login: LoginId) -> PrimaryKey {
-    PrimaryKey::of_user(user, format!("CODE#{login}"))
+fn read(login: LoginId, item: Item) -> Result<CodeRecord, StoreError> {
+    let stored: Result<StoredCodes, _> = item::read(item, None);
+    let StoredCodes { code, reserved_at, superseded, superseded_before } =
+        stored.map_err(|error| error.of_item(&format!("CODE of login {login}")))?;
+    let superseded = superseded.into_iter().chain(superseded_before).collect();
+    Ok(CodeRecord { code, reserved_at, superseded })
+}
+
+fn prefix(login: LoginId) -> String {
+    format!("CODE#{login}")
 }

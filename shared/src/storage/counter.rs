@@ -20,13 +20,17 @@ impl Table {
         let ends = Timestamp::from_secs((index + 1) * window);
         let pk = format!("LIMIT#{}#{}#{index}", counter.kind.as_str(), counter.key);
 
+        let (add_part, part_has_room) = match counter.part {
+            None => ("", ""),
+            Some(_) => (", #part :one", " AND (attribute_not_exists(#part) OR #part < :part_max)"),
+        };
         let update = self
             .update_item(PrimaryKey { pk, sk: "LIMIT".to_owned() })
-            .update_expression("ADD #n :one SET #ttl = :ttl, #last = :id")
+            .update_expression(format!("ADD #n :one{add_part} SET #ttl = :ttl, #last = :id"))
             // `last` names the writer. A write whose answer was lost comes back as a failed
             // condition, and counts once. If another request wrote in between, it counts twice,
             // which is never too few.
-            .condition_expression("attribute_not_exists(#n) OR (#n < :max AND #last <> :id)")
+            .condition_expression(format!("attribute_not_exists(#n) OR (#n < :max AND #last <> :id{part_has_room})"))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_names("#last", "last")
             .expression_attribute_values(":id", binary(id))
@@ -35,6 +39,12 @@ impl Table {
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":max", number(counter.max.into()))
             .expression_attribute_values(":ttl", number(ends.as_secs()));
+        let update = match &counter.part {
+            None => update,
+            Some(part) => update
+                .expression_attribute_names("#part", &part.key)
+                .expression_attribute_values(":part_max", number(part.max.into())),
+        };
         match update.send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// The table, its permissions or an item are broken. An operator must act.
     #[error("the table is broken: {0}")]
     Broken(String),
+    /// The table was begun with another hash key, which named all its users.
+    #[error("the table was begun with another MFA_HASH_KEY: put the old one back")]
+    OtherHashKey,
 }
 
 impl StoreError {

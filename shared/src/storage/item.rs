@@ -54,11 +54,46 @@ pub(super) fn write(record: &impl Serialize, ttl: Option<Timestamp>) -> Result<I
     Ok(item)
 }
 
-/// Reads a record. `id` comes from the item's key, if the record has an id.
+/// The newest schema of items that this version reads. An item without the attribute `schema` has
+/// the first one.
 ///
-/// # Errors
-/// Names the attribute that is missing or malformed, never its value, which may be a name.
-pub(super) fn read<T: DeserializeOwned>(mut item: Item, id: Option<String>) -> Result<T, String> {
+/// A change that an older version must not ignore raises it: whatever grants something, limits
+/// something, or must end with a reset (`docs/versions.md`). A version writes a schema only one
+/// release after the version that can read it, so that neither a roll-out nor a roll-back of one
+/// release meets an item that it cannot read.
+const SCHEMA: u64 = 1;
+
+/// Why an item cannot be read.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// A newer version wrote it.
+    Newer(u64),
+    /// An attribute is missing or malformed. Names the attribute, never its value, which may be a
+    /// name.
+    Malformed(String),
+}
+
+impl ReadError {
+    /// The error of the item with this name.
+    pub(super) fn of_item(self, name: &str) -> StoreError {
+        match self {
+            Self::Newer(schema) => StoreError::Unavailable(format!(
+                "item {name}: a newer version wrote it (schema {schema}, and this version reads {SCHEMA})"
+            )),
+            Self::Malformed(cause) => StoreError::Broken(format!("item {name}: {cause}")),
+        }
+    }
+}
+
+/// Reads a record. `id` comes from the item's key, if the record has an id.
+pub(super) fn read<T: DeserializeOwned>(mut item: Item, id: Option<String>) -> Result<T, ReadError> {
+    if let Some(schema) = item.get("schema") {
+        let schema = schema.as_n().ok().and_then(|schema| schema.parse().ok());
+        match schema.ok_or_else(|| ReadError::Malformed("attribute `schema` is malformed".to_owned()))? {
+            newer if newer > SCHEMA => return Err(ReadError::Newer(newer)),
+            _ => {}
+        }
+    }
     if let Some(id) = id {
         item.insert("id".to_owned(), text(id));
     }
@@ -68,7 +103,7 @@ pub(super) fn read<T: DeserializeOwned>(mut item: Item, id: Option<String>) -> R
             let alone = serde_dynamo::from_item::<_, T>(Item::from([(name.clone(), value)]));
             alone.err().filter(|error| !is_missing(error)).map(|_| format!("attribute `{name}` is malformed"))
         });
-        malformed.unwrap_or_else(|| error_kind(&error))
+        ReadError::Malformed(malformed.unwrap_or_else(|| error_kind(&error)))
     })
 }
 

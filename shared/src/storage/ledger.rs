@@ -1,19 +1,19 @@
-//! `USER#<user>` / `MFA#LEDGER`: the ledger. It is written whole, if its version is still the one
-//! that was loaded.
+//! `USER#<user>` / `MFA#LEDGER`: the ledger. All its attributes are written at once, if its version
+//! is still the one that was loaded.
 
-use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure};
 use serde::{Deserialize, Serialize};
 
 use super::{
     StoreError, Table, item,
-    packed::Packed,
+    packed::{self, Packed},
     table::{Item, PrimaryKey, number},
 };
 use crate::domain::{
     CommitId, Ledger, Snapshot, Timestamp, UserId,
     failures::Failures,
-    ledger::{Device, Grace, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
-    sends::Sends,
+    ledger::{Device, Grace, KnownNetwork, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
+    sends::{PastSend, Sends},
 };
 
 /// The beginning of the sort keys of the ledger and of the items that it names.
@@ -54,18 +54,26 @@ struct StoredLedger {
     #[serde(rename = "f")]
     failures: Packed<Failures>,
     #[serde(rename = "n")]
-    sent_at: Packed<Timestamp>,
+    sent: Packed<PastSend>,
     #[serde(rename = "b")]
     refunded_at: Packed<Timestamp>,
     #[serde(rename = "p")]
     proven: Packed<ProvenAddress>,
     #[serde(rename = "l")]
     recent: Packed<RecentLogin>,
+    #[serde(rename = "w")]
+    networks: Packed<KnownNetwork>,
     #[serde(rename = "g", default, skip_serializing_if = "Packed::is_empty")]
     grace: Packed<Grace>,
     #[serde(rename = "i")]
     commits: Packed<CommitId>,
 }
+
+/// The attributes that are packed lists.
+const PACKED: [&str; 12] = ["d", "s", "c", "r", "f", "n", "b", "p", "l", "w", "g", "i"];
+
+/// The attributes that may be missing.
+const OPTIONAL: [&str; 1] = ["g"];
 
 impl From<Ledger> for StoredLedger {
     fn from(ledger: Ledger) -> Self {
@@ -78,10 +86,11 @@ impl From<Ledger> for StoredLedger {
             codes: Packed(ledger.codes),
             recovery: Packed(ledger.recovery.into_iter().collect()),
             failures: Packed(vec![ledger.failures]),
-            sent_at: Packed(ledger.sends.sent_at),
+            sent: Packed(ledger.sends.sent),
             refunded_at: Packed(ledger.sends.refunded_at),
             proven: Packed(ledger.proven),
             recent: Packed(ledger.recent),
+            networks: Packed(ledger.networks),
             grace: Packed(ledger.grace.into_iter().collect()),
             commits: Packed(ledger.commits),
         }
@@ -99,9 +108,10 @@ impl From<StoredLedger> for Ledger {
             codes: stored.codes.0,
             recovery: stored.recovery.0.into_iter().next(),
             failures: stored.failures.0.into_iter().next().unwrap_or_default(),
-            sends: Sends { sent_at: stored.sent_at.0, refunded_at: stored.refunded_at.0 },
+            sends: Sends { sent: stored.sent.0, refunded_at: stored.refunded_at.0 },
             proven: stored.proven.0,
             recent: stored.recent.0,
+            networks: stored.networks.0,
             grace: stored.grace.0.into_iter().next(),
             commits: stored.commits.0,
         }
@@ -117,33 +127,57 @@ impl Table {
         ledger: &Ledger,
         commit: CommitId,
     ) -> Result<Commit, StoreError> {
-        let item = write(ledger.clone().committed_as(commit))?;
-        let put = self
-            .put_item(PrimaryKey::of_user(user, SORT_KEY), item)
+        if !snapshot.stored {
+            self.claim().await?;
+        }
+        let (expression, values) = assignments(write(ledger.clone().committed_as(commit))?);
+        let update = self
+            .update_item(PrimaryKey::of_user(user, SORT_KEY))
+            .update_expression(expression)
+            .set_expression_attribute_values(Some(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = if snapshot.stored {
-            put.condition_expression("v = :decided_from")
+        let update = if snapshot.stored {
+            update
+                .condition_expression("v = :decided_from")
                 .expression_attribute_values(":decided_from", number(snapshot.ledger.version))
         } else {
-            put.condition_expression("attribute_not_exists(pk)")
+            update.condition_expression("attribute_not_exists(pk)")
         };
-        let Err(error) = put.send().await else { return Ok(Commit::Done) };
+        let Err(error) = update.send().await else { return Ok(Commit::Done) };
         match error.as_service_error() {
             // After a lost answer, the retry of the SDK fails the condition. If the item holds my
             // id, the first try was applied.
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                 let now_stored = failed.item.clone().and_then(|item| read(item).ok());
                 let is_mine = now_stored.is_some_and(|ledger| ledger.holds(commit));
                 Ok(if is_mine { Commit::Done } else { Commit::Lost })
             }
-            _ => Err(StoreError::of("PutItem ledger", &error)),
+            _ => Err(StoreError::of("UpdateItem ledger", &error)),
         }
     }
 }
 
+/// An update expression that writes these attributes, with its values.
+///
+/// Attributes that this version does not know stay as they are. A put would drop what a newer
+/// version wrote, while both run side by side.
+fn assignments(item: Item) -> (String, Item) {
+    let is_missing = |name: &&str| !item.contains_key(*name);
+    let removed: Vec<_> = OPTIONAL.iter().copied().filter(is_missing).collect();
+    let removal = if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(", ")) };
+    let assigned: Vec<_> = item.keys().map(|name| format!("{name} = :{name}")).collect();
+    let values = item.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
+    (format!("SET {}{removal}", assigned.join(", ")), values)
+}
+
 pub(super) fn read(item: Item) -> Result<Ledger, StoreError> {
+    let of_newer_format = item.iter().find(|(name, value)| PACKED.contains(&name.as_str()) && packed::is_newer(value));
+    if let Some((name, _)) = of_newer_format {
+        let cause = format!("item {SORT_KEY}: attribute `{name}` has a newer format than this version reads");
+        return Err(StoreError::Unavailable(cause));
+    }
     let stored = item::read::<StoredLedger>(item, None);
-    stored.map(Ledger::from).map_err(|cause| StoreError::Broken(format!("item {SORT_KEY}: {cause}")))
+    stored.map(Ledger::from).map_err(|error| error.of_item(SORT_KEY))
 }
 
 fn write(ledger: Ledger) -> Result<Item, StoreError> {
@@ -158,7 +192,8 @@ mod tests {
     use super::*;
     use crate::{
         domain::{
-            AddressTag, CodeId, DeviceId, Factor, GuessTag, LoginId, Method, Policy, RecoveryId, ledger::COMMITS_KEPT,
+            AddressTag, CodeId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, Policy, RecoveryId,
+            ledger::COMMITS_KEPT,
         },
         storage::table::{text, user_key},
     };
@@ -199,13 +234,15 @@ mod tests {
             ledger.setups.push(Setup { id: DeviceId(Uuid::from_u128(n)), until: now });
         }
         for n in 0..3 {
-            ledger.codes.push(SentCode { id: CodeId([n; 8]), login: login(n), until: now });
+            ledger.codes.push(SentCode { id: CodeId([n; 8]), login: login(n), known: true, until: now });
+            ledger.know(NetworkTag([n; 8]), now);
             ledger.recent.push(RecentLogin { login: login(n), verified_at: now, factor: Factor::RecoveryCode });
         }
         for n in 0..20 {
             ledger.failures.wrong(GuessTag([n; 8]), 1, now);
         }
-        (0..Policy::SENDS_PER_HOUR).for_each(|_| ledger.sends.record(now));
+        let send = PastSend { at: now, known: true, reserve: true };
+        ledger.sends.sent = vec![send; 2 * Policy::SENDS_PER_SHARE];
         ledger.sends.refunded_at = vec![now; Policy::SENDS_REFUNDED_PER_HOUR];
         let made_by = Some(login(1));
         ledger.recovery = Some(RecoverySet { id: RecoveryId([1; 8]), used_mask: 0x3FF, created: now, made_by });

@@ -4,6 +4,7 @@ mod code;
 mod counter;
 mod device;
 mod error;
+mod hash_key;
 mod item;
 mod ledger;
 mod packed;

@@ -4,18 +4,26 @@
 //! A list of maps would cost its attribute names and a byte for each value, in every record.
 //! Numbers are big-endian.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_bytes::{ByteBuf, Bytes};
 use uuid::Uuid;
 
 use crate::domain::{
-    AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, RecoveryId, Timestamp,
+    AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, RecoveryId, Timestamp,
     failures::{Failures, LastGuess},
-    ledger::{Device, Grace, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
+    ledger::{Device, Grace, KnownNetwork, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
+    sends::PastSend,
 };
 
-/// The only format so far.
+/// The only format so far. Another one, which wider records need too, may be written only one
+/// release after the version that can read it.
 const FORMAT: u8 = 1;
+
+/// Whether an attribute holds a list of a format that only a newer version reads.
+pub(super) fn is_newer(value: &AttributeValue) -> bool {
+    value.as_b().is_ok_and(|list| list.as_ref().first().is_some_and(|format| *format > FORMAT))
+}
 
 /// 2020-01-01T00:00:00Z. Times are stored as seconds since then, in four bytes, which lasts until
 /// 2156. Zero is "never".
@@ -158,16 +166,44 @@ impl Record for Setup {
 }
 
 impl Record for SentCode {
-    const WIDTH: u8 = 8 + 8 + 4;
+    const WIDTH: u8 = 8 + 8 + 1 + 4;
 
     fn pack(&self, out: &mut Vec<u8>) {
         out.extend(self.id.0);
         out.extend(self.login.0);
+        out.push(u8::from(self.known));
         pack_time(self.until, out);
     }
 
     fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self { id: CodeId(fields.bytes()?), login: LoginId(fields.bytes()?), until: fields.time()? })
+        let (id, login) = (CodeId(fields.bytes()?), LoginId(fields.bytes()?));
+        Some(Self { id, login, known: fields.flag()?, until: fields.time()? })
+    }
+}
+
+impl Record for PastSend {
+    const WIDTH: u8 = 4 + 1 + 1;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        pack_time(self.at, out);
+        out.extend([u8::from(self.known), u8::from(self.reserve)]);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { at: fields.time()?, known: fields.flag()?, reserve: fields.flag()? })
+    }
+}
+
+impl Record for KnownNetwork {
+    const WIDTH: u8 = 8 + 4;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.tag.0);
+        pack_time(self.used_at, out);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { tag: NetworkTag(fields.bytes()?), used_at: fields.time()? })
     }
 }
 

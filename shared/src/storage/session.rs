@@ -108,7 +108,7 @@ impl Table {
 }
 
 fn read(id: SessionId, item: Item) -> Result<SessionRecord, StoreError> {
-    item::read(item, Some(id.to_string())).map_err(|cause| StoreError::Broken(format!("item SESSION#{id}: {cause}")))
+    item::read(item, Some(id.to_string())).map_err(|error| error.of_item(&format!("SESSION#{id}")))
 }
 
 pub(super) fn key(user: UserId, id: SessionId) -> PrimaryKey {

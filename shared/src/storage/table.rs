@@ -1,4 +1,7 @@
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -8,13 +11,21 @@ use aws_sdk_dynamodb::{
 };
 
 use super::StoreError;
-use crate::{aws, config::Config, domain::UserId};
+use crate::{
+    aws,
+    config::Config,
+    domain::{UserId, keys::Keys},
+};
 
 /// The table. Cheap to clone.
 #[derive(Clone)]
 pub struct Table {
     pub(super) client: Client,
     pub(super) name: String,
+    /// The fingerprint of the hash key.
+    pub(super) hash_key: [u8; 16],
+    /// Set once the table is known to have this hash key.
+    pub(super) is_ours: Arc<OnceLock<()>>,
 }
 
 /// An item as `DynamoDB` returns it.
@@ -36,17 +47,11 @@ impl PrimaryKey {
 impl Table {
     /// Builds the table of a configuration. Opens no connection.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, keys: &Keys) -> Self {
         let endpoint = config.aws.dynamodb_endpoint.as_deref();
         let client = aws::configure!(aws_sdk_dynamodb, &config.aws, endpoint, aws::retry());
-        Self { client: Client::from_conf(client), name: config.table.clone() }
-    }
-
-    /// Opens the connection, so that the first request does not have to. Reads a key that does not
-    /// exist, and ignores the result.
-    pub async fn warm_up(&self) {
-        let get = self.client.get_item().table_name(&self.name);
-        let _ = get.key("pk", text("WARM-UP")).key("sk", text("WARM-UP")).send().await;
+        let (client, name) = (Client::from_conf(client), config.table.clone());
+        Self { client, name, hash_key: keys.fingerprint(), is_ours: Arc::default() }
     }
 
     /// A `PutItem` of this table.

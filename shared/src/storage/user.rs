@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures_util::future::{join, join_all, try_join_all};
 
 use super::{
-    StoreError, Table, item,
+    StoreError, Table,
+    item::{self, ReadError},
     ledger::{self, Commit},
     session,
     table::{COUNT_UNITS, Item, text, user_key},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     domain::{
         After, Change, CommitId, Counter, CounterKind, Decision, ItemKey, Ledger, LoginId, Policy, Refusal, Snapshot,
-        Timestamp, UnreadableItem, UserId, Write, keys::Keys,
+        Timestamp, UnreadableItem, UserId, Write, challenge::Limits, keys::Keys,
     },
     random,
 };
@@ -27,7 +28,7 @@ const MOST_PAGES: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub struct UserQuery {
     user: UserId,
-    code_of: Option<LoginId>,
+    codes_of: Option<LoginId>,
     trusted: bool,
     sessions: bool,
 }
@@ -36,13 +37,13 @@ impl UserQuery {
     /// A user's ledger with its devices and recovery set.
     #[must_use]
     pub const fn user(user: UserId) -> Self {
-        Self { user, code_of: None, trusted: false, sessions: false }
+        Self { user, codes_of: None, trusted: false, sessions: false }
     }
 
-    /// Also loads the outstanding code of one login.
+    /// Also loads the outstanding codes of one login.
     #[must_use]
-    pub const fn and_code_of(self, login: LoginId) -> Self {
-        Self { code_of: Some(login), ..self }
+    pub const fn and_codes_of(self, login: LoginId) -> Self {
+        Self { codes_of: Some(login), ..self }
     }
 
     /// Also loads the trusted devices.
@@ -133,6 +134,7 @@ impl Table {
                 key: keys.limit_key(&query.user.0),
                 window: Policy::SEND_WINDOW,
                 max: Policy::WRONG_RECOVERY_CODES,
+                part: None,
             };
             self.raise(&counter, now).await?;
         }
@@ -242,29 +244,30 @@ impl Table {
     /// loads again, strongly. What is still missing then counts as absent.
     async fn load_whole(&self, query: UserQuery, read: Read, now: Timestamp) -> Result<(Snapshot, Read), StoreError> {
         let snapshot = self.load(query, read).await?;
-        if snapshot.is_whole(query.code_of, now) {
+        if snapshot.is_whole(query.codes_of, now) {
             return Ok((snapshot, read));
         }
         Ok((self.load(query, Read::Strong).await?, Read::Strong))
     }
 
     async fn load(&self, query: UserQuery, read: Read) -> Result<Snapshot, StoreError> {
+        self.open().await?;
         let (user, strong) = (query.user, read == Read::Strong);
         let prefixes = [(ledger::PREFIX, true), (trust::PREFIX, query.trusted), (session::PREFIX, query.sessions)];
         let wanted = prefixes.into_iter().filter(|(_, is_wanted)| *is_wanted);
         let queries = try_join_all(wanted.map(|(prefix, _)| self.query_user(user, prefix, strong)));
-        let (items, code) = match query.code_of {
-            None => (queries.await?, None),
-            Some(login) => tokio::try_join!(queries, self.get_code(user, login, strong))?,
+        let (items, codes) = match query.codes_of {
+            None => (queries.await?, Vec::new()),
+            Some(login) => tokio::try_join!(queries, self.codes_of(user, login, strong))?,
         };
-        let mut snapshot = Snapshot { code, ..Snapshot::empty(0) };
+        let mut snapshot = Snapshot { codes, ..Snapshot::empty(0) };
         for item in items.into_iter().flatten() {
             let sort_key = item.get("sk").and_then(|sort_key| sort_key.as_s().ok()).cloned().unwrap_or_default();
             if sort_key == ledger::SORT_KEY {
                 snapshot.ledger = ledger::read(item)?;
                 snapshot.stored = true;
             } else if let Some(key) = item::key_of(&sort_key) {
-                note(&mut snapshot, key, &sort_key, item);
+                note(&mut snapshot, key, &sort_key, item)?;
             }
         }
         if !snapshot.stored {
@@ -274,7 +277,7 @@ impl Table {
     }
 
     /// The items of a user whose sort key begins with `prefix`.
-    async fn query_user(&self, user: UserId, prefix: &str, strong: bool) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn query_user(&self, user: UserId, prefix: &str, strong: bool) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
@@ -298,30 +301,42 @@ impl Table {
         Err(StoreError::Broken("a user has more items than can be read".to_owned()))
     }
 
-    /// Raises counters at the same time. The first that is full refuses.
+    /// Raises the counters of a code request.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn raise_all(&self, counters: &[Counter], now: Timestamp) -> Result<(), StoreError> {
-        let raised = join_all(counters.iter().map(|counter| self.raise(counter, now))).await;
-        let (refused, other): (Vec<_>, Vec<_>) =
-            raised.into_iter().filter_map(Result::err).partition(|error| matches!(error, StoreError::Refused(_)));
-        refused.into_iter().chain(other).next().map_or(Ok(()), Err)
+    pub async fn charge(&self, limits: &Limits, now: Timestamp) -> Result<(), StoreError> {
+        match self.raise_in_order(&limits.counters, now).await {
+            Err(StoreError::Refused(_)) if !limits.kept.is_empty() => self.raise_in_order(&limits.kept, now).await,
+            charged => charged,
+        }
+    }
+
+    async fn raise_in_order(&self, counters: &[Counter], now: Timestamp) -> Result<(), StoreError> {
+        for counter in counters {
+            self.raise(counter, now).await?;
+        }
+        Ok(())
     }
 }
 
 /// Adds an item that was loaded.
-fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) {
+fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) -> Result<(), StoreError> {
     let noted = match key {
         ItemKey::Device(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.devices.push(record)),
         ItemKey::Recovery(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.recovery.push(record)),
         ItemKey::Trust(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.trusted.push(record)),
         ItemKey::Session(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.sessions.push(record)),
     };
-    if let Err(cause) = noted {
-        let cause = format!("item {sort_key}: {cause}");
-        snapshot.unreadable.push(UnreadableItem { key, cause });
+    match noted {
+        Err(error @ ReadError::Newer(_)) => return Err(error.of_item(sort_key)),
+        Err(ReadError::Malformed(cause)) => {
+            let cause = format!("item {sort_key}: {cause}");
+            snapshot.unreadable.push(UnreadableItem { key, cause });
+        }
+        Ok(()) => {}
     }
+    Ok(())
 }
 
 /// What one decision has put so far, and as which commit.

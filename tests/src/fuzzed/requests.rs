@@ -223,7 +223,7 @@ impl Endpoint for Mirror {
 
     async fn handle(&self, _: &App, call: Call<NoBody>) -> Result<Value, Problem> {
         Ok(json!({
-            "source": call.source,
+            "source": call.source.subscriber(),
             "trust": call.header("nest_auth_device_trust"),
             "label": trust::label(call.header("user-agent").unwrap_or_default()),
         }))
