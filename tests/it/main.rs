@@ -7,6 +7,7 @@ mod budgets;
 mod challenge;
 mod contract;
 mod corpus;
+mod day;
 mod dependencies;
 mod end_session;
 mod errors;

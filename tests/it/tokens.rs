@@ -337,6 +337,20 @@ const LOGIN_NAMES: [(&[(&str, &str)], &str); 9] = [
 ];
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "the figure is shown with --nocapture")]
+async fn our_token_is_at_most_seven_hundred_bytes_longer_than_the_login_token() {
+    let mfa = TestApp::start().await;
+    // A login token that fills the 10,240 bytes of headers that API Gateway takes, nearly.
+    let person = mfa.user("alice").with_email("alice@example.com").with("roles", "r".repeat(6000));
+    let login = person.login();
+    let code = login.receive_code("email").await;
+    let ours = login.verify("email", &code).await.text("accessToken").len();
+    let longer = ours - login.token.len();
+    println!("the largest access token: {ours} bytes, {longer} more than the login token of {}", login.token.len());
+    assert!(longer <= 700, "{longer} bytes");
+}
+
+#[tokio::test]
 async fn a_renewed_token_is_the_same_login_whatever_names_it() {
     for (claims, setting) in LOGIN_NAMES {
         let mfa = TestApp::start_with(&[("MFA_JWT_LOGIN_CLAIM", setting)]).await;

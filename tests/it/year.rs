@@ -31,8 +31,12 @@ struct Year {
     serial: u32,
     /// The number of guesses that may be judged in a year.
     most: u32,
+    /// How many authenticators the user has.
+    authenticators: u32,
     /// The number of judged guesses on each day.
     judged: Vec<u32>,
+    /// The chance that none of them was right.
+    all_wrong: f64,
     /// The number of requests that the guesser made.
     requests: u32,
     /// How often the owner signed in, by which means, and how often not.
@@ -44,10 +48,17 @@ struct Year {
 
 impl Year {
     async fn of_at_most(most: u32) -> Self {
+        Self::with_authenticators(1, most).await
+    }
+
+    async fn with_authenticators(authenticators: u32, most: u32) -> Self {
         let mfa = TestApp::start().await;
         let person = mfa.user("alice").with_email("alice@example.com");
         let owner = person.login();
         let device = owner.enrol().await;
+        for _ in 1..authenticators {
+            owner.enrol().await;
+        }
         owner.toggle(true).await.assert_ok();
         let recovery_codes = owner.generate_recovery_codes().await;
         let trust_token = Some(owner.trust("totp", &device.advance_to_next_code(&mfa)).await);
@@ -59,7 +70,9 @@ impl Year {
             recovery_codes,
             serial: 0,
             most,
+            authenticators,
             judged: vec![0; 366],
+            all_wrong: 1.0,
             requests: 0,
             by_code: 0,
             by_trust: 0,
@@ -91,6 +104,11 @@ impl Year {
             _ => false,
         };
         self.judged[day] += u32::from(judged);
+        if judged {
+            // Three codes of a million are right for each authenticator, and one if it was sent.
+            let right = if self.serial % 8 == 5 { 1.0 } else { 3.0 * f64::from(self.authenticators) };
+            self.all_wrong *= 1.0 - right / 1e6;
+        }
         // Checked at once, because a year of unlimited guesses would run for hours.
         assert!(self.total() <= self.most, "{} guesses by day {day}", self.total());
         (answer.code() == Some("ACCOUNT_LOCKED")).then(|| answer.retry_after().expect("a time"))
@@ -193,13 +211,11 @@ impl Year {
 
     fn report(&self, name: &str) {
         let judged = self.total();
-        // At any moment, three codes of a million are right.
-        let chance = 1.0 - (1.0 - 3e-6_f64).powf(f64::from(judged));
         println!(
             "{name:<28} {judged:>4} guesses judged of {} requests, at most {} on a day after the first, chance of a hit {:.2} %",
             self.requests,
             self.judged[1..].iter().max().expect("days"),
-            chance * 100.0
+            (1.0 - self.all_wrong) * 100.0
         );
         println!(
             "{:<28} the owner got in {} times by a code, {} by a trusted device, {} by a recovery code; {} times not at all",
@@ -220,6 +236,13 @@ async fn with_the_owner_away_codes_are_off_after_a_hundred_guesses_and_a_recover
     year.person.login().recover(&year.recovery_codes[0]).await.assert_ok();
     year.mfa.advance(DAY);
     year.person.login().verify("totp", &year.device.code(&year.mfa)).await.assert_ok();
+}
+
+#[tokio::test]
+async fn against_five_authenticators_the_chance_is_five_times_as_high_and_the_guesses_are_no_more() {
+    let year = Year::with_authenticators(5, 400).await.play("five authenticators", DAY, Plan::Greedy).await;
+    year.assert_spread();
+    assert!(year.all_wrong > 1.0 - 0.006, "{}", year.all_wrong);
 }
 
 #[tokio::test]
