@@ -113,7 +113,7 @@ MUTATIONS = {
     ),
     "a used recovery code keeps the grace": (
         f"{DOMAIN}/recovery.rs",
-        "ledger.begin_epoch(None);\n    ledger.forget_networks_but(cx.caller.network);\n    toggle::remember",
+        "ledger.begin_epoch(None);\n    ledger.forget_networks_but(cx.network());\n    toggle::remember",
         "ledger.begin_epoch(ledger.grace.clone());\n    toggle::remember",
     ),
     "a late copy of a session overwrites a rotated one": (
@@ -166,13 +166,13 @@ MUTATIONS = {
     ),
     "a network is known from before MFA was on": (
         f"{DOMAIN}/toggle.rs",
-        "    ledger.forget_networks_but(cx.caller.network);\n",
+        "    ledger.forget_networks_but(cx.network());\n",
         "",
     ),
     "a network becomes known while MFA is off": (
         f"{DOMAIN}/toggle.rs",
-        "cx.caller.network.filter(|_| ledger.enabled)",
-        "cx.caller.network.filter(|_| ledger.enabled || ledger.networks.len() < 9)",
+        "cx.network().filter(|_| ledger.enabled)",
+        "cx.network().filter(|_| ledger.enabled || ledger.networks.len() < 9)",
     ),
     "a full counter does not stop those behind it": (
         "shared/src/storage/user.rs",

@@ -53,6 +53,15 @@ class Console:
     def trusted_devices(self):
         return [label.text for label in self["trusted-devices"].find_elements(By.CSS_SELECTOR, "li[data-id] b")]
 
+    def sessions(self):
+        """Of each listed session, whether it is this one."""
+        return [item.get_attribute("data-current") for item in self["sessions"].find_elements(By.CSS_SELECTOR, "li[data-id]")]
+
+    def end_the_first(self):
+        id = self["sessions"].find_element(By.CSS_SELECTOR, "li[data-id]").get_attribute("data-id")
+        self.press(f"end-{id}")
+        self.press(f"confirm-end-{id}")
+
     def revoke_the_first(self):
         id = self["trusted-devices"].find_element(By.CSS_SELECTOR, "li[data-id]").get_attribute("data-id")
         self.press(f"revoke-{id}")
@@ -215,6 +224,23 @@ def trusted_devices(page):
     expect("trusted devices", page.trusted_devices(), [])
     page.press("use-trust")
     expect("sign in again by a device that was revoked", page.notice("trust-notice"), "404 MFA_DEVICE_NOT_FOUND")
+
+    # Sessions, and how they end.
+    page.press("take-recovery")
+    page.press("use-recovery")
+    expect("the recovery code ended all others", page.sessions(), ["true"])
+    page.press("sign-out")
+    expect("sign out", page.notice("end-notice"), "200")
+    expect("sessions", page.sessions(), [])
+    page.press("sign-in")
+    page.press("take-recovery")
+    page.press("use-recovery")
+    page.press("end-others")
+    expect("end all others", page.notice("end-notice"), "200")
+    expect("sessions", page.sessions(), ["true"])
+    page.end_the_first()
+    expect("end one session", page.notice("end-notice"), "200")
+    expect("sessions", page.sessions(), [])
 
     # The pictures show these sections too.
     page.press("take-recovery")

@@ -1,5 +1,5 @@
 use super::{
-    AddressTag, Contact, Factor, LoginId, Method, NetworkTag, Policy, SessionId, Timestamp, UserId, keys::Keys,
+    AddressTag, Contact, Factor, LoginId, Method, NetworkTag, Policy, SessionId, Source, Timestamp, UserId, keys::Keys,
 };
 
 /// Who is calling, as the bearer token proves it.
@@ -19,9 +19,8 @@ pub struct Caller {
     pub address_tags: Vec<AddressTag>,
     /// The second factor that the token proves, if the token was minted here.
     pub proof: Option<Proof>,
-    /// The network that the call comes from, unless its address cannot be read or
-    /// `MFA_KNOWN_NETWORKS` is off.
-    pub network: Option<NetworkTag>,
+    /// Where the call comes from, if that is known.
+    pub source: Option<Source>,
 }
 
 impl Caller {
@@ -107,6 +106,14 @@ impl Context<'_> {
     #[must_use]
     pub fn is_own(&self, login: Option<LoginId>) -> bool {
         login.is_some() && login == self.provenance
+    }
+
+    /// The network that the call comes from, unless its address cannot be read or
+    /// `MFA_KNOWN_NETWORKS` is off.
+    #[must_use]
+    pub fn network(&self) -> Option<NetworkTag> {
+        let source = self.caller.source.as_ref().filter(|_| self.policy.known_networks)?;
+        Some(self.keys.network_tag(self.caller.user, &source.network()?))
     }
 
     /// What a grace of the caller is bound to: the session of the token, or the login if the token

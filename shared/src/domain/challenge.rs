@@ -62,7 +62,7 @@ pub struct Limits {
 /// stranger can have those two.
 fn is_known_caller(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> bool {
     let ledger = &snapshot.ledger;
-    let by_network = cx.caller.network.is_some_and(|network| ledger.knows(network, cx.now));
+    let by_network = !ledger.networks.is_empty() && cx.network().is_some_and(|network| ledger.knows(network, cx.now));
     let is_trusted = |id| trust::prove(snapshot, id, cx.policy, cx.now).is_ok();
     by_network || ledger.enabled && (request.trusted_device.is_some_and(is_trusted) || gate::is_proven(snapshot, cx))
 }

@@ -173,7 +173,7 @@ mod tests {
                     contact: Contact { email, ..Contact::default() },
                     address_tags: has.address.then_some(OWN).into_iter().collect(),
                     proof: None,
-                    network: None,
+                    source: None,
                 };
                 let policy = Policy { required, methods: methods.clone(), ..Policy::default() };
                 let cx = Context { caller: &caller, provenance: None, policy: &policy, keys: &keys, now: NOW };

@@ -139,7 +139,7 @@ pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>
     }
     ledger.failures.unlock(cx.now);
     ledger.begin_epoch(None);
-    ledger.forget_networks_but(cx.caller.network);
+    ledger.forget_networks_but(cx.network());
     toggle::remember(&mut ledger, Factor::RecoveryCode, cx);
     let left = ledger.recovery.as_ref().map_or(0, RecoverySet::left);
     let verified = Verified::of(&ledger, Factor::RecoveryCode, cx.now);
@@ -156,7 +156,7 @@ pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>)
     let mut ledger = snapshot.ledger.clone();
     ledger.enabled = false;
     ledger.begin_epoch(None);
-    ledger.forget_networks_but(cx.caller.network);
+    ledger.forget_networks_but(cx.network());
     ledger.devices.clear();
     ledger.setups.clear();
     ledger.codes.clear();

@@ -101,7 +101,7 @@ pub(super) fn right_code(ledger: &mut Ledger, snapshot: &Snapshot, factor: Facto
     let switches_on = cx.policy.required && !ledger.enabled;
     let stopped = if switches_on { switch_on(ledger, snapshot, None, cx) } else { Stopped::default() };
     // While MFA is off, a right code may be that of an intruder.
-    if let Some(network) = cx.caller.network.filter(|_| ledger.enabled) {
+    if let Some(network) = cx.network().filter(|_| ledger.enabled) {
         ledger.know(network, cx.now);
     }
     stopped
@@ -121,7 +121,7 @@ fn switch_on(ledger: &mut Ledger, snapshot: &Snapshot, proves: Option<AddressTag
     let mut stopped = Stopped::default();
     ledger.enabled = true;
     ledger.codes.clear();
-    ledger.forget_networks_but(cx.caller.network);
+    ledger.forget_networks_but(cx.network());
 
     for device in &mut ledger.devices {
         device.inactive = !cx.is_own(device.confirmed_by);

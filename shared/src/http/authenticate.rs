@@ -55,9 +55,7 @@ impl Authenticate for BearerToken {
 
     async fn from_request(app: &App, headers: &HeaderMap, source: &Source, now: Timestamp) -> Result<Self, Problem> {
         let Self { caller, claims } = Self::read(app, headers, now).await?;
-        let network = source.network().filter(|_| app.policy.known_networks);
-        let network = network.map(|network| app.keys.network_tag(caller.user, &network));
-        Ok(Self { caller: Caller { network, ..caller }, claims })
+        Ok(Self { caller: Caller { source: Some(source.clone()), ..caller }, claims })
     }
 
     fn log(&self, app: &App, line: &mut LogLine) {

@@ -69,11 +69,10 @@ struct StoredLedger {
     commits: Packed<CommitId>,
 }
 
-/// The attributes that are packed lists.
-const PACKED: [&str; 12] = ["d", "s", "c", "r", "f", "n", "b", "p", "l", "w", "g", "i"];
-
-/// The attributes that may be missing.
-const OPTIONAL: [&str; 1] = ["g"];
+/// Whether an attribute is a packed list.
+fn is_packed(name: &str) -> bool {
+    matches!(name, "d" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "l" | "w" | "g" | "i")
+}
 
 impl From<Ledger> for StoredLedger {
     fn from(ledger: Ledger) -> Self {
@@ -157,21 +156,28 @@ impl Table {
     }
 }
 
-/// An update expression that writes these attributes, with its values.
+/// Writes every attribute of [`StoredLedger`].
 ///
 /// Attributes that this version does not know stay as they are. A put would drop what a newer
 /// version wrote, while both run side by side.
-fn assignments(item: Item) -> (String, Item) {
-    let is_missing = |name: &&str| !item.contains_key(*name);
-    let removed: Vec<_> = OPTIONAL.iter().copied().filter(is_missing).collect();
-    let removal = if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(", ")) };
-    let assigned: Vec<_> = item.keys().map(|name| format!("{name} = :{name}")).collect();
-    let values = item.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
-    (format!("SET {}{removal}", assigned.join(", ")), values)
+const ASSIGN_ALL: &str = "SET v = :v, e = :e, o = :o, d = :d, s = :s, c = :c, r = :r, f = :f, n = :n, b = :b, p = :p, \
+                          l = :l, w = :w, i = :i, g = :g";
+/// The same for a ledger without a grace.
+const ASSIGN_WITHOUT_GRACE: &str = "SET v = :v, e = :e, o = :o, d = :d, s = :s, c = :c, r = :r, f = :f, n = :n, \
+                                    b = :b, p = :p, l = :l, w = :w, i = :i REMOVE g";
+
+/// The update expression that writes these attributes, with its values.
+fn assignments(item: Item) -> (&'static str, Item) {
+    let expression = if item.contains_key("g") { ASSIGN_ALL } else { ASSIGN_WITHOUT_GRACE };
+    let values = item.into_iter().map(|(mut name, value)| {
+        name.insert(0, ':');
+        (name, value)
+    });
+    (expression, values.collect())
 }
 
 pub(super) fn read(item: Item) -> Result<Ledger, StoreError> {
-    let of_newer_format = item.iter().find(|(name, value)| PACKED.contains(&name.as_str()) && packed::is_newer(value));
+    let of_newer_format = item.iter().find(|(name, value)| packed::is_newer(value) && is_packed(name));
     if let Some((name, _)) = of_newer_format {
         let cause = format!("item {SORT_KEY}: attribute `{name}` has a newer format than this version reads");
         return Err(StoreError::Unavailable(cause));
@@ -259,6 +265,19 @@ mod tests {
         item.insert("sk".to_owned(), text(SORT_KEY));
         println!("the fullest ledger: {} bytes", size(&item));
         assert!(size(&item) <= 780, "{} bytes", size(&item));
+    }
+
+    #[test]
+    fn every_attribute_is_assigned_or_removed() {
+        for (ledger, whole) in [(fullest(), true), (Ledger::fresh(7), false)] {
+            let (expression, values) = assignments(write(ledger).expect("an item"));
+            for name in values.keys() {
+                let assignment = format!(" {} = {name}", name.trim_start_matches(':'));
+                assert_eq!(expression.matches(&assignment).count(), 1, "{assignment} in {expression}");
+            }
+            assert_eq!(expression.matches(" = :").count(), values.len(), "{expression}");
+            assert_eq!(expression.ends_with(" REMOVE g"), !whole, "{expression}");
+        }
     }
 
     #[test]

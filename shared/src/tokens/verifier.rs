@@ -94,7 +94,7 @@ impl Verifier {
             (login, (!name.is_shared()).then_some(login))
         };
         let address_tags = Method::ALL.iter().filter_map(tag).collect();
-        let caller = Caller { user, login, provenance, contact, address_tags, proof, network: None };
+        let caller = Caller { user, login, provenance, contact, address_tags, proof, source: None };
         Ok((caller, claims))
     }
 
