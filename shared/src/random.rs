@@ -8,7 +8,7 @@ pub type NoRandomness = getrandom::Error;
 /// `N` random bytes.
 ///
 /// # Errors
-/// [`NoEntropy`] if the operating system gives none.
+/// [`NoRandomness`] if the operating system gives none.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the random generator")]
 pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
