@@ -26,8 +26,9 @@ fn received(mfa: &TestApp) -> BTreeMap<String, usize> {
     received
 }
 
-/// First all accounts, then in each hour a part of them for a text message to a number that it never proved, from one of forty
-/// networks, and a stranger asks for the owner's codes from a network of their own.
+/// First all accounts, then in each hour a part of them ask for a text message to a number that
+/// they never proved, from one of forty networks. A stranger asks for the owner's codes, from a
+/// network of their own.
 async fn attack(mfa: &Arc<TestApp>, owner: &Person, hour: usize) {
     let accounts = (0..ACCOUNTS).filter(|n| n % HOURS == hour || hour == 0).map(|n| {
         let phone = format!("+4477{n:08}");
