@@ -45,7 +45,7 @@ pub struct Server {
 pub fn router(server: Server) -> Router {
     let log = server.log;
     let mut router = Router::new();
-    for route in server.app.iter().flat_map(routes) {
+    for route in server.app.iter().flat_map(|app| routes(&|_| app.clone())) {
         let path = route.path;
         let route = Arc::new(route);
         router = router.route(path, any(move |request| handle(Arc::clone(&route), request, log)));

@@ -10,6 +10,7 @@ mod corpus;
 mod day;
 mod dependencies;
 mod end_session;
+mod environments;
 mod errors;
 mod events;
 mod fault_table;

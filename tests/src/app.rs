@@ -7,7 +7,7 @@ use std::{
 use lambda_http::http::{HeaderMap, HeaderValue, Method, header};
 use mfa::{
     App,
-    config::Config,
+    config::{Config, Part},
     domain::{Ledger, Timestamp},
     http::{Event, Incoming, LogLine},
     storage::Table,
@@ -72,7 +72,7 @@ impl TestApp {
 
         let table = LocalTable::new(&services.endpoints.dynamodb, &table);
         table.create().await.expect("a table");
-        let config = Config::from_vars(|name| variables.get(name).cloned()).expect("a configuration");
+        let config = Config::from_vars(&Part::ALL, |name| variables.get(name).cloned()).expect("a configuration");
         let mut direct = config.clone();
         direct.aws.dynamodb_endpoint = Some(services.endpoints.dynamodb);
         let app = App::new(config, clock.for_app());
@@ -80,7 +80,7 @@ impl TestApp {
         app.table.claim().await.expect("the hash key of the table");
         fault_proxy.take_calls();
         Arc::new(Self {
-            routes: routes(&app),
+            routes: routes(&|_| app.clone()),
             app,
             clock,
             inbox: services.inbox,
@@ -96,10 +96,25 @@ impl TestApp {
     pub fn redeployed_with(self: &Arc<Self>, settings: &[(&str, &str)]) -> Arc<Self> {
         let mut variables = self.variables.clone();
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let config = Config::from_vars(|name| variables.get(name).cloned()).expect("a configuration");
+        let config = Config::from_vars(&Part::ALL, |name| variables.get(name).cloned()).expect("a configuration");
         let app = App::new(config, self.clock.for_app());
+        self.serving(app.clone(), variables, routes(&|_| app.clone()))
+    }
+
+    /// The same, but each function reads its own environment: `environment` gives the variables of a
+    /// function that uses these parts.
+    pub fn with_environments(self: &Arc<Self>, environment: impl Fn(&[Part]) -> BTreeMap<String, String>) -> Arc<Self> {
+        let app_with = |parts: &[Part]| {
+            let variables = environment(parts);
+            let config = Config::from_vars(parts, |name| variables.get(name).cloned()).expect("a configuration");
+            App::new(config, self.clock.for_app())
+        };
+        self.serving(self.app.clone(), self.variables.clone(), routes(&app_with))
+    }
+
+    fn serving(&self, app: App, variables: BTreeMap<String, String>, routes: Vec<LocalRoute>) -> Arc<Self> {
         Arc::new(Self {
-            routes: routes(&app),
+            routes,
             app,
             clock: self.clock.clone(),
             inbox: self.inbox.clone(),

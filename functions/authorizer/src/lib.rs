@@ -12,10 +12,13 @@ use lambda_http::{
 use mfa::{
     App,
     clock::Clock,
-    config::Config,
+    config::{Config, Part},
     http::{BearerToken, Event, LogLine, Problem},
 };
 use serde::Serialize;
+
+/// The parts of the configuration that it uses.
+pub const USES: [Part; 2] = [Part::Users, Part::RouteRequirements];
 
 /// The answer to API Gateway.
 #[derive(Debug, Serialize)]
@@ -45,7 +48,7 @@ pub struct Context {
 /// # Errors
 /// The same as [`mfa::http::run`].
 pub async fn run() -> Result<(), Error> {
-    let app = App::new(Config::from_env()?, Clock::wall());
+    let app = App::new(Config::from_env(&USES)?, Clock::wall());
     let app = &app;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
         let began = app.clock.now();

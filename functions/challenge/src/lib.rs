@@ -3,6 +3,7 @@
 use lambda_http::http::Method as HttpMethod;
 use mfa::{
     App,
+    config::Part,
     delivery::{EmailSender, NotSent, SmsSender},
     domain::{
         Address, Channel, CodeId, Context, Method, Policy, Refusal,
@@ -151,6 +152,7 @@ impl Endpoint for Challenge {
     const NAME: &'static str = "challenge";
     const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/challenge";
+    const USES: &'static [Part] = &[Part::Users, Part::Table, Part::AppName, Part::Sending];
     const ERRORS: &'static [ErrorCode] = &[
         ErrorCode::MissingRequiredField,
         ErrorCode::MfaMethodNotAvailable,

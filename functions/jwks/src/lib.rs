@@ -4,8 +4,8 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
+    config::Part,
     http::{Call, Endpoint, ErrorCode, NoBody, Problem, Public},
-    tokens,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ impl Endpoint for Jwks {
     const PATH: &'static str = "/.well-known/jwks.json";
     const ERRORS: &'static [ErrorCode] = &[];
     const ANSWERS_WHEN_OFF: bool = true;
-    const USES_TABLE: bool = false;
+    const USES: &'static [Part] = &[];
     // The longest lifetime of an access token. A new key is published for longer before it signs
     // (docs/operations.md).
     const CACHE_CONTROL: &'static str = "public, max-age=900";
@@ -27,6 +27,6 @@ impl Endpoint for Jwks {
     type Reply = Value;
 
     async fn handle(&self, app: &App, _: Call<NoBody, Public>) -> Result<Value, Problem> {
-        Ok(json!({ "keys": tokens::public_keys(&app.config.jwt) }))
+        Ok(json!({ "keys": app.config.jwt.public_keys }))
     }
 }

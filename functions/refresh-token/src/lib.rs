@@ -4,6 +4,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
+    config::Part,
     domain::{
         Policy, Refusal,
         session::{self, SessionRecord},
@@ -38,6 +39,7 @@ impl Endpoint for RefreshToken {
     const NAME: &'static str = "refresh-token";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/refresh-token";
+    const USES: &'static [Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::SigningKey];
     const ERRORS: &'static [ErrorCode] =
         &[ErrorCode::MissingRequiredField, ErrorCode::RefreshTokenInvalid, ErrorCode::RefreshTokenExpired];
     type Auth = Public;

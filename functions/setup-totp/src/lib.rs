@@ -3,6 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
+    config::Part,
     domain::{Caller, DeviceId, DeviceRecord, Email, Phone, Policy, keys::CannotSeal, setup_totp},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
     random,
@@ -48,6 +49,7 @@ impl Endpoint for SetupTotp {
     const NAME: &'static str = "setup-totp";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/setup-totp";
+    const USES: &'static [Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::AppName];
     const ERRORS: &'static [ErrorCode] = &[
         ErrorCode::MfaMethodNotAvailable,
         ErrorCode::MfaRequired,

@@ -3,6 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
+    config::Part,
     domain::{self, Policy, Snapshot, Switch},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, SwitchReply},
     step_up::StepUp,
@@ -29,6 +30,7 @@ impl Endpoint for Toggle {
     const NAME: &'static str = "toggle";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/toggle";
+    const USES: &'static [Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::SigningKey];
     const ERRORS: &'static [ErrorCode] = &[
         ErrorCode::MissingRequiredField,
         ErrorCode::MfaRequired,

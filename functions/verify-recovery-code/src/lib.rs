@@ -4,6 +4,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
+    config::Part,
     domain::{
         Policy, Snapshot,
         recovery::{self, RecoveryCode},
@@ -33,6 +34,7 @@ impl Endpoint for VerifyRecoveryCode {
     const NAME: &'static str = "verify-recovery-code";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-recovery-code";
+    const USES: &'static [Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::SigningKey];
     const ERRORS: &'static [ErrorCode] =
         &[ErrorCode::MissingRequiredField, ErrorCode::MfaRecoveryCodeInvalid, ErrorCode::RateLimited];
     type Auth = BearerToken;

@@ -3,6 +3,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
+    config::Part,
     domain::{Policy, Snapshot, code::Otp, verify_totp_setup},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, SwitchReply},
     step_up::StepUp,
@@ -38,6 +39,7 @@ impl Endpoint for VerifyTotpSetup {
     const NAME: &'static str = "verify-totp-setup";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-totp-setup";
+    const USES: &'static [Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::SigningKey];
     const ERRORS: &'static [ErrorCode] = &[
         ErrorCode::MissingRequiredField,
         ErrorCode::MfaMethodNotAvailable,

@@ -4,6 +4,7 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
+    config::Part,
     domain::{
         Refusal,
         trust::{self, TrustToken},
@@ -19,6 +20,7 @@ impl Endpoint for VerifyTrustedDevice {
     const NAME: &'static str = "verify-trusted-device";
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/auth/mfa/verify-trusted-device";
+    const USES: &'static [Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::SigningKey];
     const ERRORS: &'static [ErrorCode] =
         &[ErrorCode::MissingRequiredField, ErrorCode::MfaDeviceNotFound, ErrorCode::RateLimited];
     type Auth = BearerToken;

@@ -3,6 +3,7 @@
 use lambda_http::http::Method as HttpMethod;
 use mfa::{
     App,
+    config::Part,
     domain::{
         Caller, Channel, DeviceId, Method, Policy, Refusal, Snapshot, Timestamp, code::Otp, verify, verify::Guess,
     },
@@ -56,6 +57,7 @@ impl Endpoint for Verify {
     const NAME: &'static str = "verify";
     const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/verify";
+    const USES: &'static [Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::SigningKey];
     const ERRORS: &'static [ErrorCode] = &[
         ErrorCode::MissingRequiredField,
         ErrorCode::MfaMethodNotAvailable,

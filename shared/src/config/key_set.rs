@@ -7,7 +7,7 @@ use jsonwebtoken::{
 use serde_json::Value;
 
 /// The keys of a JWK set (RFC 7517) that fit one algorithm.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct KeySet(Vec<(Option<String>, Arc<DecodingKey>)>);
 
 impl KeySet {

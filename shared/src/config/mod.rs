@@ -2,14 +2,16 @@
 //! together.
 
 mod key_set;
+mod own_keys;
 mod reader;
 
 use std::{collections::HashSet, hash::Hash, time::Duration};
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, jwk::Jwk};
+use jsonwebtoken::{Algorithm, DecodingKey, jwk::Jwk};
 use zeroize::Zeroizing;
 
 pub use key_set::KeySet;
+pub use own_keys::SigningKey;
 pub use reader::ConfigErrors;
 
 use crate::{
@@ -40,7 +42,43 @@ pub mod development {
     pub const SEALING_KEYS: &str = "dev:bWZhLWRldmVsb3BtZW50LXNlYWxpbmcta2V5LTAwMDA=";
 }
 
-/// Everything that an operator chooses.
+/// A part of the configuration that some functions use and others do not. A function reads the
+/// variables of its own parts only, so its environment need not hold the others' keys.
+///
+/// The numbers and switches of [`Policy`] and the public halves of our own keys are no part: every
+/// function reads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Knows users: checks bearer tokens, and computes keyed hashes.
+    Users,
+    /// Reads and writes the table.
+    Table,
+    /// Seals secrets and opens them: of authenticators, and the claims of sessions.
+    SealingKeys,
+    /// Signs access tokens.
+    SigningKey,
+    /// Says the application's name.
+    AppName,
+    /// Sends codes by e-mail and text message.
+    Sending,
+    /// Knows what the application's own routes demand.
+    RouteRequirements,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Self; 7] = [
+        Self::Users,
+        Self::Table,
+        Self::SealingKeys,
+        Self::SigningKey,
+        Self::AppName,
+        Self::Sending,
+        Self::RouteRequirements,
+    ];
+}
+
+/// What an operator chooses, as far as the function uses it: the rest is empty.
 #[derive(Clone)]
 pub struct Config {
     /// The numbers and switches of the rules.
@@ -61,7 +99,7 @@ pub struct Config {
     /// What the application's own routes demand. The authorizer reads it.
     pub route_requirements: RouteRequirements,
     hash_key: Zeroizing<Vec<u8>>,
-    sealing_keys: Vec<(String, Zeroizing<Vec<u8>>)>,
+    sealing_keys: Vec<NamedKey>,
 }
 
 /// How to reach AWS. Lambda sets the region and the credentials.
@@ -123,11 +161,11 @@ pub struct JwtConfig {
     pub audience: Option<String>,
     /// The claims that name a login. The first one that a token has counts.
     pub login_claims: Vec<String>,
-    /// The key that signs our own tokens.
-    pub own: SigningKey,
-    /// The key that will sign them next, or that signed them until recently. It is published, and
-    /// its tokens are accepted.
-    pub next: Option<SigningKey>,
+    /// The key that signs our own tokens, if the function signs.
+    pub signing_key: Option<SigningKey>,
+    /// The public halves of our own keys: first of the key that signs, then of the one that will
+    /// sign next or that signed until recently. They are published, and check our own tokens.
+    pub public_keys: Vec<Jwk>,
 }
 
 /// What checks login tokens.
@@ -141,13 +179,10 @@ pub enum LoginKeyConfig {
     At(String),
 }
 
-/// A key that signs our own tokens.
-#[derive(Clone)]
-pub struct SigningKey {
-    /// Its algorithm.
-    pub algorithm: Algorithm,
-    /// The key.
-    pub key: EncodingKey,
+impl Default for LoginKeyConfig {
+    fn default() -> Self {
+        Self::Set(KeySet::default())
+    }
 }
 
 impl Config {
@@ -156,47 +191,26 @@ impl Config {
     /// # Errors
     /// [`ConfigErrors`] lists all faults at once.
     #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
-    pub fn from_env() -> Result<Self, ConfigErrors> {
-        Self::from_vars(|name| std::env::var(name).ok())
+    pub fn from_env(parts: &[Part]) -> Result<Self, ConfigErrors> {
+        Self::from_vars(parts, |name| std::env::var(name).ok())
     }
 
-    /// Reads the configuration from `vars`. An empty value counts as not set.
+    /// Reads these parts of the configuration from `vars`. An empty value counts as not set.
     ///
     /// # Errors
     /// [`ConfigErrors`] lists all faults at once, by variable name, never by value.
-    pub fn from_vars(vars: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let mut read = Reader::new(&vars);
+    pub fn from_vars(parts: &[Part], vars: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        let mut read = Reader::new(parts, &vars);
         let policy = policy(&mut read);
-        let app_name = app_name(&mut read);
-        let email_from = read.parsed("MFA_EMAIL_FROM", "must be an address, or `Name <address>`", sender);
-        let email = email_from.map(|from| EmailConfig { from });
-        let sms = sms(&mut read);
-        check_methods(&mut read, &policy, email.as_ref(), sms.as_ref(), app_name.as_ref());
         let aws = aws(&mut read);
+        let app_name = read.part(Part::AppName, app_name);
+        let (email, sms) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
         let jwt = jwt(&mut read);
-        let routes = "must be a list such as `POST /transfers = mfa max_age=300 methods=totp,sms; $default = token`";
-        let route_requirements =
-            read.parsed("MFA_AUTHORIZER_ROUTES", routes, RouteRequirements::parse).unwrap_or_default();
-        let hash_key = read.parsed("MFA_HASH_KEY", "must be base64 of at least 32 bytes", |text| {
-            base64_bytes(text).filter(|key| key.len() >= 32)
-        });
-        let hash_key = read.required("MFA_HASH_KEY", hash_key);
-        let sealing_keys = read.parsed(
-            "MFA_SEALING_KEYS",
-            "must be a comma list of `id:base64 of 32 bytes`, every id once",
-            sealing_keys,
-        );
-        let sealing_keys = read.required("MFA_SEALING_KEYS", sealing_keys);
-        let sealing_keys = with_sealing_key_first(&mut read, sealing_keys);
-        let table = read.text("MFA_TABLE");
-        let table = read.required("MFA_TABLE", table);
-        refuse_development_keys(&mut read, aws.as_ref());
-
-        let (Some(app_name), Some(table), Some(aws), Some(jwt), Some(hash_key), Some(sealing_keys)) =
-            (app_name, table, aws, jwt, hash_key, sealing_keys)
-        else {
-            return Err(read.into_faults());
-        };
+        let route_requirements = read.part(Part::RouteRequirements, route_requirements);
+        let hash_key = read.part(Part::Users, hash_key);
+        let sealing_keys = read.part(Part::SealingKeys, sealing_keys);
+        let table = read.part(Part::Table, table);
+        refuse_development_keys(&mut read, &aws);
         read.finish(Self { policy, app_name, table, aws, email, sms, jwt, route_requirements, hash_key, sealing_keys })
     }
 
@@ -258,7 +272,7 @@ fn policy(read: &mut Reader<'_>) -> Policy {
     }
 }
 
-fn app_name(read: &mut Reader<'_>) -> Option<String> {
+fn app_name(read: &mut Reader<'_>) -> String {
     let name = read.parsed(
         "MFA_APP_NAME",
         "must be 1 to 32 letters, digits, blanks or plain punctuation of GSM 03.38, without a colon",
@@ -269,6 +283,31 @@ fn app_name(read: &mut Reader<'_>) -> Option<String> {
         },
     );
     read.required("MFA_APP_NAME", name)
+}
+
+fn sending(read: &mut Reader<'_>, policy: &Policy, app_name: &str) -> (Option<EmailConfig>, Option<SmsConfig>) {
+    let from = read.parsed("MFA_EMAIL_FROM", "must be an address, or `Name <address>`", sender);
+    let email = from.map(|from| EmailConfig { from });
+    let sms = sms(read);
+    check_methods(read, policy, email.as_ref(), sms.as_ref(), app_name);
+    (email, sms)
+}
+
+fn route_requirements(read: &mut Reader<'_>) -> RouteRequirements {
+    let wrong = "must be a list such as `POST /transfers = mfa max_age=300 methods=totp,sms; $default = token`";
+    read.parsed("MFA_AUTHORIZER_ROUTES", wrong, RouteRequirements::parse).unwrap_or_default()
+}
+
+fn table(read: &mut Reader<'_>) -> String {
+    let table = read.text("MFA_TABLE");
+    read.required("MFA_TABLE", table)
+}
+
+fn hash_key(read: &mut Reader<'_>) -> Zeroizing<Vec<u8>> {
+    let key = read.parsed("MFA_HASH_KEY", "must be base64 of at least 32 bytes", |text| {
+        base64_bytes(text).filter(|key| key.len() >= 32)
+    });
+    read.required("MFA_HASH_KEY", key)
 }
 
 fn sms(read: &mut Reader<'_>) -> Option<SmsConfig> {
@@ -297,7 +336,7 @@ fn check_methods(
     policy: &Policy,
     email: Option<&EmailConfig>,
     sms: Option<&SmsConfig>,
-    app_name: Option<&String>,
+    app_name: &str,
 ) {
     for method in &policy.methods {
         match method {
@@ -308,8 +347,8 @@ fn check_methods(
             Method::Email | Method::Sms | Method::Totp => {}
         }
     }
-    if let (Some(sms), Some(app_name)) = (sms, app_name) {
-        let texts = MessageTexts { app_name: app_name.clone(), lifetime: policy.code_lifetime };
+    if let Some(sms) = sms {
+        let texts = MessageTexts { app_name: app_name.to_owned(), lifetime: policy.code_lifetime };
         let longest = "0".repeat(usize::from(policy.code_length));
         let septets = messages::gsm7_septets(&texts.sms(&longest, &sms.domain));
         if septets.is_none_or(|septets| septets > messages::SMS_SEGMENT) {
@@ -319,13 +358,15 @@ fn check_methods(
 }
 
 #[expect(clippy::similar_names, reason = "SES and SNS are called so")]
-fn aws(read: &mut Reader<'_>) -> Option<AwsConfig> {
-    let region = read.text("AWS_REGION");
-    let access_key_id = read.text("AWS_ACCESS_KEY_ID");
-    let secret_access_key = read.text("AWS_SECRET_ACCESS_KEY");
-    let region = read.required("AWS_REGION", region);
-    let access_key_id = read.required("AWS_ACCESS_KEY_ID", access_key_id);
-    let secret_access_key = read.required("AWS_SECRET_ACCESS_KEY", secret_access_key);
+fn aws(read: &mut Reader<'_>) -> AwsConfig {
+    let calls_aws = read.uses(Part::Table) || read.uses(Part::Sending);
+    let mut credential = |name| {
+        let value = read.text(name);
+        if calls_aws { read.required(name, value) } else { value.unwrap_or_default() }
+    };
+    let region = credential("AWS_REGION");
+    let access_key_id = credential("AWS_ACCESS_KEY_ID");
+    let secret_access_key = Zeroizing::new(credential("AWS_SECRET_ACCESS_KEY"));
     let session_token = read.text("AWS_SESSION_TOKEN").map(Zeroizing::new);
     let mut endpoint = |name| {
         read.parsed(name, "must begin with http:// or https://", |text| {
@@ -336,20 +377,20 @@ fn aws(read: &mut Reader<'_>) -> Option<AwsConfig> {
     let [dynamodb_endpoint, ses_endpoint, sns_endpoint] = endpoints;
     let timeout = Duration::from_millis(read.number("MFA_AWS_TIMEOUT_MS", 2000, 100..=60_000));
     let native_roots = read.switch("MFA_NATIVE_ROOTS", false);
-    Some(AwsConfig {
-        region: region?,
-        access_key_id: access_key_id?,
-        secret_access_key: Zeroizing::new(secret_access_key?),
+    AwsConfig {
+        region,
+        access_key_id,
+        secret_access_key,
         session_token,
         dynamodb_endpoint,
         ses_endpoint,
         sns_endpoint,
         timeout,
         native_roots,
-    })
+    }
 }
 
-fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
+fn jwt(read: &mut Reader<'_>) -> JwtConfig {
     let algorithm = read.parsed("MFA_JWT_ALGORITHM", "must be HS256, RS256, ES256 or EdDSA", |text| match text {
         "HS256" => Some(Algorithm::HS256),
         "RS256" => Some(Algorithm::RS256),
@@ -358,20 +399,15 @@ fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
         _ => None,
     });
     let algorithm = algorithm.unwrap_or(Algorithm::HS256);
-    // RFC 7518 3.2: a key of the same size as the hash output or larger must be used.
-    let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
-        (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
+    let secret = read.part(Part::Users, |read| jwt_secret(read, algorithm));
+    let login_key = read.part(Part::Users, |read| match algorithm {
+        Algorithm::HS256 => {
+            refuse_public_login_keys(read);
+            LoginKeyConfig::One(DecodingKey::from_secret(secret.as_bytes()))
+        }
+        _ => asymmetric_login_key(read, algorithm),
     });
-    if read.is_padded("MFA_JWT_SECRET") {
-        read.fault("MFA_JWT_SECRET", "must not begin or end with white space: the application would have another key");
-    }
-    let asymmetric = asymmetric_login_key(read, algorithm);
-    let pkcs8 = "must be a PKCS#8 PEM private key for ES256 or EdDSA";
-    let own = read.parsed("MFA_SIGNING_KEY", pkcs8, |text| signing_key(&unescaped(text)));
-    let next = read.parsed("MFA_NEXT_SIGNING_KEY", pkcs8, |text| signing_key(&unescaped(text)));
-    if next.is_some() && read.text("MFA_SIGNING_KEY").is_none() {
-        read.fault("MFA_NEXT_SIGNING_KEY", "is nothing without MFA_SIGNING_KEY");
-    }
+    let (signing_key, public_keys) = own_keys::read(read, algorithm, &secret);
     let issuer = read.text("MFA_JWT_ISSUER");
     let audience = read.text("MFA_JWT_AUDIENCE");
     let login_claims = read.parsed("MFA_JWT_LOGIN_CLAIM", "must be a comma list of claims, each once", |text| {
@@ -379,35 +415,35 @@ fn jwt(read: &mut Reader<'_>) -> Option<JwtConfig> {
         (all_differ(&names) && names.iter().all(|name| !name.is_empty())).then_some(names)
     });
     let login_claims = login_claims.unwrap_or_else(|| LOGIN_CLAIMS.map(str::to_owned).to_vec());
-
-    let (login_key, own) = if algorithm == Algorithm::HS256 {
-        let secret = read.required("MFA_JWT_SECRET", secret)?;
-        let shared = || SigningKey { algorithm: Algorithm::HS256, key: EncodingKey::from_secret(secret.as_bytes()) };
-        (LoginKeyConfig::One(DecodingKey::from_secret(secret.as_bytes())), own.unwrap_or_else(shared))
-    } else {
-        let own = read.required("MFA_SIGNING_KEY", own);
-        (asymmetric?, own?)
-    };
-    Some(JwtConfig { algorithm, login_key, issuer, audience, login_claims, own, next })
+    JwtConfig { algorithm, login_key, issuer, audience, login_claims, signing_key, public_keys }
 }
 
-/// A public key, a key set, or the address of a key set. Exactly one of them, unless the algorithm
-/// is HS256.
-fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> Option<LoginKeyConfig> {
-    const NAMES: [&str; 3] = ["MFA_JWT_PUBLIC_KEY", "MFA_JWT_KEY_SET", "MFA_JWT_KEY_SET_URL"];
-    let [public_key_name, set_name, url_name] = NAMES;
-    let set_ones = NAMES.into_iter().filter(|name| read.text(name).is_some()).count();
-    if algorithm == Algorithm::HS256 {
-        // An operator would believe that a key which is ignored checks tokens.
-        if set_ones > 0 {
-            read.fault(
-                "MFA_JWT_ALGORITHM",
-                "is HS256, which has no public keys: name the algorithm of the login tokens",
-            );
-        }
-        return None;
+/// The secret that the application signs with. Empty if the algorithm has none.
+fn jwt_secret(read: &mut Reader<'_>, algorithm: Algorithm) -> Zeroizing<String> {
+    // RFC 7518 3.2: a key of the same size as the hash output or larger must be used.
+    let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
+        (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
+    });
+    if read.is_padded("MFA_JWT_SECRET") {
+        read.fault("MFA_JWT_SECRET", "must not begin or end with white space: the application would have another key");
     }
-    if set_ones != 1 {
+    if algorithm == Algorithm::HS256 { read.required("MFA_JWT_SECRET", secret) } else { Zeroizing::default() }
+}
+
+/// The variables that can tell the public keys of login tokens.
+const PUBLIC_LOGIN_KEYS: [&str; 3] = ["MFA_JWT_PUBLIC_KEY", "MFA_JWT_KEY_SET", "MFA_JWT_KEY_SET_URL"];
+
+/// An operator would believe that a key which is ignored checks tokens.
+fn refuse_public_login_keys(read: &mut Reader<'_>) {
+    if PUBLIC_LOGIN_KEYS.into_iter().any(|name| read.text(name).is_some()) {
+        read.fault("MFA_JWT_ALGORITHM", "is HS256, which has no public keys: name the algorithm of the login tokens");
+    }
+}
+
+/// A public key, a key set, or the address of a key set: exactly one of them.
+fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> LoginKeyConfig {
+    let [public_key_name, set_name, url_name] = PUBLIC_LOGIN_KEYS;
+    if PUBLIC_LOGIN_KEYS.into_iter().filter(|name| read.text(name).is_some()).count() != 1 {
         read.fault(public_key_name, "or MFA_JWT_KEY_SET or MFA_JWT_KEY_SET_URL is required, exactly one of them");
     }
     let public_key = read.parsed(public_key_name, "must be a PEM public key that fits MFA_JWT_ALGORITHM", |text| {
@@ -420,7 +456,7 @@ fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> Option<L
         let good = text.starts_with("https://") || text.starts_with("http://") && is_local(text);
         (good && text.parse::<lambda_http::http::Uri>().is_ok()).then(|| LoginKeyConfig::At(text.to_owned()))
     });
-    public_key.or(set).or(url)
+    public_key.or(set).or(url).unwrap_or_default()
 }
 
 /// A PEM often loses its line breaks on its way through an environment.
@@ -428,22 +464,19 @@ fn unescaped(pem: &str) -> String {
     pem.replace("\\n", "\n")
 }
 
+/// A public key (PEM) for `algorithm`. The library reads keys of every curve and length, and then
+/// refuses every signature.
 fn public_key(algorithm: Algorithm, pem: &str) -> Option<DecodingKey> {
-    match algorithm {
-        Algorithm::RS256 => DecodingKey::from_rsa_pem(pem.as_bytes()).ok(),
-        Algorithm::ES256 => DecodingKey::from_ec_pem(pem.as_bytes()).ok(),
-        Algorithm::EdDSA => DecodingKey::from_ed_pem(pem.as_bytes()).ok(),
-        _ => None,
-    }
-}
-
-fn signing_key(pem: &str) -> Option<SigningKey> {
-    let ec = EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| SigningKey { algorithm: Algorithm::ES256, key });
-    let ed = || EncodingKey::from_ed_pem(pem.as_bytes()).map(|key| SigningKey { algorithm: Algorithm::EdDSA, key });
-    let own = ec.or_else(|_| ed()).ok()?;
-    // A key of another curve is read without an error. Only making its public half shows it.
-    Jwk::from_encoding_key(&own.key, own.algorithm).ok()?;
-    Some(own)
+    let pem = pem.as_bytes();
+    let (key, allowed) = match algorithm {
+        // RFC 7518 3.3: 2048 bits or more.
+        Algorithm::RS256 => (DecodingKey::from_rsa_pem(pem), 256..=4096),
+        // An uncompressed point of P-256.
+        Algorithm::ES256 => (DecodingKey::from_ec_pem(pem), 65..=65),
+        Algorithm::EdDSA => (DecodingKey::from_ed_pem(pem), 32..=32),
+        _ => return None,
+    };
+    key.ok().filter(|key| key.try_get_as_bytes().is_ok_and(|bytes| allowed.contains(&bytes.len())))
 }
 
 fn sender(text: &str) -> Option<String> {
@@ -459,7 +492,29 @@ fn base64_bytes(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     data_encoding::BASE64.decode(text.as_bytes()).ok().map(Zeroizing::new)
 }
 
-fn sealing_keys(text: &str) -> Option<Vec<(String, Zeroizing<Vec<u8>>)>> {
+type NamedKey = (String, Zeroizing<Vec<u8>>);
+
+/// The sealing keys, and first the one that seals. It is named apart from the list, so that every
+/// function can know a new key before one uses it.
+fn sealing_keys(read: &mut Reader<'_>) -> Vec<NamedKey> {
+    let wrong = "must be a comma list of `id:base64 of 32 bytes`, every id once";
+    let keys = read.parsed("MFA_SEALING_KEYS", wrong, parse_sealing_keys);
+    let mut keys = read.required("MFA_SEALING_KEYS", keys);
+    if let Some(wanted) = read.text("MFA_SEALING_KEY")
+        && !keys.is_empty()
+    {
+        match keys.iter().position(|(id, _)| *id == wanted) {
+            Some(place) => {
+                let wanted = keys.remove(place);
+                keys.insert(0, wanted);
+            }
+            None => read.fault("MFA_SEALING_KEY", "must be an id of MFA_SEALING_KEYS"),
+        }
+    }
+    keys
+}
+
+fn parse_sealing_keys(text: &str) -> Option<Vec<NamedKey>> {
     let keys: Option<Vec<_>> = text
         .split(',')
         .map(|entry| {
@@ -472,26 +527,6 @@ fn sealing_keys(text: &str) -> Option<Vec<(String, Zeroizing<Vec<u8>>)>> {
     keys.filter(|keys| all_differ(keys.iter().map(|(id, _)| id)))
 }
 
-/// Puts the key that seals first. It is named apart from the list, so that every function can know a
-/// new key before one uses it.
-fn with_sealing_key_first(
-    read: &mut Reader<'_>,
-    keys: Option<Vec<(String, Zeroizing<Vec<u8>>)>>,
-) -> Option<Vec<(String, Zeroizing<Vec<u8>>)>> {
-    let wanted = read.text("MFA_SEALING_KEY");
-    let mut keys = keys?;
-    if let Some(wanted) = wanted {
-        match keys.iter().position(|(id, _)| *id == wanted) {
-            Some(place) => {
-                let wanted = keys.remove(place);
-                keys.insert(0, wanted);
-            }
-            None => read.fault("MFA_SEALING_KEY", "must be an id of MFA_SEALING_KEYS"),
-        }
-    }
-    Some(keys)
-}
-
 fn all_differ<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> bool {
     let mut seen = HashSet::new();
     items.into_iter().all(|item| seen.insert(item))
@@ -499,17 +534,16 @@ fn all_differ<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> bool {
 
 /// Everybody knows the development keys. They protect nothing, so only a table on this machine may
 /// use them.
-fn refuse_development_keys(read: &mut Reader<'_>, aws: Option<&AwsConfig>) {
-    let Some(aws) = aws else { return };
+fn refuse_development_keys(read: &mut Reader<'_>, aws: &AwsConfig) {
     if aws.dynamodb_endpoint.as_deref().is_some_and(is_local) {
         return;
     }
     let known = [
-        ("MFA_JWT_SECRET", development::JWT_SECRET),
-        ("MFA_HASH_KEY", development::HASH_KEY),
-        ("MFA_SEALING_KEYS", development::SEALING_KEYS),
+        (Part::Users, "MFA_JWT_SECRET", development::JWT_SECRET),
+        (Part::Users, "MFA_HASH_KEY", development::HASH_KEY),
+        (Part::SealingKeys, "MFA_SEALING_KEYS", development::SEALING_KEYS),
     ];
-    for (name, value) in known {
+    for (_, name, value) in known.into_iter().filter(|(part, ..)| read.uses(*part)).collect::<Vec<_>>() {
         // Compares the key itself, wherever it stands in a list and whatever its id.
         let key = value.rsplit(':').next().unwrap_or(value);
         if read.text(name).is_some_and(|text| text.contains(key)) {

@@ -1,7 +1,10 @@
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
-/// Reads variables and collects their faults.
+use super::Part;
+
+/// Reads the variables of some parts and collects their faults.
 pub(super) struct Reader<'a> {
+    parts: &'a [Part],
     vars: &'a dyn Fn(&str) -> Option<String>,
     faults: Vec<ConfigError>,
 }
@@ -26,8 +29,17 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(vars: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { vars, faults: Vec::new() }
+    pub(super) fn new(parts: &'a [Part], vars: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { parts, vars, faults: Vec::new() }
+    }
+
+    pub(super) fn uses(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
+
+    /// What `read` reads of `part`. Nothing, if the function does not use it.
+    pub(super) fn part<T: Default>(&mut self, part: Part, read: impl FnOnce(&mut Self) -> T) -> T {
+        if self.uses(part) { read(self) } else { T::default() }
     }
 
     pub(super) fn fault(&mut self, name: &'static str, wrong: &'static str) {
@@ -59,12 +71,13 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// The value. Notes a fault if it is not set. One that is set but wrong has its fault already.
-    pub(super) fn required<T>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
+    /// The value. Notes a fault if it is not set. One that is set but wrong has its fault already,
+    /// and after a fault, [`Self::finish`] hands out nothing.
+    pub(super) fn required<T: Default>(&mut self, name: &'static str, value: Option<T>) -> T {
         if value.is_none() && self.text(name).is_none() {
             self.fault(name, "is required");
         }
-        value
+        value.unwrap_or_default()
     }
 
     pub(super) fn switch(&mut self, name: &'static str, default: bool) -> bool {
@@ -86,10 +99,6 @@ impl<'a> Reader<'a> {
 
     pub(super) fn seconds(&mut self, name: &'static str, default: Duration, allowed: RangeInclusive<u64>) -> Duration {
         Duration::from_secs(self.number(name, default.as_secs(), allowed))
-    }
-
-    pub(super) fn into_faults(self) -> ConfigErrors {
-        ConfigErrors(self.faults)
     }
 
     pub(super) fn finish<T>(self, value: T) -> Result<T, ConfigErrors> {

@@ -21,7 +21,7 @@ fn least() -> BTreeMap<&'static str, String> {
 fn with(changes: &[(&'static str, &str)]) -> Result<Config, ConfigErrors> {
     let mut vars = least();
     vars.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
-    Config::from_vars(|name| vars.get(name).cloned())
+    Config::from_vars(&Part::ALL, |name| vars.get(name).cloned())
 }
 
 /// The names of the faults of a configuration.
@@ -41,7 +41,8 @@ fn the_least_configuration_offers_totp_alone() {
 
 #[test]
 fn all_faults_are_reported_at_once_by_name_and_never_by_value() {
-    let Err(faults) = Config::from_vars(|name| (name == "MFA_JWT_SECRET").then(|| "too-short-s3cret".to_owned()))
+    let Err(faults) =
+        Config::from_vars(&Part::ALL, |name| (name == "MFA_JWT_SECRET").then(|| "too-short-s3cret".to_owned()))
     else {
         panic!("nothing is configured");
     };
@@ -162,4 +163,84 @@ fn the_key_that_seals_is_named_apart_from_the_list() {
     assert_eq!(order("k1"), ["k1", "k2", "k3"]);
     assert_eq!(order("k3"), ["k3", "k1", "k2"]);
     assert_eq!(faults(&[("MFA_SEALING_KEYS", &both), ("MFA_SEALING_KEY", "k4")]), ["MFA_SEALING_KEY"]);
+}
+
+/// The names of the faults that a function with these parts finds in `vars`.
+fn faults_of(parts: &[Part], vars: &[(&str, &str)]) -> Vec<String> {
+    let vars: BTreeMap<_, _> = vars.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let Err(faults) = Config::from_vars(parts, |name| vars.get(name).cloned()) else { return Vec::new() };
+    let text = faults.to_string();
+    text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect()
+}
+
+const EC_PRIVATE: &str = include_str!("../../../tests/it/keys/ec.pem");
+const EC_PUBLIC: &str = include_str!("../../../tests/it/keys/ec.pub.pem");
+/// Keys of another curve or length.
+const ED448_PUBLIC: &str = r"-----BEGIN PUBLIC KEY-----\nMEMwBQYDK2VxAzoA94j2RHjA+PPw/0J8msEFwPALBZPGnWwvQ30WGLnuWFkv+SkN\n3sqTARX/0i5YqRE+krnN/XB1yaCA\n-----END PUBLIC KEY-----";
+const RSA1024_PUBLIC: &str = r"-----BEGIN PUBLIC KEY-----\nMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCcrmNkDKTaYiFtQft7b7+OTpd7\nEuDOw/jcfcYz1ki+lBvM+2w5RmvLoK4CG0Y93AaST6nOxMHWv2o5urlANjrTsD4B\nJ7WWunKunnNcItQ6MmRPQV7DBV6BfNa/36HiFpDl8FXx7NyfioWqpAcABaCBWBom\n8isnLK1k0psj32jm7wIDAQAB\n-----END PUBLIC KEY-----";
+const P384_PUBLIC: &str = r"-----BEGIN PUBLIC KEY-----\nMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEiNDsEwwVi0kpsGuFoiHBEx6dwIlYbpq/\nLhfVxuEwY7ioe+jY2b9XvBr7qWHhpO0HEw4NsGxQ/kKn/yWm+J/vhyIPsnsFLsBK\ntrZ0YwhZL2ZumNSm9hlBEcuZA5A7IpqL\n-----END PUBLIC KEY-----";
+const ED_PUBLIC: &str = include_str!("../../../tests/it/keys/ed.pub.pem");
+
+#[test]
+fn a_function_asks_for_what_its_parts_need_and_for_nothing_else() {
+    const AWS: [&str; 3] = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    for (parts, needs) in [
+        (&[][..], &[][..]),
+        (&[Part::RouteRequirements], &[]),
+        (&[Part::AppName], &["MFA_APP_NAME"]),
+        (&[Part::Users], &["MFA_JWT_SECRET", "MFA_HASH_KEY"]),
+        (&[Part::SealingKeys], &["MFA_SEALING_KEYS"]),
+        (&[Part::SigningKey], &[]),
+        (&[Part::Table], &[AWS[0], AWS[1], AWS[2], "MFA_TABLE"]),
+        (&[Part::Sending], &AWS),
+    ] {
+        assert_eq!(faults_of(parts, &[]), needs, "{parts:?}");
+        let broken: Vec<_> = least().into_keys().filter(|name| name.starts_with("MFA_")).collect();
+        let broken: Vec<_> = broken.iter().map(|name| (*name, "\n")).chain([("MFA_HASH_KEY", "%")]).collect();
+        let found = faults_of(parts, &broken);
+        assert_eq!(found.contains(&"MFA_HASH_KEY".to_owned()), parts.contains(&Part::Users), "{parts:?}");
+    }
+}
+
+#[test]
+fn public_halves_are_enough_for_a_function_that_does_not_sign() {
+    let asymmetric = ("MFA_JWT_ALGORITHM", "ES256");
+    let next = ("MFA_NEXT_SIGNING_PUBLIC_KEY", ED_PUBLIC);
+    let of = |vars: &[(&str, &str)]| {
+        let vars: BTreeMap<_, _> = vars.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let config = Config::from_vars(&[], |name| vars.get(name).cloned()).expect("a configuration");
+        config.jwt.public_keys
+    };
+    let told = of(&[asymmetric, ("MFA_SIGNING_PUBLIC_KEY", EC_PUBLIC), next]);
+    let derived = of(&[asymmetric, ("MFA_SIGNING_KEY", EC_PRIVATE), next]);
+    assert_eq!(told, derived);
+    assert_eq!(told.len(), 2);
+
+    let not_signing = |vars: &[(&str, &str)]| faults_of(&[], vars);
+    let signing = |vars: &[(&str, &str)]| faults_of(&[Part::SigningKey], vars);
+    assert_eq!(not_signing(&[asymmetric]), ["MFA_SIGNING_PUBLIC_KEY"]);
+    assert_eq!(not_signing(&[next]), ["MFA_NEXT_SIGNING_PUBLIC_KEY"]);
+    assert_eq!(signing(&[("MFA_SIGNING_PUBLIC_KEY", EC_PUBLIC)]), ["MFA_SIGNING_KEY"]);
+    let pair = [("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_SIGNING_PUBLIC_KEY", EC_PUBLIC)];
+    assert_eq!(signing(&pair), Vec::<String>::new());
+    let mismatch = [("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_SIGNING_PUBLIC_KEY", ED_PUBLIC)];
+    assert_eq!(signing(&mismatch), ["MFA_SIGNING_PUBLIC_KEY"]);
+    for wrong in [EC_PRIVATE, P384_PUBLIC, ED448_PUBLIC, RSA1024_PUBLIC, "-----BEGIN PUBLIC KEY-----", "k1"] {
+        assert_eq!(not_signing(&[("MFA_SIGNING_PUBLIC_KEY", wrong)]), ["MFA_SIGNING_PUBLIC_KEY"], "{wrong}");
+    }
+    let unused = [("MFA_SIGNING_KEY", "not read"), ("MFA_SIGNING_PUBLIC_KEY", EC_PUBLIC)];
+    assert_eq!(not_signing(&unused), Vec::<String>::new(), "a private key that is not used is not read");
+}
+
+#[test]
+fn a_public_key_of_another_curve_or_length_is_a_fault_and_not_a_refusal_of_every_token() {
+    let rsa = include_str!("../../../tests/it/keys/rsa.pub.pem");
+    let all = [EC_PUBLIC, ED_PUBLIC, rsa, P384_PUBLIC, ED448_PUBLIC, RSA1024_PUBLIC];
+    for (algorithm, fits) in [("ES256", EC_PUBLIC), ("EdDSA", ED_PUBLIC), ("RS256", rsa)] {
+        for key in all {
+            let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+            let found = faults(&[("MFA_JWT_ALGORITHM", algorithm), ("MFA_JWT_PUBLIC_KEY", key), own]);
+            assert_eq!(found.is_empty(), key == fits, "{algorithm} {key}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Authenticate, BearerToken, ErrorCode, Problem, ReadBody};
 use crate::{
     App,
+    config::Part,
     domain::{Context, Policy, Source, Timestamp, keys::Keys},
 };
 
@@ -20,8 +21,9 @@ pub trait Endpoint: Send + Sync + 'static {
     const PATH: &'static str;
     /// Whether it answers although MFA is off for the application. Only `status` and `jwks` do.
     const ANSWERS_WHEN_OFF: bool = false;
-    /// Whether it uses the table. If it does, the connection is opened while the function starts.
-    const USES_TABLE: bool = true;
+    /// The parts of the configuration that it uses. It reads no other, and if it uses the table, the
+    /// connection is opened while the function starts.
+    const USES: &'static [Part] = &[Part::Users, Part::Table];
     /// The `cache-control` of a reply. An error is never stored.
     const CACHE_CONTROL: &'static str = "no-store";
     /// The errors of its own body and rules. [`errors_of`] adds those of the pipeline.
@@ -59,7 +61,7 @@ pub fn errors_of<E: Endpoint>() -> BTreeSet<ErrorCode> {
     if !E::ANSWERS_WHEN_OFF {
         errors.insert(ErrorCode::MfaNotEnabled);
     }
-    if E::USES_TABLE {
+    if E::USES.contains(&Part::Table) {
         errors.insert(ErrorCode::ServiceUnavailable);
     }
     errors

@@ -6,7 +6,11 @@ use lambda_http::{
 };
 
 use super::{Endpoint, Event, EventResponse, LogLine, Payload, Served, serve, serve_foreign};
-use crate::{App, clock::Clock, config::Config};
+use crate::{
+    App,
+    clock::Clock,
+    config::{Config, Part},
+};
 
 /// How long opening the connection to the table may delay start-up. After that the first request
 /// opens it.
@@ -19,10 +23,10 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// Fails if the configuration has faults, which are all reported at once, or if the Lambda runtime
 /// ends.
 pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error> {
-    let config = Config::from_env()?;
+    let config = Config::from_env(E::USES)?;
     let app = App::new(config, Clock::wall());
     let endpoint = build(&app);
-    if E::USES_TABLE {
+    if E::USES.contains(&Part::Table) {
         let _ = tokio::time::timeout(WARM_UP, app.table.open()).await;
     }
 

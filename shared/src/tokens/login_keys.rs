@@ -6,15 +6,12 @@ use aws_smithy_http_client::{
 };
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use http_body_util::{BodyExt, Limited};
-use jsonwebtoken::{
-    Algorithm, DecodingKey,
-    jwk::{Jwk, PublicKeyUse, ThumbprintHash},
-};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
 
 use super::TokenError;
 use crate::{
-    config::{Config, JwtConfig, KeySet, LoginKeyConfig, SigningKey},
+    config::{Config, KeySet, LoginKeyConfig},
     domain::Timestamp,
 };
 
@@ -29,23 +26,6 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The largest key set that is read, in bytes.
 const MAX_KEY_SET: usize = 64 * 1024;
-
-/// The public halves of our own signing keys, each named by its thumbprint (RFC 7638): first the
-/// current key, then the next one. A shared secret has no public half.
-#[must_use]
-pub fn public_keys(jwt: &JwtConfig) -> Vec<Jwk> {
-    [Some(&jwt.own), jwt.next.as_ref()].into_iter().flatten().filter_map(public_half).collect()
-}
-
-pub(super) fn public_half(own: &SigningKey) -> Option<Jwk> {
-    if own.algorithm == Algorithm::HS256 {
-        return None;
-    }
-    let mut jwk = Jwk::from_encoding_key(&own.key, own.algorithm).ok()?;
-    jwk.common.key_id = jwk.thumbprint(ThumbprintHash::SHA256).ok();
-    jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-    Some(jwk)
-}
 
 /// The keys that check login tokens.
 pub(super) enum LoginKeys {

@@ -4,9 +4,9 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{TokenError, login_keys::public_half, verifier::contact};
+use super::{TokenError, verifier::contact};
 use crate::{
-    config::Config,
+    config::{Config, SigningKey},
     domain::{
         Factor, LoginId, Policy, Proof, ProofSession, SessionId, Timestamp, UserId, keys::Keys, verify::Verified,
     },
@@ -31,8 +31,7 @@ struct ProofClaim {
 /// Signs access tokens that prove a passed second factor, both to the application and to this
 /// bundle.
 pub struct Minter {
-    header: Header,
-    key: EncodingKey,
+    signing: Option<(Header, EncodingKey)>,
     lifetime: std::time::Duration,
     require_verified_contact: bool,
     keys: Arc<Keys>,
@@ -42,12 +41,13 @@ impl Minter {
     /// Builds the minter of a configuration.
     #[must_use]
     pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
-        let own = &config.jwt.own;
-        let mut header = Header::new(own.algorithm);
-        header.kid = public_half(own).and_then(|jwk| jwk.common.key_id);
+        let signing = config.jwt.signing_key.clone().map(|SigningKey { algorithm, key, id }| {
+            let mut header = Header::new(algorithm);
+            header.kid = id;
+            (header, key)
+        });
         Self {
-            header,
-            key: own.key.clone(),
+            signing,
             lifetime: policy.access_token_lifetime,
             require_verified_contact: policy.require_verified_contact,
             keys,
@@ -100,7 +100,10 @@ impl Minter {
         if let Value::Object(ours) = ours {
             claims.extend(ours);
         }
-        jsonwebtoken::encode(&self.header, &claims, &self.key)
+        let Some((header, key)) = &self.signing else {
+            return Err(TokenError::NotMade("the function does not use the signing key".to_owned()));
+        };
+        jsonwebtoken::encode(header, &claims, key)
             .map_err(|error| TokenError::NotMade(format!("a token cannot be signed: {error}")))
     }
 }

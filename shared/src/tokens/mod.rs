@@ -8,6 +8,5 @@ mod verifier;
 
 pub use claims::{Claims, LoginName};
 pub use error::TokenError;
-pub use login_keys::public_keys;
 pub use minter::Minter;
 pub use verifier::Verifier;

@@ -6,11 +6,7 @@ use std::sync::{
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode_header};
 use serde_json::{Map, Value};
 
-use super::{
-    Claims, TokenError,
-    claims::UniqueClaims,
-    login_keys::{LoginKeys, public_keys},
-};
+use super::{Claims, TokenError, claims::UniqueClaims, login_keys::LoginKeys};
 use crate::{
     config::{Config, JwtConfig},
     domain::{
@@ -192,7 +188,7 @@ fn own_keys(jwt: &JwtConfig) -> Vec<OwnKey> {
         let algorithm = jwk.common.key_algorithm?.try_into().ok()?;
         Some(OwnKey { id: jwk.common.key_id.clone()?, algorithm, key: Arc::new(DecodingKey::from_jwk(jwk).ok()?) })
     };
-    public_keys(jwt).iter().filter_map(checks).collect()
+    jwt.public_keys.iter().filter_map(checks).collect()
 }
 
 fn names_audience(claims: &Claims, audience: &str) -> bool {

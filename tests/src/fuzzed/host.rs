@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
 use mfa::{
     App,
     clock::Clock,
-    config::{Config, development},
+    config::{Config, Part, development},
     domain::{Caller, Factor, LoginId, Method, ProofSession, SessionId, Stopped, Timestamp, verify::Verified},
     tokens::{Claims, TokenError},
 };
@@ -31,7 +31,7 @@ pub(super) fn variables() -> BTreeMap<String, String> {
 pub(super) fn app(settings: &[(&str, String)]) -> App {
     let mut variables = variables();
     variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    let config = Config::from_vars(|name| variables.get(name).cloned()).expect("a configuration");
+    let config = Config::from_vars(&Part::ALL, |name| variables.get(name).cloned()).expect("a configuration");
     App::new(config, Clock::new(|| START))
 }
 

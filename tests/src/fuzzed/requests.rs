@@ -57,7 +57,7 @@ static HOST: LazyLock<Host> = LazyLock::new(|| {
             .to_text(&app.keys);
     Host {
         runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
-        routes: routes(&app),
+        routes: routes(&|_| app.clone()),
         app,
         placeholders: [("<login>", login), ("<proven>", proven), ("<refresh>", refresh)],
     }

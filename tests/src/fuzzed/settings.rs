@@ -10,7 +10,7 @@ use std::{
 use futures_util::FutureExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use mfa::{
-    config::{Config, KeySet, LoginKeyConfig, development},
+    config::{Config, KeySet, LoginKeyConfig, Part, development},
     domain::{
         Countries, Factor, LoginId, Method, Phone, Proof, SessionId,
         access::{RouteCall, RouteRequirements},
@@ -64,7 +64,7 @@ pub fn settings(data: &[u8]) {
 /// The configuration or its errors as they are shown, and the variables that were read.
 fn read(vars: &Variables) -> (Result<Config, String>, BTreeSet<String>) {
     let asked = RefCell::new(BTreeSet::new());
-    let config = Config::from_vars(|name| {
+    let config = Config::from_vars(&Part::ALL, |name| {
         asked.borrow_mut().insert(name.to_owned());
         vars.get(name).cloned()
     });
@@ -260,7 +260,7 @@ static SET_CONFIG: LazyLock<Config> = LazyLock::new(|| {
     let mut vars = variables();
     let some = super::host::login_key_set();
     vars.extend(set_settings(&some).map(|(name, value)| (name.to_owned(), value)));
-    Config::from_vars(|name| vars.get(name).cloned()).expect("a configuration")
+    Config::from_vars(&Part::ALL, |name| vars.get(name).cloned()).expect("a configuration")
 });
 
 fn verifier(set: KeySet, algorithm: Algorithm) -> Verifier {

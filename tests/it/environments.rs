@@ -1,0 +1,78 @@
+//! Each function reads its own part of the environment, and holds no secret that it does not use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lambda_http::http::{HeaderMap, Method};
+use mfa::config::Part;
+use mfa_tests::TestApp;
+use serde_json::json;
+
+const PRIVATE: &str = include_str!("keys/ec.pem");
+const PUBLIC: &str = include_str!("keys/ec.pub.pem");
+
+/// The secrets of a bundle, and the parts that use each.
+const SECRETS: [(&str, Part); 4] = [
+    ("MFA_HASH_KEY", Part::Users),
+    ("MFA_JWT_SECRET", Part::Users),
+    ("MFA_SEALING_KEYS", Part::SealingKeys),
+    ("MFA_SIGNING_KEY", Part::SigningKey),
+];
+
+/// The secrets that a function with these parts is given.
+fn secrets_of(parts: &[Part]) -> BTreeSet<&'static str> {
+    SECRETS.into_iter().filter(|(_, part)| parts.contains(part)).map(|(name, _)| name).collect()
+}
+
+#[tokio::test]
+async fn each_function_works_with_its_own_secrets_alone() {
+    let all = TestApp::start_with(&[("MFA_SIGNING_KEY", PRIVATE), ("MFA_SIGNING_PUBLIC_KEY", PUBLIC)]).await;
+    let mfa = all.with_environments(|parts| {
+        let own = secrets_of(parts);
+        let keeps = |name: &String| !SECRETS.iter().any(|(secret, _)| secret == name) || own.contains(name.as_str());
+        all.variables.clone().into_iter().filter(|(name, _)| keeps(name)).collect::<BTreeMap<_, _>>()
+    });
+
+    let jwks = mfa.request(Method::GET, "/.well-known/jwks.json", HeaderMap::new(), Vec::new()).await.assert_ok();
+    assert_eq!(jwks["keys"].as_array().map(Vec::len), Some(1));
+    let alice = mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login();
+    let device = alice.enrol().await;
+    alice.toggle(true).await.assert_ok();
+    let trust = alice.trust("totp", &device.advance_to_next_code(&mfa)).await;
+    alice.verify_trusted(&trust).await.assert_ok();
+    let answer = alice.verify("totp", &device.advance_to_next_code(&mfa)).await;
+    let proven = alice.with(answer.text("accessToken"));
+    assert_eq!(proven.devices().await.as_array().map(Vec::len), Some(1));
+    let sent = proven.receive_code("email").await;
+    let by_email = proven.prove("email", &sent).await;
+    mfa.advance(30);
+    let sent = proven.receive_code("sms").await;
+    proven.prove("sms", &sent).await;
+    mfa.refresh(&answer.text("refreshToken")).await.assert_ok();
+    assert_ne!(by_email.sessions().await.assert_ok(), json!([]));
+    let trusted = by_email.trusted_devices().await.assert_ok();
+    by_email.revoke(trusted[0]["id"].as_str().expect("an id")).await.assert_ok();
+    by_email.end_session("others").await.assert_ok();
+    let codes = by_email.generate_recovery_codes().await;
+    alice.recover(&codes[0]).await.assert_ok();
+    alice.reset(&codes[1]).await.assert_ok();
+    assert_eq!(alice.status().await["totpDevices"], json!([]));
+}
+
+#[tokio::test]
+async fn the_documentation_tells_the_secrets_of_each_function() {
+    let mfa = TestApp::start().await;
+    let functions = mfa.routes().iter().map(|route| (route.name, route.uses));
+    let authorizer = ("authorizer", &mfa_authorizer::USES[..]);
+    let functions: BTreeMap<_, _> = functions.chain([authorizer]).collect();
+    let rows = functions.iter().map(|(name, parts)| {
+        let secrets: Vec<_> = secrets_of(parts).into_iter().map(|name| format!("`{name}`")).collect();
+        let secrets = if secrets.is_empty() { "none".to_owned() } else { secrets.join(", ") };
+        format!("| `{name}` | {secrets} |")
+    });
+    let rows = rows.collect::<Vec<_>>().join("\n");
+    let page = crate::contract::read("docs/configuration.md");
+    assert!(
+        page.contains(&format!("| Function | Secrets |\n|---|---|\n{rows}\n\n")),
+        "docs/configuration.md lacks\n{rows}"
+    );
+}
