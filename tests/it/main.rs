@@ -11,6 +11,7 @@ mod day;
 mod dependencies;
 mod end_session;
 mod environments;
+mod erasure;
 mod errors;
 mod events;
 mod fault_table;
