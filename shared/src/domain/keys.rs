@@ -336,7 +336,12 @@ fn truncated<const N: usize>(key: &hmac::Key, parts: &[&[u8]]) -> [u8; N] {
 
 /// Joins parts, each after its length, so that no two lists of parts give the same bytes.
 fn framed(parts: &[&[u8]]) -> Vec<u8> {
-    parts.iter().flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.iter().copied())).collect()
+    let mut bytes = Vec::with_capacity(parts.iter().map(|part| 8 + part.len()).sum());
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
 }
 
 // Keys are never printed, not even by accident.

@@ -35,37 +35,39 @@ pub(super) enum Commit {
 /// Empty lists are stored too. If one were left out, a lost attribute would look like an empty
 /// list, and silently remove every authenticator, or every wrong answer. Only the grace may be
 /// missing: without it, less is allowed.
+///
+/// An attribute is read by its name, and written by the name of its value in an update expression.
 #[derive(Serialize, Deserialize)]
 struct StoredLedger {
-    #[serde(rename = "v")]
+    #[serde(rename(serialize = ":v", deserialize = "v"))]
     version: u64,
-    #[serde(rename = "e")]
+    #[serde(rename(serialize = ":e", deserialize = "e"))]
     security_epoch: u64,
-    #[serde(rename = "o")]
+    #[serde(rename(serialize = ":o", deserialize = "o"))]
     enabled: bool,
-    #[serde(rename = "d")]
+    #[serde(rename(serialize = ":d", deserialize = "d"))]
     devices: Packed<Device>,
-    #[serde(rename = "s")]
+    #[serde(rename(serialize = ":s", deserialize = "s"))]
     setups: Packed<Setup>,
-    #[serde(rename = "c")]
+    #[serde(rename(serialize = ":c", deserialize = "c"))]
     codes: Packed<SentCode>,
-    #[serde(rename = "r")]
+    #[serde(rename(serialize = ":r", deserialize = "r"))]
     recovery: Packed<RecoverySet>,
-    #[serde(rename = "f")]
+    #[serde(rename(serialize = ":f", deserialize = "f"))]
     failures: Packed<Failures>,
-    #[serde(rename = "n")]
+    #[serde(rename(serialize = ":n", deserialize = "n"))]
     sent: Packed<PastSend>,
-    #[serde(rename = "b")]
+    #[serde(rename(serialize = ":b", deserialize = "b"))]
     refunded_at: Packed<Timestamp>,
-    #[serde(rename = "p")]
+    #[serde(rename(serialize = ":p", deserialize = "p"))]
     proven: Packed<ProvenAddress>,
-    #[serde(rename = "l")]
+    #[serde(rename(serialize = ":l", deserialize = "l"))]
     recent: Packed<RecentLogin>,
-    #[serde(rename = "w")]
+    #[serde(rename(serialize = ":w", deserialize = "w"))]
     networks: Packed<KnownNetwork>,
-    #[serde(rename = "g", default, skip_serializing_if = "Packed::is_empty")]
+    #[serde(rename(serialize = ":g", deserialize = "g"), default, skip_serializing_if = "Packed::is_empty")]
     grace: Packed<Grace>,
-    #[serde(rename = "i")]
+    #[serde(rename(serialize = ":i", deserialize = "i"))]
     commits: Packed<CommitId>,
 }
 
@@ -129,7 +131,7 @@ impl Table {
         if !snapshot.stored {
             self.claim().await?;
         }
-        let (expression, values) = assignments(write(ledger.clone().committed_as(commit))?);
+        let (expression, values) = assignments(ledger.clone().committed_as(commit))?;
         let update = self
             .update_item(PrimaryKey::of_user(user, SORT_KEY))
             .update_expression(expression)
@@ -160,20 +162,14 @@ impl Table {
 ///
 /// Attributes that this version does not know stay as they are. A put would drop what a newer
 /// version wrote, while both run side by side.
-const ASSIGN_ALL: &str = "SET v = :v, e = :e, o = :o, d = :d, s = :s, c = :c, r = :r, f = :f, n = :n, b = :b, p = :p, \
-                          l = :l, w = :w, i = :i, g = :g";
+const ASSIGN_ALL: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,l=:l,w=:w,i=:i,g=:g";
 /// The same for a ledger without a grace.
-const ASSIGN_WITHOUT_GRACE: &str = "SET v = :v, e = :e, o = :o, d = :d, s = :s, c = :c, r = :r, f = :f, n = :n, \
-                                    b = :b, p = :p, l = :l, w = :w, i = :i REMOVE g";
+const ASSIGN_WITHOUT_GRACE: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,l=:l,w=:w,i=:i REMOVE g";
 
-/// The update expression that writes these attributes, with its values.
-fn assignments(item: Item) -> (&'static str, Item) {
-    let expression = if item.contains_key("g") { ASSIGN_ALL } else { ASSIGN_WITHOUT_GRACE };
-    let values = item.into_iter().map(|(mut name, value)| {
-        name.insert(0, ':');
-        (name, value)
-    });
-    (expression, values.collect())
+/// The update expression that writes a ledger, and its values.
+fn assignments(ledger: Ledger) -> Result<(&'static str, Item), StoreError> {
+    let values = item::write(&StoredLedger::from(ledger), None)?;
+    Ok((if values.contains_key(":g") { ASSIGN_ALL } else { ASSIGN_WITHOUT_GRACE }, values))
 }
 
 pub(super) fn read(item: Item) -> Result<Ledger, StoreError> {
@@ -184,10 +180,6 @@ pub(super) fn read(item: Item) -> Result<Ledger, StoreError> {
     }
     let stored = item::read::<StoredLedger>(item, None);
     stored.map(Ledger::from).map_err(|error| error.of_item(SORT_KEY))
-}
-
-fn write(ledger: Ledger) -> Result<Item, StoreError> {
-    item::write(&StoredLedger::from(ledger), None)
 }
 
 #[cfg(test)]
@@ -218,6 +210,12 @@ mod tests {
             AttributeValue::M(map) => 3 + map.len() + size(map),
             _ => 1,
         }
+    }
+
+    /// The item after its first commit.
+    fn stored(ledger: Ledger) -> Item {
+        let (_, values) = assignments(ledger).expect("an item");
+        values.into_iter().map(|(name, value)| (name.trim_start_matches(':').to_owned(), value)).collect()
     }
 
     /// A ledger with as much in it as the rules allow.
@@ -260,7 +258,7 @@ mod tests {
     #[test]
     #[expect(clippy::print_stdout, reason = "the figure is shown with --nocapture")]
     fn the_fullest_ledger_costs_one_unit_and_leaves_room() {
-        let mut item = write(fullest()).expect("an item");
+        let mut item = stored(fullest());
         item.insert("pk".to_owned(), text(user_key(UserId([1; 16]))));
         item.insert("sk".to_owned(), text(SORT_KEY));
         println!("the fullest ledger: {} bytes", size(&item));
@@ -270,12 +268,12 @@ mod tests {
     #[test]
     fn every_attribute_is_assigned_or_removed() {
         for (ledger, whole) in [(fullest(), true), (Ledger::fresh(7), false)] {
-            let (expression, values) = assignments(write(ledger).expect("an item"));
+            let (expression, values) = assignments(ledger).expect("an item");
             for name in values.keys() {
-                let assignment = format!(" {} = {name}", name.trim_start_matches(':'));
+                let assignment = format!("{}={name}", name.trim_start_matches(':'));
                 assert_eq!(expression.matches(&assignment).count(), 1, "{assignment} in {expression}");
             }
-            assert_eq!(expression.matches(" = :").count(), values.len(), "{expression}");
+            assert_eq!(expression.matches("=:").count(), values.len(), "{expression}");
             assert_eq!(expression.ends_with(" REMOVE g"), !whole, "{expression}");
         }
     }
@@ -283,8 +281,7 @@ mod tests {
     #[test]
     fn a_ledger_is_read_as_it_was_written() {
         for ledger in [fullest(), Ledger::fresh(7)] {
-            let item = write(ledger.clone()).expect("an item");
-            assert_eq!(read(item).expect("a ledger"), ledger);
+            assert_eq!(read(stored(ledger.clone())).expect("a ledger"), ledger);
         }
     }
 }
