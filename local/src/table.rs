@@ -117,17 +117,35 @@ impl LocalTable {
         Ok(())
     }
 
+    /// Copies every item into a new table, as a restored backup has it.
+    ///
+    /// # Errors
+    /// The message of the service.
+    pub async fn copy_as(&self, name: &str) -> Result<Self, String> {
+        let copy = Self { client: self.client.clone(), name: name.to_owned() };
+        copy.create().await?;
+        for item in self.scan().await? {
+            let put = self.client.put_item().table_name(name).set_item(Some(item));
+            put.send().await.map_err(|error| DisplayErrorContext(&error).to_string())?;
+        }
+        Ok(copy)
+    }
+
     /// All stored items as `DynamoDB` JSON.
     ///
     /// # Errors
     /// The message of the service.
     pub async fn dump(&self) -> Result<Vec<Value>, String> {
+        Ok(self.scan().await?.iter().map(item_json).collect())
+    }
+
+    async fn scan(&self) -> Result<Vec<HashMap<String, AttributeValue>>, String> {
         let mut items = Vec::new();
         let mut start = None;
         loop {
             let scan = self.client.scan().table_name(&self.name).consistent_read(true).set_exclusive_start_key(start);
             let page = scan.send().await.map_err(|error| DisplayErrorContext(&error).to_string())?;
-            items.extend(page.items.unwrap_or_default().iter().map(item_json));
+            items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(items);

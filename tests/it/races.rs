@@ -100,11 +100,11 @@ async fn a_thousand_right_setup_codes_make_one_device() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_hundred_requests_for_recovery_codes_exactly_one_answer_carries_codes() {
-    let mfa = TestApp::start().await;
+async fn of_a_thousand_requests_for_recovery_codes_exactly_one_answer_carries_codes() {
+    // Each writes a set before its commit, and every load reads all of them.
+    let mfa = TestApp::start_with(&[("MFA_AWS_TIMEOUT_MS", "60000")]).await;
     let alice = mfa.user("alice").login();
-    // Each writes a set before its commit. A thousand would measure the embedded engine.
-    let answers = together(200, |_| {
+    let answers = together(MANY, |_| {
         let alice = alice.clone();
         async move { alice.post("/auth/mfa/generate-recovery-code", serde_json::json!({})).await }
     })

@@ -101,6 +101,13 @@ impl TestApp {
         self.serving(app.clone(), variables, routes(&|_| app.clone()))
     }
 
+    /// The same bundle, inbox and clock on another table, as after a restore.
+    pub fn on_table(self: &Arc<Self>, name: &str, table: LocalTable) -> Arc<Self> {
+        let mut moved = Arc::into_inner(self.redeployed_with(&[("MFA_TABLE", name)])).expect("the only one");
+        moved.table = table;
+        Arc::new(moved)
+    }
+
     /// The same, but each function reads its own environment: `environment` gives the variables of a
     /// function that uses these parts.
     pub fn with_environments(self: &Arc<Self>, environment: impl Fn(&[Part]) -> BTreeMap<String, String>) -> Arc<Self> {
