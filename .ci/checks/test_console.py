@@ -47,6 +47,20 @@ class Console:
             fail(f"{id} does not show")
         return f"{status} {code}".strip()
 
+    def watch_tokens(self):
+        """From now on, notes the bearer token of each call, and the login that it names."""
+        self.driver.execute_script("""
+            window.sentTokens = [];
+            const real = window.fetch;
+            window.fetch = (path, options) => {
+                const bearer = options?.headers?.authorization;
+                if (bearer) window.sentTokens.push([bearer, claimsOf(bearer).sessionId]);
+                return real(path, options);
+            };""")
+
+    def sent_tokens(self):
+        return self.driver.execute_script("return window.sentTokens")
+
     def claim(self, name, of="verified-claims"):
         return self[of].find_element(By.CSS_SELECTOR, f"[data-claim={name}]").text
 
@@ -96,6 +110,7 @@ def journey(page):
     expect("the page is open", page.driver.title, "mfa · local console")
     expect("without a login, the button is enabled", page["refresh"].is_enabled(), False)
 
+    page.watch_tokens()
     page.press("user-alice")
     page.press("sign-in")
     expect("sign in", page.notice("sign-in-notice"), "200")
@@ -116,6 +131,9 @@ def journey(page):
     devices = page["devices"].find_elements(By.CSS_SELECTOR, "li[data-verified=true]")
     expect("confirmed devices", len(devices), 1)
 
+    tokens, logins = zip(*page.sent_tokens())
+    expect("each call carries a renewed token", len(set(tokens)), len(tokens))
+    expect("of the same login", (len(tokens) > 5, len(set(logins))), (True, 1))
     page.press("enable")
     expect("turn on", page.notice("toggle-notice"), "200")
     expect("status", page["status-lamp"].text, "MFA is on for alice")
