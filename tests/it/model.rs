@@ -220,6 +220,8 @@ struct Session {
     epoch: u32,
     ends: u64,
     ended: bool,
+    /// The trust token that opened it, if no code did.
+    trust: Option<String>,
 }
 
 struct Trust {
@@ -955,6 +957,9 @@ impl World {
             Some(answer) if answer.status == 200 => {
                 assert!(counts, "trusted too long: {}", answer.body);
                 of.passed(login, &answer, made, now);
+                of.sessions[0].trust = Some(token.clone());
+                let of_device = of.sessions.iter_mut().filter(|session| session.trust.as_ref() == Some(&token));
+                of_device.skip(2).for_each(|session| session.ended = true);
             }
             // With more than ten, the oldest one ends. The model does not know which one that is.
             Some(_) => assert!(!(counts && of.certain && of.trusts.len() <= 10), "trust is lost"),
@@ -1179,7 +1184,8 @@ impl User {
         let claims = claims_of(&answer.text("accessToken"));
         let (id, ends) = (session_of(&answer.text("accessToken")), claims["mfa"]["ends"].as_u64().expect("a time"));
         assert!(ends <= now + 43_200, "a session is too long");
-        self.sessions.insert(0, Session { id, tokens, rotated: now, epoch: self.epoch, ends, ended: false });
+        self.sessions
+            .insert(0, Session { id, tokens, rotated: now, epoch: self.epoch, ends, ended: false, trust: None });
         if let Some(token) = answer.body["trustToken"].as_str() {
             let trust = Trust { token: token.to_owned(), epoch: self.epoch, made: auth_time, revoked: false };
             self.trusts.insert(0, trust);
