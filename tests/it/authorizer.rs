@@ -177,6 +177,7 @@ async fn if_the_keys_cannot_be_fetched_nothing_passes() {
         ("MFA_JWT_ALGORITHM", "ES256"),
         ("MFA_SIGNING_KEY", include_str!("keys/ec.pem")),
         ("MFA_JWT_KEY_SET_URL", "http://127.0.0.1:1/keys"),
+        ("MFA_JWT_ISSUER", "https://login.example"),
     ];
     let mfa = TestApp::start_with(&settings).await;
     let header =

@@ -18,6 +18,8 @@ const RSA_PRIVATE: &str = include_str!("keys/rsa.pem");
 const EC_PRIVATE: &str = include_str!("keys/ec.pem");
 const ED_PRIVATE: &str = include_str!("keys/ed.pem");
 
+const ISSUER: &str = "https://login.example";
+
 fn ec() -> EncodingKey {
     EncodingKey::from_ec_pem(EC_PRIVATE.as_bytes()).expect("a key")
 }
@@ -35,7 +37,7 @@ fn set(ids: &[&str]) -> Value {
 
 fn token(mfa: &TestApp, id: Option<&str>) -> String {
     let header = Header { kid: id.map(ToOwned::to_owned), ..Header::new(Algorithm::ES256) };
-    let claims = json!({ "sub": "alice", "type": "access", "exp": mfa.clock.now().as_secs() + 86_400 });
+    let claims = json!({ "sub": "alice", "type": "access", "iss": ISSUER, "exp": mfa.clock.now().as_secs() + 86_400 });
     jsonwebtoken::encode(&header, &claims, &ec()).expect("a token")
 }
 
@@ -75,7 +77,7 @@ impl KeyServer {
     }
 
     async fn app(&self) -> Arc<TestApp> {
-        configured(&[("MFA_JWT_KEY_SET_URL", &self.url)]).await
+        configured(&[("MFA_JWT_KEY_SET_URL", &self.url), ("MFA_JWT_ISSUER", ISSUER)]).await
     }
 }
 
@@ -151,12 +153,28 @@ async fn a_new_key_is_found_and_made_up_ones_are_asked_for_once_a_minute() {
     status(&mfa, Some("b")).await.assert_ok();
     assert_eq!(server.asked(), 2);
     for n in 0..50 {
-        status(&mfa, Some(&format!("made up {n}"))).await.assert_problem(401, "INVALID_TOKEN");
+        status(&mfa, Some(&format!("made up {n}"))).await.assert_problem(503, "SERVICE_UNAVAILABLE");
     }
     assert_eq!(server.asked(), 2);
     mfa.advance(60);
-    status(&mfa, Some("made up")).await.assert_problem(401, "INVALID_TOKEN");
+    for _ in 0..2 {
+        status(&mfa, Some("made up")).await.assert_problem(401, "INVALID_TOKEN");
+    }
     assert_eq!(server.asked(), 3);
+}
+
+#[tokio::test]
+async fn while_it_is_unknown_whether_a_key_exists_nobody_is_signed_out() {
+    let server = KeyServer::start(&set(&["a"])).await;
+    let mfa = server.app().await;
+    status(&mfa, Some("made up")).await.assert_problem(401, "INVALID_TOKEN");
+    // The login rotates its key right after the set was fetched.
+    server.answers(StatusCode::OK, &set(&["a", "b"]).to_string());
+    mfa.advance(20);
+    let answer = status(&mfa, Some("b")).await.assert_problem(503, "SERVICE_UNAVAILABLE");
+    assert_eq!(answer.retry_after(), Some(40));
+    mfa.advance(40);
+    status(&mfa, Some("b")).await.assert_ok();
 }
 
 #[tokio::test]
@@ -192,7 +210,7 @@ async fn a_set_that_cannot_be_fetched_is_a_503_and_no_fault_of_the_token() {
     mfa.advance(3600);
     status(&mfa, Some("a")).await.assert_problem(503, "SERVICE_UNAVAILABLE");
 
-    let nobody = configured(&[("MFA_JWT_KEY_SET_URL", "http://127.0.0.1:1/keys")]).await;
+    let nobody = configured(&[("MFA_JWT_KEY_SET_URL", "http://127.0.0.1:1/keys"), ("MFA_JWT_ISSUER", ISSUER)]).await;
     status(&nobody, Some("a")).await.assert_problem(503, "SERVICE_UNAVAILABLE");
 }
 

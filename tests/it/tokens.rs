@@ -56,7 +56,7 @@ async fn a_token_with_any_fault_is_refused_before_the_table_is_read() {
         ("exp null", json!({ "exp": null })),
         ("exp 1e23", json!({ "exp": 1e23 })),
         ("exp negative", json!({ "exp": -1 })),
-        ("future nbf", json!({ "nbf": now + 1 })),
+        ("future nbf", json!({ "nbf": now + 31 })),
         ("nbf as a string", json!({ "nbf": "0" })),
         ("nbf null", json!({ "nbf": null })),
         ("a refresh token", json!({ "type": "refresh" })),
@@ -65,11 +65,16 @@ async fn a_token_with_any_fault_is_refused_before_the_table_is_read() {
         ("neither type nor a configured audience", json!({ "type": "(none)", "aud": "api" })),
         ("no user", json!({ "sub": "(none)" })),
         ("empty user", json!({ "sub": "" })),
-        ("giant user", json!({ "sub": "x".repeat(129) })),
-        ("user as a number", json!({ "sub": 7 })),
+        ("giant user", json!({ "sub": "x".repeat(256) })),
+        ("user as a fraction", json!({ "sub": 7.5 })),
+        ("a list of users", json!({ "sub": ["alice"] })),
         ("user null", json!({ "sub": null })),
         ("sub and another id", json!({ "id": "bob" })),
-        ("sub and an id that is no string", json!({ "id": 7 })),
+        ("sub and another id that is a number", json!({ "id": 7 })),
+        ("a logout token", json!({ "events": {} })),
+        ("a refresh token of Keycloak", json!({ "typ": "Refresh" })),
+        ("token_use of another kind", json!({ "token_use": "refresh" })),
+        ("token_type of another kind", json!({ "token_type": "refresh" })),
     ];
     for (why, change) in faults {
         assert_invalid(&mfa, &signer.sign(&claims(&mfa, change)), why).await;
@@ -313,14 +318,28 @@ async fn a_proof_is_of_its_user_token_addresses_session_and_moment() {
 async fn a_proof_is_fresh_for_a_quarter_of_an_hour() {
     let mfa = TestApp::start().await;
     let (_, _, proven) = on_with_proof(&mfa).await;
-    // Even if the application signs a longer lifetime into the token, the time of the proof counts.
-    let mut longer = claims_of(&proven.token);
-    longer.insert("exp".to_owned(), (mfa.clock.now().as_secs() + 86_400).into());
-    let longer = Login::with_token(&mfa, mfa.user("signer").sign(&longer));
-    mfa.advance(900);
-    longer.setup().await.assert_ok();
+    // Whoever signs a longer life into the token takes the proof out of it.
+    for change in [1, 86_400] {
+        let mut longer = claims_of(&proven.token);
+        let expires = longer["exp"].as_u64().expect("a time") + change;
+        longer.insert("exp".to_owned(), expires.into());
+        let longer = Login::with_token(&mfa, mfa.user("signer").sign(&longer));
+        longer.setup().await.assert_problem(401, "MFA_REQUIRED");
+    }
+    mfa.advance(899);
+    proven.setup().await.assert_ok();
     mfa.advance(1);
-    longer.setup().await.assert_problem(401, "MFA_REQUIRED");
+    proven.setup().await.assert_problem(401, "INVALID_TOKEN");
+}
+
+#[tokio::test]
+async fn a_proof_ends_with_its_session_whatever_else_the_token_says() {
+    let mfa = TestApp::start_with(&[("MFA_SESSION_LIFETIME", "300")]).await;
+    let (_, _, proven) = on_with_proof(&mfa).await;
+    let ends = claims_of(&proven.token)["mfa"]["ends"].as_u64().expect("a time");
+    assert_eq!(claims_of(&proven.token)["exp"], ends, "it expires with its session");
+    mfa.advance(300);
+    proven.setup().await.assert_problem(401, "INVALID_TOKEN");
 }
 
 /// How the tokens of an application name a login: the claims, and what the bundle is told.

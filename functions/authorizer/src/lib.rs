@@ -79,7 +79,7 @@ pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Ve
         Ok(bearer) => bearer,
         Err(problem @ (Problem::NoAuth | Problem::InvalidToken(_))) => return Ok(refuse(log, problem.cause())),
         Err(problem) => {
-            log.failed(if matches!(problem, Problem::Unavailable(_)) { 503 } else { 500 }, problem.cause());
+            log.failed(if matches!(problem, Problem::KeySetUnavailable { .. }) { 503 } else { 500 }, problem.cause());
             return Err("the token cannot be checked".into());
         }
     };

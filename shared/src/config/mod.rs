@@ -1,6 +1,7 @@
 //! The configuration. It is read once at start into types, and all its faults are reported
 //! together.
 
+mod claim_name;
 mod key_set;
 mod own_keys;
 mod reader;
@@ -10,13 +11,15 @@ use std::{collections::HashSet, hash::Hash, time::Duration};
 use jsonwebtoken::{Algorithm, DecodingKey, jwk::Jwk};
 use zeroize::Zeroizing;
 
+pub use claim_name::ClaimName;
+pub(crate) use claim_name::is_never_copied;
 pub use key_set::KeySet;
 pub use own_keys::SigningKey;
 pub use reader::ConfigErrors;
 
 use crate::{
     domain::{
-        Countries, Email, Method, Phone, Policy,
+        Countries, Email, Method, Phone, Policy, VerifiedContact,
         access::RouteRequirements,
         keys::{Keys, SealingKey},
     },
@@ -157,15 +160,33 @@ pub struct JwtConfig {
     pub login_key: LoginKeyConfig,
     /// The issuer that they must name, if one is configured.
     pub issuer: Option<String>,
-    /// The audience that they must name, if one is configured.
-    pub audience: Option<String>,
+    /// The audiences of which they must name one. Empty if none is configured.
+    pub audiences: Vec<String>,
+    /// Whether every token that the key signs is an access token.
+    pub any_token: bool,
+    /// The claim that names a user. If none is configured, `sub` does, or `id` where there is no
+    /// `sub`.
+    pub user_claim: Option<ClaimName>,
     /// The claims that name a login. The first one that a token has counts.
-    pub login_claims: Vec<String>,
+    pub login_claims: Vec<ClaimName>,
+    /// Where the addresses are.
+    pub contact: ContactConfig,
     /// The key that signs our own tokens, if the function signs.
     pub signing_key: Option<SigningKey>,
     /// The public halves of our own keys: first of the key that signs, then of the one that will
     /// sign next or that signed until recently. They are published, and check our own tokens.
     pub public_keys: Vec<Jwk>,
+}
+
+/// Where a token carries addresses.
+#[derive(Clone)]
+pub struct ContactConfig {
+    /// The claims that can hold an e-mail address. The first one with an address counts.
+    pub email_claims: Vec<ClaimName>,
+    /// The claims that can hold a phone number.
+    pub phone_claims: Vec<ClaimName>,
+    /// What is missing before a number without a plus, such as `+`.
+    pub phone_prefix: Option<String>,
 }
 
 /// What checks login tokens.
@@ -204,6 +225,7 @@ impl Config {
         let policy = policy(&mut read);
         let aws = aws(&mut read);
         let app_name = read.part(Part::AppName, app_name);
+        read.part(Part::Users, |read| require_senders(read, &policy));
         let (email, sms) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
         let jwt = jwt(&mut read);
         let route_requirements = read.part(Part::RouteRequirements, route_requirements);
@@ -258,7 +280,7 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         methods,
         sms_countries,
         sms_per_day: read.number("MFA_SMS_PER_DAY", default.sms_per_day, 1..=10_000_000),
-        require_verified_contact: read.switch("MFA_REQUIRE_VERIFIED_CONTACT", default.require_verified_contact),
+        verified_contact: verified_contact(read).unwrap_or(default.verified_contact),
         bind_addresses: read.switch("MFA_BIND_ADDRESSES", default.bind_addresses),
         enrol_with_code: read.switch("MFA_ENROL_WITH_CODE", default.enrol_with_code),
         code_length: read.number("MFA_CODE_LENGTH", default.code_length, 6..=10),
@@ -270,6 +292,15 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         known_networks: read.switch("MFA_KNOWN_NETWORKS", default.known_networks),
         forwarded_hops: read.number("MFA_FORWARDED_HOPS", default.forwarded_hops, 0..=5),
     }
+}
+
+fn verified_contact(read: &mut Reader<'_>) -> Option<VerifiedContact> {
+    read.parsed("MFA_REQUIRE_VERIFIED_CONTACT", "must be true, false or marked", |text| match text {
+        "true" => Some(VerifiedContact::NotDenied),
+        "false" => Some(VerifiedContact::Any),
+        "marked" => Some(VerifiedContact::Marked),
+        _ => None,
+    })
 }
 
 fn app_name(read: &mut Reader<'_>) -> String {
@@ -289,7 +320,7 @@ fn sending(read: &mut Reader<'_>, policy: &Policy, app_name: &str) -> (Option<Em
     let from = read.parsed("MFA_EMAIL_FROM", "must be an address, or `Name <address>`", sender);
     let email = from.map(|from| EmailConfig { from });
     let sms = sms(read);
-    check_methods(read, policy, email.as_ref(), sms.as_ref(), app_name);
+    check_length(read, policy, sms.as_ref(), app_name);
     (email, sms)
 }
 
@@ -330,23 +361,23 @@ fn sms(read: &mut Reader<'_>) -> Option<SmsConfig> {
     Some(SmsConfig { domain: domain?, origination_number, sender_id, max_price })
 }
 
-/// What a method needs must be there, and the longest text message must fit into one segment.
-fn check_methods(
-    read: &mut Reader<'_>,
-    policy: &Policy,
-    email: Option<&EmailConfig>,
-    sms: Option<&SmsConfig>,
-    app_name: &str,
-) {
+/// What a method is sent with must be there. Every function that knows users asks for it: otherwise
+/// `toggle` would switch MFA on for a method that `challenge` cannot send by.
+fn require_senders(read: &mut Reader<'_>, policy: &Policy) {
     for method in &policy.methods {
-        match method {
-            Method::Email if email.is_none() => {
-                read.fault("MFA_EMAIL_FROM", "is required if MFA_METHODS holds email");
-            }
-            Method::Sms if sms.is_none() => read.fault("MFA_SMS_DOMAIN", "is required if MFA_METHODS holds sms"),
-            Method::Email | Method::Sms | Method::Totp => {}
+        let (name, wrong) = match method {
+            Method::Totp => continue,
+            Method::Email => ("MFA_EMAIL_FROM", "is required if MFA_METHODS holds email"),
+            Method::Sms => ("MFA_SMS_DOMAIN", "is required if MFA_METHODS holds sms"),
+        };
+        if read.text(name).is_none() {
+            read.fault(name, wrong);
         }
     }
+}
+
+/// The longest text message must fit into one segment.
+fn check_length(read: &mut Reader<'_>, policy: &Policy, sms: Option<&SmsConfig>, app_name: &str) {
     if let Some(sms) = sms {
         let texts = MessageTexts { app_name: app_name.to_owned(), lifetime: policy.code_lifetime };
         let longest = "0".repeat(usize::from(policy.code_length));
@@ -391,17 +422,12 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
 }
 
 fn jwt(read: &mut Reader<'_>) -> JwtConfig {
-    let algorithm = read.parsed("MFA_JWT_ALGORITHM", "must be HS256, RS256, ES256 or EdDSA", |text| match text {
-        "HS256" => Some(Algorithm::HS256),
-        "RS256" => Some(Algorithm::RS256),
-        "ES256" => Some(Algorithm::ES256),
-        "EdDSA" => Some(Algorithm::EdDSA),
-        _ => None,
-    });
+    let wrong = "must be HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA";
+    let algorithm = read.parsed("MFA_JWT_ALGORITHM", wrong, |text| text.parse().ok());
     let algorithm = algorithm.unwrap_or(Algorithm::HS256);
     let secret = read.part(Part::Users, |read| jwt_secret(read, algorithm));
     let login_key = read.part(Part::Users, |read| match algorithm {
-        Algorithm::HS256 => {
+        _ if is_shared_secret(algorithm) => {
             refuse_public_login_keys(read);
             LoginKeyConfig::One(DecodingKey::from_secret(secret.as_bytes()))
         }
@@ -409,25 +435,73 @@ fn jwt(read: &mut Reader<'_>) -> JwtConfig {
     });
     let (signing_key, public_keys) = own_keys::read(read, algorithm, &secret);
     let issuer = read.text("MFA_JWT_ISSUER");
-    let audience = read.text("MFA_JWT_AUDIENCE");
-    let login_claims = read.parsed("MFA_JWT_LOGIN_CLAIM", "must be a comma list of claims, each once", |text| {
+    let audiences = read.parsed("MFA_JWT_AUDIENCE", "must be a comma list of audiences, each once", |text| {
         let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
         (all_differ(&names) && names.iter().all(|name| !name.is_empty())).then_some(names)
     });
-    let login_claims = login_claims.unwrap_or_else(|| LOGIN_CLAIMS.map(str::to_owned).to_vec());
-    JwtConfig { algorithm, login_key, issuer, audience, login_claims, signing_key, public_keys }
+    let any_token = read.switch("MFA_JWT_ANY_TOKEN", false);
+    let user_claim =
+        read.parsed("MFA_JWT_USER_CLAIM", USER_CLAIM, |text| ClaimName::parse(text).filter(ClaimName::is_kept));
+    let login_claims = read.parsed("MFA_JWT_LOGIN_CLAIM", CLAIMS, claim_names);
+    let login_claims = login_claims.unwrap_or_else(|| known_names(&LOGIN_CLAIMS));
+    let contact = contact(read);
+    JwtConfig {
+        algorithm,
+        login_key,
+        issuer,
+        audiences: audiences.unwrap_or_default(),
+        any_token,
+        user_claim,
+        login_claims,
+        contact,
+        signing_key,
+        public_keys,
+    }
+}
+
+const USER_CLAIM: &str =
+    "must be the name of one claim that our tokens keep and that users cannot write (docs/configuration.md)";
+const CLAIMS: &str = "must be a comma list of claims, each once, that users cannot write (docs/configuration.md)";
+
+fn contact(read: &mut Reader<'_>) -> ContactConfig {
+    let kept = |text: &str| claim_names(text).filter(|names| names.iter().all(ClaimName::is_kept));
+    let email_claims = read.parsed("MFA_JWT_EMAIL_CLAIM", CLAIMS, kept);
+    let phone_claims = read.parsed("MFA_JWT_PHONE_CLAIM", CLAIMS, kept);
+    let phone_prefix = read.parsed("MFA_JWT_PHONE_PREFIX", "must be a plus and up to three digits", |text| {
+        let digits = text.strip_prefix('+')?;
+        (digits.len() <= 3 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned())
+    });
+    ContactConfig {
+        email_claims: email_claims.unwrap_or_else(|| known_names(&["email"])),
+        phone_claims: phone_claims.unwrap_or_else(|| known_names(&["phone_number", "phone"])),
+        phone_prefix,
+    }
+}
+
+fn claim_names(text: &str) -> Option<Vec<ClaimName>> {
+    let names: Option<Vec<_>> = text.split(',').map(|name| ClaimName::parse(name.trim())).collect();
+    names.filter(|names| all_differ(names.iter().map(ClaimName::as_str)))
+}
+
+fn known_names(names: &[&str]) -> Vec<ClaimName> {
+    names.iter().filter_map(|name| ClaimName::parse(name)).collect()
+}
+
+/// Whether the application and this service share the key (RFC 7518 3.2).
+fn is_shared_secret(algorithm: Algorithm) -> bool {
+    matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512)
 }
 
 /// The secret that the application signs with. Empty if the algorithm has none.
 fn jwt_secret(read: &mut Reader<'_>, algorithm: Algorithm) -> Zeroizing<String> {
-    // RFC 7518 3.2: a key of the same size as the hash output or larger must be used.
+    // RFC 7518 3.2 asks for the length of the hash. 32 bytes cannot be guessed with any of them.
     let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
         (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
     });
     if read.is_padded("MFA_JWT_SECRET") {
         read.fault("MFA_JWT_SECRET", "must not begin or end with white space: the application would have another key");
     }
-    if algorithm == Algorithm::HS256 { read.required("MFA_JWT_SECRET", secret) } else { Zeroizing::default() }
+    if is_shared_secret(algorithm) { read.required("MFA_JWT_SECRET", secret) } else { Zeroizing::default() }
 }
 
 /// The variables that can tell the public keys of login tokens.
@@ -436,7 +510,7 @@ const PUBLIC_LOGIN_KEYS: [&str; 3] = ["MFA_JWT_PUBLIC_KEY", "MFA_JWT_KEY_SET", "
 /// An operator would believe that a key which is ignored checks tokens.
 fn refuse_public_login_keys(read: &mut Reader<'_>) {
     if PUBLIC_LOGIN_KEYS.into_iter().any(|name| read.text(name).is_some()) {
-        read.fault("MFA_JWT_ALGORITHM", "is HS256, which has no public keys: name the algorithm of the login tokens");
+        read.fault("MFA_JWT_ALGORITHM", "has no public keys: name the algorithm of the login tokens");
     }
 }
 
@@ -456,6 +530,10 @@ fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> LoginKey
         let good = text.starts_with("https://") || text.starts_with("http://") && is_local(text);
         (good && text.parse::<lambda_http::http::Uri>().is_ok()).then(|| LoginKeyConfig::At(text.to_owned()))
     });
+    if url.is_some() && read.text("MFA_JWT_ISSUER").is_none() {
+        // Some providers serve one set for all of their customers.
+        read.fault("MFA_JWT_ISSUER", "is required with MFA_JWT_KEY_SET_URL: the same keys may sign for others");
+    }
     public_key.or(set).or(url).unwrap_or_default()
 }
 
@@ -470,9 +548,15 @@ fn public_key(algorithm: Algorithm, pem: &str) -> Option<DecodingKey> {
     let pem = pem.as_bytes();
     let (key, allowed) = match algorithm {
         // RFC 7518 3.3: 2048 bits or more.
-        Algorithm::RS256 => (DecodingKey::from_rsa_pem(pem), 256..=4096),
-        // An uncompressed point of P-256.
+        Algorithm::RS256
+        | Algorithm::RS384
+        | Algorithm::RS512
+        | Algorithm::PS256
+        | Algorithm::PS384
+        | Algorithm::PS512 => (DecodingKey::from_rsa_pem(pem), 256..=4096),
+        // Uncompressed points of P-256 and P-384.
         Algorithm::ES256 => (DecodingKey::from_ec_pem(pem), 65..=65),
+        Algorithm::ES384 => (DecodingKey::from_ec_pem(pem), 97..=97),
         Algorithm::EdDSA => (DecodingKey::from_ed_pem(pem), 32..=32),
         _ => return None,
     };

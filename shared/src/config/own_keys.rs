@@ -4,7 +4,7 @@ use jsonwebtoken::{
 };
 use zeroize::Zeroizing;
 
-use super::{Part, public_key, reader::Reader, unescaped};
+use super::{Part, is_shared_secret, public_key, reader::Reader, unescaped};
 
 /// The key that signs our own tokens.
 #[derive(Clone)]
@@ -32,40 +32,49 @@ pub(super) fn read(
     shared_secret: &str,
 ) -> (Option<SigningKey>, Vec<Jwk>) {
     let signs = read.uses(Part::SigningKey);
-    let told = public_half(read, "MFA_SIGNING_PUBLIC_KEY");
     let is_told = read.text("MFA_SIGNING_PUBLIC_KEY").is_some();
-    let private = if signs || !is_told { private_key(read, "MFA_SIGNING_KEY") } else { None };
-    if let (Some(told), Some((_, of_private))) = (&told, &private)
-        && told != of_private
-    {
-        read.fault("MFA_SIGNING_PUBLIC_KEY", "is not the public half of MFA_SIGNING_KEY");
-    }
+    let (private, public) =
+        pair(read, ["MFA_SIGNING_KEY", "MFA_SIGNING_PUBLIC_KEY"], "is not the public half of MFA_SIGNING_KEY");
     let has_private = read.text("MFA_SIGNING_KEY").is_some();
     let has_own_key = is_told || has_private;
-    if signs && !has_private && (is_told || login_algorithm != Algorithm::HS256) {
+    if signs && !has_private && (is_told || !is_shared_secret(login_algorithm)) {
         read.fault("MFA_SIGNING_KEY", "is required");
-    } else if !has_own_key && login_algorithm != Algorithm::HS256 {
+    } else if !has_own_key && !is_shared_secret(login_algorithm) {
         read.fault("MFA_SIGNING_PUBLIC_KEY", "or MFA_SIGNING_KEY is required");
     }
 
-    let next = match read.text("MFA_NEXT_SIGNING_PUBLIC_KEY") {
-        Some(_) => public_half(read, "MFA_NEXT_SIGNING_PUBLIC_KEY"),
-        None => private_key(read, "MFA_NEXT_SIGNING_KEY").map(|(_, public)| public),
-    };
+    let (_, next) = pair(
+        read,
+        ["MFA_NEXT_SIGNING_KEY", "MFA_NEXT_SIGNING_PUBLIC_KEY"],
+        "is not the public half of MFA_NEXT_SIGNING_KEY",
+    );
     for name in ["MFA_NEXT_SIGNING_KEY", "MFA_NEXT_SIGNING_PUBLIC_KEY"] {
         if read.text(name).is_some() && !has_own_key {
             read.fault(name, "is nothing without MFA_SIGNING_KEY");
         }
     }
 
-    let (signing_key, derived) = private.unzip();
-    let shared = || SigningKey {
-        algorithm: Algorithm::HS256,
-        key: EncodingKey::from_secret(shared_secret.as_bytes()),
-        id: None,
-    };
-    let signing_key = signs.then(|| signing_key.unwrap_or_else(shared));
-    (signing_key, told.or(derived).into_iter().chain(next).collect())
+    let shared =
+        || SigningKey { algorithm: login_algorithm, key: EncodingKey::from_secret(shared_secret.as_bytes()), id: None };
+    let signing_key = signs.then(|| private.unwrap_or_else(shared));
+    (signing_key, public.into_iter().chain(next).collect())
+}
+
+/// A private key and its public half. A function that does not sign reads the private key only if
+/// nothing else tells the public half.
+fn pair(
+    read: &mut Reader<'_>,
+    [private_name, public_name]: [&'static str; 2],
+    differ: &'static str,
+) -> (Option<SigningKey>, Option<Jwk>) {
+    let is_told = read.text(public_name).is_some();
+    let told = public_half(read, public_name);
+    let reads_private = read.uses(Part::SigningKey) || !is_told;
+    let (private, derived) = if reads_private { private_key(read, private_name) } else { None }.unzip();
+    if told.is_some() && derived.is_some() && told != derived {
+        read.fault(public_name, differ);
+    }
+    (private, told.or(derived))
 }
 
 fn private_key(read: &mut Reader<'_>, name: &'static str) -> Option<(SigningKey, Jwk)> {

@@ -77,9 +77,19 @@ fn every_value_out_of_its_range_is_a_fault_of_its_variable() {
         ("MFA_APP_NAME", &["a:b", "日本", "a\nb", "123456789012345678901234567890123"]),
         ("MFA_HASH_KEY", &["not base64", "c2hvcnQ="]),
         ("MFA_SEALING_KEYS", &["k1", "k1:c2hvcnQ=", ":QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="]),
-        ("MFA_JWT_ALGORITHM", &["none", "HS512", "hs256"]),
+        ("MFA_JWT_ALGORITHM", &["none", "ES512", "hs256", "HS256,RS256"]),
         ("MFA_JWT_SECRET", &["31 bytes are one byte too short", "a secret that was written with echo, see\n"]),
-        ("MFA_JWT_LOGIN_CLAIM", &[",", "sid,", "sid,sid"]),
+        ("MFA_JWT_LOGIN_CLAIM", &[",", "sid,", "sid,sid", "user_metadata/sid"]),
+        ("MFA_JWT_AUDIENCE", &[",", "web,", "web,web"]),
+        ("MFA_JWT_ANY_TOKEN", &["yes"]),
+        (
+            "MFA_JWT_USER_CLAIM",
+            &["uid,sub", "user_metadata/id", "a/unsafe_metadata", "jti", "mfa/session", "auth_time"],
+        ),
+        ("MFA_JWT_EMAIL_CLAIM", &["email,email", "user_metadata/email", "jti"]),
+        ("MFA_JWT_PHONE_CLAIM", &["phone,", "raw_user_meta_data/phone", "isMfaEnabled"]),
+        ("MFA_JWT_PHONE_PREFIX", &["44", "+1234", "+x"]),
+        ("MFA_REQUIRE_VERIFIED_CONTACT", &["yes", "Marked"]),
         ("MFA_SIGNING_KEY", &["-----BEGIN PRIVATE KEY-----"]),
         ("MFA_EMAIL_FROM", &["nobody", "A <b", "A\r\nBcc: x <a@b.c>"]),
         ("MFA_SMS_DOMAIN", &["https://example.com", "localhost"]),
@@ -104,6 +114,11 @@ fn an_empty_value_counts_as_not_set() {
 fn a_method_needs_what_it_is_sent_with() {
     assert_eq!(faults(&[("MFA_METHODS", "email")]), ["MFA_EMAIL_FROM"]);
     assert_eq!(faults(&[("MFA_METHODS", "sms"), ("MFA_SMS_COUNTRIES", "+1")]), ["MFA_SMS_DOMAIN"]);
+    for parts in [&[Part::Users][..], &[Part::Users, Part::Table, Part::Sending]] {
+        let found = faults_of(parts, &[("MFA_METHODS", "email,sms"), ("MFA_SMS_COUNTRIES", "+1")]);
+        assert!(found.contains(&"MFA_EMAIL_FROM".to_owned()), "{found:?}");
+        assert_eq!(found.iter().filter(|name| *name == "MFA_SMS_DOMAIN").count(), 1, "{found:?}");
+    }
     let off = with(&[("MFA_METHODS", "totp,sms")]).expect("a configuration");
     assert_eq!(off.policy.methods, [Method::Totp], "no country: SMS is off");
 }
@@ -225,6 +240,8 @@ fn public_halves_are_enough_for_a_function_that_does_not_sign() {
     assert_eq!(signing(&pair), Vec::<String>::new());
     let mismatch = [("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_SIGNING_PUBLIC_KEY", ED_PUBLIC)];
     assert_eq!(signing(&mismatch), ["MFA_SIGNING_PUBLIC_KEY"]);
+    let next_mismatch = [pair[0], ("MFA_NEXT_SIGNING_KEY", EC_PRIVATE), ("MFA_NEXT_SIGNING_PUBLIC_KEY", ED_PUBLIC)];
+    assert_eq!(signing(&next_mismatch), ["MFA_NEXT_SIGNING_PUBLIC_KEY"]);
     for wrong in [EC_PRIVATE, P384_PUBLIC, ED448_PUBLIC, RSA1024_PUBLIC, "-----BEGIN PUBLIC KEY-----", "k1"] {
         assert_eq!(not_signing(&[("MFA_SIGNING_PUBLIC_KEY", wrong)]), ["MFA_SIGNING_PUBLIC_KEY"], "{wrong}");
     }
@@ -242,5 +259,22 @@ fn a_public_key_of_another_curve_or_length_is_a_fault_and_not_a_refusal_of_every
             let found = faults(&[("MFA_JWT_ALGORITHM", algorithm), ("MFA_JWT_PUBLIC_KEY", key), own]);
             assert_eq!(found.is_empty(), key == fits, "{algorithm} {key}");
         }
+    }
+}
+
+#[test]
+fn a_key_set_at_an_address_needs_an_issuer() {
+    let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+    let url = [own, ("MFA_JWT_ALGORITHM", "RS256"), ("MFA_JWT_KEY_SET_URL", "https://login.example/keys")];
+    assert_eq!(faults(&url), ["MFA_JWT_ISSUER"]);
+    assert_eq!(faults(&[&url[..], &[("MFA_JWT_ISSUER", "https://login.example")]].concat()), Vec::<String>::new());
+}
+
+#[test]
+fn a_shared_secret_signs_our_tokens_with_the_algorithm_of_the_login() {
+    for (name, algorithm) in [("HS256", Algorithm::HS256), ("HS384", Algorithm::HS384), ("HS512", Algorithm::HS512)] {
+        let config = with(&[("MFA_JWT_ALGORITHM", name)]).expect("a configuration");
+        assert_eq!(config.jwt.signing_key.map(|key| key.algorithm), Some(algorithm));
+        assert!(config.jwt.public_keys.is_empty());
     }
 }

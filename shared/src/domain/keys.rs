@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Address, AddressTag, CodeId, CodeTag, Contact, DeviceId, DeviceRecord, Email, GuessTag, LoginId, Method,
-    NetworkTag, Phone, Proof, RecoveryId, RecoveryTag, SessionId, StoredCode, TrustId, UserId, code::Otp,
+    NetworkTag, Phone, Proof, RecoveryId, RecoveryTag, SessionId, StoredCode, Timestamp, TrustId, UserId, code::Otp,
     recovery::RecoveryCode, trust::TrustToken,
 };
 
@@ -177,17 +177,25 @@ impl Keys {
         equal(&self.recovery_tag(user, set, code).0, &tag.0)
     }
 
-    /// The MAC of a proof, bound to the token that carries it by `token_id`, and to the addresses
-    /// in that token.
+    /// The MAC of a proof, bound to the token that carries it by `token_id`, to when that token
+    /// expires, in whole seconds, and to the addresses in it.
     ///
     /// Whoever holds the secret that signs tokens can otherwise move a proof into a token with
     /// another address or end.
     #[must_use]
-    pub fn proof_mac(&self, user: UserId, token_id: &str, contact: &Contact, proof: &Proof) -> [u8; 32] {
+    pub fn proof_mac(
+        &self,
+        user: UserId,
+        token_id: &str,
+        expires: Timestamp,
+        contact: &Contact,
+        proof: &Proof,
+    ) -> [u8; 32] {
         let Proof { security_epoch, method, auth_time, session } = proof;
-        let parts: [&[u8]; 11] = [
+        let parts: [&[u8]; 12] = [
             &user.0,
             token_id.as_bytes(),
+            &expires.as_secs().to_be_bytes(),
             contact.email.as_ref().map_or("", Email::as_str).as_bytes(),
             contact.phone.as_ref().map_or("", Phone::as_str).as_bytes(),
             &security_epoch.to_be_bytes(),

@@ -40,7 +40,7 @@ pub use ids::{
 pub use item::{ItemKey, UnreadableItem, Write};
 pub use ledger::Ledger;
 pub use method::{Channel, Method};
-pub use policy::Policy;
+pub use policy::{Policy, VerifiedContact};
 pub use snapshot::{CodeRecord, DeviceRecord, Snapshot, StoredCode};
 pub use source::Source;
 pub use time::Timestamp;

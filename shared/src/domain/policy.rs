@@ -6,6 +6,17 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
+/// Which addresses of a token are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifiedContact {
+    /// All of them.
+    Any,
+    /// Those that no mark of the token calls unverified.
+    NotDenied,
+    /// Those that a mark of the token calls verified, and none unverified.
+    Marked,
+}
+
 /// The numbers and switches of the rules. What an operator may set is a field. The rest is a
 /// constant.
 #[expect(clippy::struct_excessive_bools, reason = "each is one switch of the operator's")]
@@ -49,10 +60,10 @@ pub struct Policy {
     /// `1..=10_000_000`.
     pub sms_per_day: u32,
 
-    /// Whether addresses that the token marks as unverified are left unused.
+    /// Which addresses of a token are used, by what the token says of their verification.
     ///
-    /// Defaults to `true`.
-    pub require_verified_contact: bool,
+    /// Defaults to [`VerifiedContact::NotDenied`].
+    pub verified_contact: VerifiedContact,
 
     /// Whether, while MFA is on, a code goes to an address that the ledger has not seen proven only
     /// under a proof.
@@ -192,8 +203,9 @@ impl Policy {
     /// The networks that a caller is known by. One more replaces the one that was used longest ago.
     pub const KNOWN_NETWORKS: usize = 3;
 
-    /// How long a network is known after a right code.
-    pub const NETWORK_KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
+    /// How long a network is known after a right code. Longer than a device is trusted, because that is
+    /// how long its owner may enter none.
+    pub const NETWORK_KNOWN_FOR: Duration = Duration::from_hours(60 * 24);
 
     /// The least time between sends to one user: after the first send within the hour, after the
     /// second, and after each later one.
@@ -297,7 +309,7 @@ impl Default for Policy {
             methods: vec![Method::Totp],
             sms_countries: Countries::default(),
             sms_per_day: 1000,
-            require_verified_contact: true,
+            verified_contact: VerifiedContact::NotDenied,
             bind_addresses: true,
             enrol_with_code: false,
             code_length: 6,

@@ -44,8 +44,15 @@ pub enum Problem {
         /// When the user may ask for another, in seconds.
         retry_after: u64,
     },
-    /// The table or a key set does not answer, or throttles.
+    /// The table does not answer, or throttles.
     Unavailable(String),
+    /// The key of a token is not known now.
+    KeySetUnavailable {
+        /// The cause, only for the log.
+        cause: String,
+        /// When to try again, in seconds.
+        retry_after: u64,
+    },
     /// The functions do not fit the table. The text is only for the log.
     Misconfigured(String),
     /// A bug, or a fault of the installation. The text is only for the log.
@@ -70,6 +77,7 @@ impl Problem {
             Self::InvalidToken(cause) => Some((*cause).to_owned()),
             Self::DeliveryRejected(cause)
             | Self::DeliveryFailed { cause, .. }
+            | Self::KeySetUnavailable { cause, .. }
             | Self::Unavailable(cause)
             | Self::Misconfigured(cause)
             | Self::Internal(cause)
@@ -117,13 +125,16 @@ impl Problem {
                 ErrorResponse::new(ErrorCode::MfaDeliveryFailed, "The code could not be sent. Try again shortly")
                     .retry(*retry_after)
             }
-            Self::Unavailable(_) | Self::Misconfigured(_) => {
-                ErrorResponse::new(ErrorCode::ServiceUnavailable, "The service is not available. Try again shortly")
-                    .retry(1)
-            }
+            Self::Unavailable(_) | Self::Misconfigured(_) => unavailable(1),
+            Self::KeySetUnavailable { retry_after, .. } => unavailable(*retry_after),
             Self::Internal(_) => internal(),
         }
     }
+}
+
+fn unavailable(retry_after: u64) -> ErrorResponse {
+    ErrorResponse::new(ErrorCode::ServiceUnavailable, "The service is not available. Try again shortly")
+        .retry(retry_after)
 }
 
 /// Has one arm for each refusal and no `_`, so a new refusal does not compile until someone decides
@@ -293,7 +304,9 @@ impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Invalid(cause) => Self::InvalidToken(cause),
-            TokenError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            TokenError::Unavailable { retry_after, .. } => {
+                Self::KeySetUnavailable { cause: error.to_string(), retry_after: retry_after.as_secs().max(1) }
+            }
             TokenError::NotMade(cause) => Self::Internal(cause),
         }
     }
@@ -358,6 +371,7 @@ mod tests {
             Problem::DeliveryRejected(cause()),
             Problem::DeliveryFailed { cause: cause(), retry_after: 5 },
             Problem::Unavailable(cause()),
+            Problem::KeySetUnavailable { cause: cause(), retry_after: 40 },
             Problem::Misconfigured(cause()),
             Problem::Internal(cause()),
         ];

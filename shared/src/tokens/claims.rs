@@ -4,13 +4,21 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
+use super::TokenError;
+use crate::config::{ClaimName, ContactConfig, JwtConfig, is_never_copied};
+
 /// Claims whose value two logins of one user can share: those of the same second, or all of them.
-const SHARED: [&str; 4] = ["sub", "auth_time", "jti", "iat"];
+const SHARED: [&str; 12] =
+    ["sub", "id", "auth_time", "jti", "iat", "exp", "nbf", "iss", "aud", "azp", "client_id", "cid"];
+
+/// The longest user id, in bytes.
+const MAX_USER: usize = 255;
 
 /// The claims of a token whose signature was checked.
 #[derive(Clone)]
 pub struct Claims {
     all: Map<String, Value>,
+    user: String,
     login: LoginName,
 }
 
@@ -22,27 +30,47 @@ pub struct LoginName {
     pub claim: String,
     /// The value of the claim, or a hash of the token.
     pub value: String,
-}
-
-impl LoginName {
     /// Whether somebody else who signs in as the same user can get the same name.
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.claim.is_empty() || SHARED.contains(&self.claim.as_str())
-    }
+    pub is_shared: bool,
 }
 
 impl Claims {
-    /// Reads the claims of `token`. The first of `login_claims` that it has names its login.
-    pub(super) fn of(UniqueClaims(all): UniqueClaims, token: &str, login_claims: &[String]) -> Self {
-        let named = |claim: &String| identifier(&all, claim).map(|value| LoginName { claim: claim.clone(), value });
-        let login = login_claims.iter().find_map(named).unwrap_or_else(|| {
+    /// Reads the claims of `token`, as `config` says where they are.
+    ///
+    /// # Errors
+    /// [`TokenError::Invalid`] if no claim names the user.
+    pub(super) fn of(UniqueClaims(all): UniqueClaims, token: &str, config: &JwtConfig) -> Result<Self, TokenError> {
+        let user = match &config.user_claim {
+            Some(name) => name.find(&all).and_then(identifier),
+            None => sub_or_id(&all),
+        };
+        let user = user.filter(|user| user.len() <= MAX_USER);
+        let user = user.ok_or(TokenError::Invalid("no claim names the user, or two differ, or it is too long"))?;
+        let named = |name: &ClaimName| {
+            let value = identifier(name.find(&all)?)?;
+            let ContactConfig { email_claims, phone_claims, .. } = &config.contact;
+            let is_of_user = config.user_claim.iter().chain(email_claims).chain(phone_claims).any(|of| of == name);
+            let is_shared = SHARED.contains(&name.as_str()) || is_of_user || value == user;
+            Some(LoginName { claim: name.as_str().to_owned(), value, is_shared })
+        };
+        let login = config.login_claims.iter().find_map(named).unwrap_or_else(|| {
             // The signature is left out: some algorithms make many signatures for one text.
             let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
             let value = data_encoding::BASE64URL_NOPAD.encode(digest(&SHA256, signed.as_bytes()).as_ref());
-            LoginName { claim: String::new(), value }
+            LoginName { claim: String::new(), value, is_shared: true }
         });
-        Self { all, login }
+        Ok(Self { all, user, login })
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_test(json: &str) -> Self {
+        let mut claims: Value = serde_json::from_str(json).expect("JSON");
+        if claims.get("sub").is_none() {
+            claims["sub"] = "somebody".into();
+        }
+        let config = crate::config::Config::from_vars(&[], |_| None).expect("a configuration");
+        let claims = serde_json::from_str(&claims.to_string()).expect("claims");
+        Self::of(claims, "a.b.c", &config.jwt).expect("a user")
     }
 
     /// What names the login that the token belongs to.
@@ -77,10 +105,10 @@ impl Claims {
         Some((seconds * 1000.0) as u64)
     }
 
-    /// The user id as the application writes it: `sub`, or `id` if there is no `sub`.
+    /// The user id as the application writes it: 1 to 255 bytes.
     #[must_use]
     pub fn user_name(&self) -> &str {
-        self.text("sub").or_else(|| self.text("id")).unwrap_or_default()
+        &self.user
     }
 
     /// The claims that a token minted here keeps: all but those that only its signer may set.
@@ -91,8 +119,19 @@ impl Claims {
     }
 }
 
-fn identifier(claims: &Map<String, Value>, name: &str) -> Option<String> {
-    match claims.get(name)? {
+/// `sub`, or `id` where there is no `sub`. Nothing if both are there and differ, because two readers
+/// could see two users.
+fn sub_or_id(claims: &Map<String, Value>) -> Option<String> {
+    match (claims.get("sub"), claims.get("id")) {
+        (Some(one), None) | (None, Some(one)) => identifier(one),
+        (Some(sub), Some(id)) => identifier(sub).filter(|sub| identifier(id).as_ref() == Some(sub)),
+        (None, None) => None,
+    }
+}
+
+/// A text that is not empty, or an integer as a text.
+fn identifier(value: &Value) -> Option<String> {
+    match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         // A fraction, or a number beyond 64 bits, may change when it is written and read again.
         Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
@@ -100,43 +139,82 @@ fn identifier(claims: &Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-/// A claim of the caller must never become a proof, or set the lifetime or purpose of another
-/// token.
-fn is_never_copied(name: &str) -> bool {
-    const NEVER: [&str; 13] =
-        ["amr", "acr", "auth_time", "iat", "nbf", "exp", "jti", "type", "token_use", "nonce", "at_hash", "cnf", "act"];
-    let lower = name.to_ascii_lowercase();
-    lower.starts_with("ismfa") || lower.starts_with("mfa") || NEVER.contains(&lower.as_str())
-}
-
-/// A JSON object in which no name occurs twice. If one did, two readers could each believe another
-/// value.
+/// A JSON object in which no name occurs twice, in no object within it either. If one did, two readers
+/// could each believe another value.
 #[derive(Debug)]
 pub(super) struct UniqueClaims(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for UniqueClaims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(UniqueVisitor)
+        match Unique::deserialize(deserializer)? {
+            Unique(Value::Object(claims)) => Ok(Self(claims)),
+            Unique(_) => Err(de::Error::custom("not an object")),
+        }
+    }
+}
+
+/// A JSON value without such an object.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
     }
 }
 
 struct UniqueVisitor;
 
 impl<'de> de::Visitor<'de> for UniqueVisitor {
-    type Value = UniqueClaims;
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        f.write_str("a JSON value")
     }
 
-    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<UniqueClaims, A::Error> {
-        let mut claims = Map::new();
-        while let Some((name, value)) = entries.next_entry::<String, Value>()? {
-            if claims.insert(name, value).is_some() {
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Unique(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Unique(value))) = entries.next_entry::<String, Unique>()? {
+            if object.insert(name, value).is_some() {
                 return Err(de::Error::custom("a claim occurs twice"));
             }
         }
-        Ok(UniqueClaims(claims))
+        Ok(Value::Object(object))
     }
 }
 
@@ -149,61 +227,125 @@ impl fmt::Debug for Claims {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::config::LOGIN_CLAIMS;
+    use serde_json::json;
 
-    fn claims_of_token(json: &str, token: &str, names: &[&str]) -> Claims {
-        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        Claims::of(serde_json::from_str(json).expect("claims"), token, &names)
+    use super::*;
+    use crate::config::{Config, LOGIN_CLAIMS};
+
+    fn config(settings: &[(&str, &str)]) -> JwtConfig {
+        let of = |wanted: &str| settings.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
+        Config::from_vars(&[], of).expect("a configuration").jwt
+    }
+
+    fn of_token(claims: &Value, token: &str, settings: &[(&str, &str)]) -> Result<Claims, TokenError> {
+        let mut claims = claims.clone();
+        if claims.get("sub").is_none() && settings.iter().all(|(name, _)| *name != "MFA_JWT_USER_CLAIM") {
+            claims["sub"] = "somebody".into();
+        }
+        Claims::of(serde_json::from_str(&claims.to_string()).expect("claims"), token, &config(settings))
     }
 
     fn claims(json: &str) -> Claims {
-        claims_of_token(json, "a.b.c", &LOGIN_CLAIMS)
+        Claims::for_test(json)
+    }
+
+    fn user(json: &str, settings: &[(&str, &str)]) -> Option<String> {
+        let read = Claims::of(serde_json::from_str(json).expect("claims"), "a.b.c", &config(settings));
+        read.ok().map(|claims| claims.user_name().to_owned())
+    }
+
+    #[test]
+    fn a_user_is_named_by_one_claim() {
+        for (json, name) in [
+            (r#"{"sub":"a"}"#, Some("a")),
+            (r#"{"sub":42}"#, Some("42")),
+            (r#"{"sub":-1}"#, Some("-1")),
+            (r#"{"id":42}"#, Some("42")),
+            (r#"{"id":42,"sub":"42"}"#, Some("42")),
+            (r#"{"id":"b","sub":"a"}"#, None),
+            (r#"{"id":null,"sub":"a"}"#, None),
+            (r#"{"sub":1.5}"#, None),
+            (r#"{"sub":1e3}"#, None),
+            (r#"{"sub":""}"#, None),
+            (r#"{"sub":null}"#, None),
+            (r#"{"sub":["a"]}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(user(json, &[]).as_deref(), name, "{json}");
+        }
+        for (json, name) in [
+            (r#"{"sub":"a@example.com","uid":"00u1"}"#, Some("00u1")),
+            (r#"{"sub":"a","id":"b","uid":7}"#, Some("7")),
+            (r#"{"sub":"a"}"#, None),
+        ] {
+            assert_eq!(user(json, &[("MFA_JWT_USER_CLAIM", "uid")]).as_deref(), name, "{json}");
+        }
+        assert_eq!(user(r#"{"app":{"id":"x"}}"#, &[("MFA_JWT_USER_CLAIM", "app/id")]).as_deref(), Some("x"));
+        for (length, taken) in [(255, true), (256, false)] {
+            let json = json!({ "sub": "x".repeat(length) }).to_string();
+            assert_eq!(user(&json, &[]).is_some(), taken, "{length} bytes");
+        }
     }
 
     #[test]
     fn a_claim_that_occurs_twice_spoils_the_token() {
         assert!(serde_json::from_str::<UniqueClaims>(r#"{"sub":"a","sub":"b"}"#).is_err());
         assert!(serde_json::from_str::<UniqueClaims>(r#"{"su\u0062":"a","sub":"a"}"#).is_err());
+        assert!(serde_json::from_str::<UniqueClaims>(r#"{"a":[{"b":{"c":1,"c":1}}]}"#).is_err());
+        assert!(serde_json::from_str::<UniqueClaims>("[]").is_err());
+        let all = r#"{"a":[null,true,1,-1,1.5,"x",{"b":{}}],"b":"x"}"#;
+        let UniqueClaims(read) = serde_json::from_str(all).expect("claims");
+        assert_eq!(Value::Object(read), serde_json::from_str::<Value>(all).expect("JSON"));
     }
 
     #[test]
     fn a_login_is_named_by_the_first_claim_of_the_list_that_the_token_has() {
-        let all = r#"{"jti":"t","auth_time":5,"origin_jti":"o","session_id":"c","sid":"b","sessionId":"a"}"#;
-        let mut left: Map<String, Value> = serde_json::from_str(all).expect("claims");
+        let mut left = json!({
+            "jti": "t", "auth_time": 5, "origin_jti": "o", "session_id": "c", "sid": "b", "sessionId": "a", "sub": "u"
+        });
         for (name, is_shared) in LOGIN_CLAIMS.into_iter().zip([false, false, false, false, true, true]) {
-            let value = identifier(&left, name).expect("a value");
-            let login = claims(&Value::Object(left.clone()).to_string()).login().clone();
-            assert_eq!((login.claim.as_str(), &login.value, login.is_shared()), (name, &value, is_shared));
-            left.remove(name);
+            let value = identifier(&left[name]).expect("a value");
+            let login = claims(&left.to_string()).login().clone();
+            assert_eq!((login.claim.as_str(), &login.value, login.is_shared), (name, &value, is_shared));
+            left.as_object_mut().expect("an object").remove(name);
         }
-        assert_eq!(claims(r#"{"jti":"t","sid":""}"#).login().value, "t", "an empty value names nothing");
-        assert_eq!(claims(r#"{"sessionId":7}"#).login().value, "7");
+        assert_eq!(claims(r#"{"sub":"u","jti":"t","sid":""}"#).login().value, "t", "an empty value names nothing");
+        assert_eq!(claims(r#"{"sub":"u","sessionId":7}"#).login().value, "7");
     }
 
     #[test]
     fn a_configured_claim_names_the_login_and_is_shared_if_others_can_have_its_value() {
-        let json = r#"{"sub":"u","iat":1,"login":"x","sessionId":"a"}"#;
-        for (name, value, is_shared) in [("login", "x", false), ("sub", "u", true), ("iat", "1", true)] {
-            let login = claims_of_token(json, "a.b.c", &[name]).login().clone();
-            assert_eq!((login.value.as_str(), login.is_shared()), (value, is_shared), "{name}");
+        let json = json!({ "sub": "u", "iat": 1, "login": "x", "sessionId": "a", "a": { "b": "deep" } });
+        let by = |name| of_token(&json, "a.b.c", &[("MFA_JWT_LOGIN_CLAIM", name)]).expect("claims").login().clone();
+        for (name, value, is_shared) in
+            [("login", "x", false), ("a/b", "deep", false), ("sub", "u", true), ("iat", "1", true)]
+        {
+            let login = by(name);
+            assert_eq!((login.value.as_str(), login.is_shared), (value, is_shared), "{name}");
+        }
+        let settings = [("MFA_JWT_LOGIN_CLAIM", "login"), ("MFA_JWT_USER_CLAIM", "login")];
+        assert!(of_token(&json, "a.b.c", &settings).expect("claims").login().is_shared, "it names the user");
+        let constant = json!({ "sub": "u", "uid": "u", "email": "u@example.com" });
+        for name in ["uid", "email"] {
+            let login = of_token(&constant, "a.b.c", &[("MFA_JWT_LOGIN_CLAIM", name)]).expect("claims").login().clone();
+            assert!(login.is_shared, "{name}");
         }
     }
 
     #[test]
     fn without_any_of_the_claims_the_signed_text_of_the_token_names_the_login() {
-        let of = |token| claims_of_token("{}", token, &LOGIN_CLAIMS).login().clone();
-        assert!(of("a.b.c").claim.is_empty() && of("a.b.c").is_shared());
+        let of = |token| of_token(&json!({}), token, &[]).expect("claims").login().clone();
+        assert!(of("a.b.c").claim.is_empty() && of("a.b.c").is_shared);
         assert_eq!(of("a.b.c"), of("a.b.d"), "another signature");
         assert_ne!(of("a.b.c"), of("a.d.c"));
     }
 
     #[test]
     fn a_moment_is_a_number_and_nothing_else() {
-        assert_eq!(claims(r#"{"exp":1.5}"#).millis("exp"), Some(1500));
-        assert_eq!(claims(r#"{"exp":9007199254740992}"#).millis("exp"), Some(9_007_199_254_740_992_000));
+        assert_eq!(claims(r#"{"sub":"u","exp":1.5}"#).millis("exp"), Some(1500));
+        assert_eq!(claims(r#"{"sub":"u","exp":9007199254740992}"#).millis("exp"), Some(9_007_199_254_740_992_000));
         for bad in [r#""1""#, "null", "-1", "1e23", "[1]", "9007199254740994", "true"] {
-            assert_eq!(claims(&format!(r#"{{"exp":{bad}}}"#)).millis("exp"), None, "{bad}");
+            assert_eq!(claims(&format!(r#"{{"sub":"u","exp":{bad}}}"#)).millis("exp"), None, "{bad}");
         }
     }
 
@@ -220,6 +362,6 @@ mod tests {
 
     #[test]
     fn debug_output_shows_names_only() {
-        assert_eq!(format!("{:?}", claims(r#"{"email":"alice@example.com"}"#)), r#"["email"]"#);
+        assert_eq!(format!("{:?}", claims(r#"{"sub":"u","email":"alice@example.com"}"#)), r#"["email", "sub"]"#);
     }
 }

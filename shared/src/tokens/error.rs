@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::random::NoRandomness;
 
 /// Why a token cannot be checked or made.
@@ -7,9 +9,15 @@ pub enum TokenError {
     /// failed.
     #[error("invalid token: {0}")]
     Invalid(&'static str),
-    /// The key set of the login cannot be fetched, so nobody knows whether the token is valid.
-    #[error("the login's key set: {0}")]
-    Unavailable(&'static str),
+    /// Nobody knows whether the token is valid, because the key set of the login cannot be fetched,
+    /// or was fetched too shortly before.
+    #[error("the login's key set: {cause}")]
+    Unavailable {
+        /// Why. Only for the log.
+        cause: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// A token cannot be made.
     #[error("{0}")]
     NotMade(String),

@@ -21,7 +21,7 @@ const BELIEVED_FOR: Duration = Duration::from_hours(1);
 /// The least time between two fetches for an unknown `kid`. Anybody can invent a `kid`.
 const FETCH_PAUSE: Duration = Duration::from_mins(1);
 
-/// How long no fetch is tried after one that failed. `Retry-After` says so.
+/// How long no fetch is tried after one that failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The largest key set that is read, in bytes.
@@ -59,7 +59,11 @@ impl LoginKeys {
 }
 
 const UNKNOWN_KEY: TokenError = TokenError::Invalid("no key of that id");
-const FAILED_LATELY: TokenError = TokenError::Unavailable("fetching failed a moment ago");
+
+/// Nobody knows until `retry_at` whether the token is valid.
+fn unknown_until(retry_at: Timestamp, now: Timestamp, cause: &'static str) -> TokenError {
+    TokenError::Unavailable { cause, retry_after: retry_at.since(now) }
+}
 
 /// A key set that the login serves over HTTPS.
 pub(super) struct RemoteKeySet {
@@ -73,6 +77,8 @@ pub(super) struct RemoteKeySet {
 #[derive(Default)]
 struct LastFetch {
     set: Option<(KeySet, Timestamp)>,
+    /// The key that the last fetch was for and did not find.
+    missed: Option<String>,
     tried: Timestamp,
     failed: bool,
 }
@@ -85,28 +91,34 @@ impl RemoteKeySet {
             if let Some(key) = set.find(id) {
                 return Ok(key);
             }
-            if now.since(last.tried) < FETCH_PAUSE {
-                // After a failed fetch nobody knows whether the login has such a key, so the token
-                // cannot be called invalid.
-                return Err(if last.failed { FAILED_LATELY } else { UNKNOWN_KEY });
+            let retry_at = last.tried.plus(FETCH_PAUSE);
+            if now < retry_at {
+                // The login may have a new key since then. Only of the key that was asked for it is
+                // known that there was none.
+                let is_missed = !last.failed && id.is_none_or(|id| last.missed.as_deref() == Some(id));
+                let unknown = || unknown_until(retry_at, now, "it was fetched a moment ago, without such a key");
+                return Err(if is_missed { UNKNOWN_KEY } else { unknown() });
             }
         }
-        if last.failed && now.since(last.tried) < FAILURE_PAUSE {
-            return Err(FAILED_LATELY);
+        let retry_at = last.tried.plus(FAILURE_PAUSE);
+        if last.failed && now < retry_at {
+            return Err(unknown_until(retry_at, now, "fetching failed a moment ago"));
         }
         last.tried = now;
         last.failed = true;
         let set = self.fetch().await?;
         last.failed = false;
         let key = set.find(id).ok_or(UNKNOWN_KEY);
+        last.missed = id.filter(|_| key.is_err()).map(ToOwned::to_owned);
         last.set = Some((set, now));
         key
     }
 
     async fn fetch(&self) -> Result<KeySet, TokenError> {
+        let failed = |cause| TokenError::Unavailable { cause, retry_after: FAILURE_PAUSE };
         let fetched = tokio::time::timeout(self.timeout, get(&self.url)).await;
-        let body = fetched.map_err(|_| TokenError::Unavailable("time-out"))?.map_err(TokenError::Unavailable)?;
-        KeySet::parse(&body, self.algorithm).ok_or(TokenError::Unavailable("no key set with a key for the algorithm"))
+        let body = fetched.map_err(|_| failed("time-out"))?.map_err(failed)?;
+        KeySet::parse(&body, self.algorithm).ok_or(failed("no key set with a key for the algorithm"))
     }
 }
 

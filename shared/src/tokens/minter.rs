@@ -4,11 +4,12 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{TokenError, verifier::contact};
+use super::{TokenError, contact::contact};
 use crate::{
-    config::{Config, SigningKey},
+    config::{Config, ContactConfig, SigningKey},
     domain::{
-        Factor, LoginId, Policy, Proof, ProofSession, SessionId, Timestamp, UserId, keys::Keys, verify::Verified,
+        Factor, LoginId, Policy, Proof, ProofSession, SessionId, Timestamp, UserId, VerifiedContact, keys::Keys,
+        verify::Verified,
     },
     random,
 };
@@ -33,7 +34,8 @@ struct ProofClaim {
 pub struct Minter {
     signing: Option<(Header, EncodingKey)>,
     lifetime: std::time::Duration,
-    require_verified_contact: bool,
+    contact: ContactConfig,
+    verified_contact: VerifiedContact,
     keys: Arc<Keys>,
 }
 
@@ -49,7 +51,8 @@ impl Minter {
         Self {
             signing,
             lifetime: policy.access_token_lifetime,
-            require_verified_contact: policy.require_verified_contact,
+            contact: config.jwt.contact.clone(),
+            verified_contact: policy.verified_contact,
             keys,
         }
     }
@@ -72,10 +75,10 @@ impl Minter {
         let token_id = random::uuid()?.to_string();
         let auth_time = verified.auth_time;
         let proof = Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time, session };
-        let contact = contact(&claims, self.require_verified_contact);
-        let mac = self.keys.proof_mac(user, &token_id, &contact, &proof);
+        let contact = contact(&claims, &self.contact, self.verified_contact);
         let expires = now.plus(self.lifetime).min(session.ends);
-        let expires = login_ends.map_or(expires, |ends| expires.min(ends));
+        let expires = login_ends.map_or(expires, |ends| expires.min(ends)).whole_seconds();
+        let mac = self.keys.proof_mac(user, &token_id, expires, &contact, &proof);
 
         let ours = json!({
             "isMfaEnabled": verified.enabled,

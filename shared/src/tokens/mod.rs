@@ -1,6 +1,8 @@
 //! Checks the bearer tokens of callers, and makes our own.
 
+mod access;
 mod claims;
+mod contact;
 mod error;
 mod login_keys;
 mod minter;

@@ -1,17 +1,19 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode_header};
-use serde_json::{Map, Value};
 
-use super::{Claims, TokenError, claims::UniqueClaims, login_keys::LoginKeys};
+use super::{Claims, TokenError, access::AccessRules, claims::UniqueClaims, contact::contact, login_keys::LoginKeys};
 use crate::{
     config::{Config, JwtConfig},
     domain::{
-        Caller, Contact, Email, Factor, LoginId, Method, NoAddress, Phone, Policy, Proof, ProofSession, SessionId,
-        Timestamp, UserId,
+        Caller, Contact, Factor, LoginId, Method, Policy, Proof, ProofSession, SessionId, Timestamp, UserId,
+        VerifiedContact,
         keys::{self, Keys},
     },
 };
@@ -20,18 +22,17 @@ use crate::{
 /// tokens are longer than the login tokens that they are made from.
 const MAX_TOKEN: usize = 16 * 1024;
 
-/// The longest user id, in bytes.
-const MAX_SUBJECT: usize = 128;
+/// How far the clock of the login may be ahead.
+const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(30);
 
 /// Checks bearer tokens. Each key has one fixed algorithm, and the time is a parameter.
 pub struct Verifier {
     algorithm: Algorithm,
     login: LoginKeys,
     own: Vec<OwnKey>,
-    issuer: Option<String>,
-    audience: Option<String>,
-    login_claims: Vec<String>,
-    require_verified_contact: bool,
+    access: AccessRules,
+    config: JwtConfig,
+    verified_contact: VerifiedContact,
     told_of_unnamed_login: AtomicBool,
     keys: Arc<Keys>,
 }
@@ -47,15 +48,14 @@ impl Verifier {
     /// Builds the verifier of a configuration.
     #[must_use]
     pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
-        let JwtConfig { algorithm, issuer, audience, login_claims, .. } = &config.jwt;
+        let JwtConfig { algorithm, audiences, any_token, .. } = &config.jwt;
         Self {
             algorithm: *algorithm,
             login: LoginKeys::new(config),
             own: own_keys(&config.jwt),
-            issuer: issuer.clone(),
-            audience: audience.clone(),
-            login_claims: login_claims.clone(),
-            require_verified_contact: policy.require_verified_contact,
+            access: AccessRules { audiences: audiences.clone(), any_token: *any_token },
+            config: config.jwt.clone(),
+            verified_contact: policy.verified_contact,
             told_of_unnamed_login: AtomicBool::new(false),
             keys,
         }
@@ -69,12 +69,11 @@ impl Verifier {
     /// [`TokenError::Unavailable`] if the key set cannot be fetched.
     pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<(Caller, Claims), TokenError> {
         let (claims, is_ours) = self.signed_claims(token, now).await?;
-        self.check(&claims, now)?;
-        let subject = subject(&claims)?;
-        let user = self.keys.user_id(subject);
-        let contact = contact(claims.all(), self.require_verified_contact);
+        self.check_times_and_issuer(&claims, now)?;
+        let user = self.keys.user_id(claims.user_name());
+        let contact = contact(claims.all(), &self.config.contact, self.verified_contact);
         let tag = |method: &Method| Some(self.keys.address_tag(user, *method, &contact.address_for(*method).ok()?));
-        let proof = self.proof(&claims, user, &contact);
+        let proof = self.proof(&claims, user, &contact, now);
         if is_ours && proof.is_none() {
             // If it counted as a token of the application, it would open a session with a new end.
             return Err(TokenError::Invalid("signed by us, and its proof is not ours"));
@@ -86,8 +85,8 @@ impl Verifier {
         } else {
             let name = claims.login();
             let issuer = claims.text("iss").unwrap_or_default();
-            let login = self.keys.login_id(issuer, subject, &name.claim, &name.value);
-            (login, (!name.is_shared()).then_some(login))
+            let login = self.keys.login_id(issuer, claims.user_name(), &name.claim, &name.value);
+            (login, (!name.is_shared).then_some(login))
         };
         let address_tags = Method::ALL.iter().filter_map(tag).collect();
         let caller = Caller { user, login, provenance, contact, address_tags, proof, source: None };
@@ -129,12 +128,14 @@ impl Verifier {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        jsonwebtoken::decode::<UniqueClaims>(token, &key, &validation)
-            .map(|decoded| (Claims::of(decoded.claims, token, &self.login_claims), own.is_some()))
-            .map_err(|_| TokenError::Invalid("bad signature or malformed claims"))
+        let decoded = jsonwebtoken::decode::<UniqueClaims>(token, &key, &validation)
+            .map_err(|_| TokenError::Invalid("bad signature or malformed claims"))?;
+        let claims = Claims::of(decoded.claims, token, &self.config)?;
+        self.access.check(header.typ.as_deref(), &claims)?;
+        Ok((claims, own.is_some()))
     }
 
-    fn check(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
+    fn check_times_and_issuer(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
         let invalid = |cause| Err(TokenError::Invalid(cause));
         match claims.millis("exp") {
             None => return invalid("exp is missing or no number"),
@@ -144,24 +145,17 @@ impl Verifier {
         match (claims.get("nbf"), claims.millis("nbf")) {
             (None, _) => {}
             (Some(_), None) => return invalid("nbf is no number"),
-            (_, Some(nbf)) if nbf > now.as_millis() => return invalid("not yet valid"),
+            (_, Some(nbf)) if nbf > now.plus(NOT_BEFORE_LEEWAY).as_millis() => return invalid("not yet valid"),
             (_, Some(_)) => {}
         }
-        if self.issuer.as_deref().is_some_and(|issuer| claims.text("iss") != Some(issuer)) {
+        if self.config.issuer.as_deref().is_some_and(|issuer| claims.text("iss") != Some(issuer)) {
             return invalid("another issuer");
         }
-        if self.audience.as_deref().is_some_and(|audience| !names_audience(claims, audience)) {
-            return invalid("another audience");
-        }
-        match claims.get("type") {
-            Some(Value::String(kind)) if kind == "access" => Ok(()),
-            None if self.audience.is_some() => Ok(()),
-            _ => invalid("not an access token"),
-        }
+        Ok(())
     }
 
     /// The proof that a token carries. A proof that is not ours is ignored without an error.
-    fn proof(&self, claims: &Claims, user: UserId, contact: &Contact) -> Option<Proof> {
+    fn proof(&self, claims: &Claims, user: UserId, contact: &Contact, now: Timestamp) -> Option<Proof> {
         let claim = claims.get("mfa")?.as_object()?;
         let login = LoginId::parse(claim.get("login")?.as_str()?)?;
         let provenance = match claim.get("provenance") {
@@ -170,6 +164,9 @@ impl Verifier {
         };
         let id = SessionId::parse(claim.get("session")?.as_str()?)?;
         let ends = Timestamp::from_secs(claim.get("ends")?.as_u64()?);
+        if ends <= now {
+            return None;
+        }
         let session = ProofSession::named(id, login, provenance, ends);
         let proof = Proof {
             security_epoch: claim.get("epoch")?.as_u64()?,
@@ -178,7 +175,8 @@ impl Verifier {
             session,
         };
         let mac = data_encoding::BASE64URL_NOPAD.decode(claim.get("mac")?.as_str()?.as_bytes()).ok()?;
-        let expected = self.keys.proof_mac(user, claims.text("jti")?, contact, &proof);
+        let expires = Timestamp::from_secs(claims.get("exp")?.as_u64()?);
+        let expected = self.keys.proof_mac(user, claims.text("jti")?, expires, contact, &proof);
         keys::equal(&mac, &expected).then_some(proof)
     }
 }
@@ -189,60 +187,4 @@ fn own_keys(jwt: &JwtConfig) -> Vec<OwnKey> {
         Some(OwnKey { id: jwk.common.key_id.clone()?, algorithm, key: Arc::new(DecodingKey::from_jwk(jwk).ok()?) })
     };
     jwt.public_keys.iter().filter_map(checks).collect()
-}
-
-fn names_audience(claims: &Claims, audience: &str) -> bool {
-    match claims.get("aud") {
-        Some(Value::String(named)) => named == audience,
-        Some(Value::Array(list)) => list.iter().any(|named| named.as_str() == Some(audience)),
-        _ => false,
-    }
-}
-
-/// The user id: `sub`, or `id` if there is no `sub`. A token with two different ids is refused,
-/// because two readers could see two users.
-fn subject(claims: &Claims) -> Result<&str, TokenError> {
-    let subject = match (claims.get("sub"), claims.get("id")) {
-        (Some(Value::String(sub)), None) => sub,
-        (None, Some(Value::String(id))) => id,
-        (Some(Value::String(sub)), Some(Value::String(id))) if sub == id => sub,
-        _ => return Err(TokenError::Invalid("sub and id are missing, different or no strings")),
-    };
-    if (1..=MAX_SUBJECT).contains(&subject.len()) {
-        Ok(subject)
-    } else {
-        Err(TokenError::Invalid("sub is empty or too long"))
-    }
-}
-
-/// The addresses of a token that may be used.
-pub(super) fn contact(claims: &Map<String, Value>, require_verified: bool) -> Contact {
-    let check = |flag, moment| {
-        let usable = !require_verified || !is_marked_unverified(claims, flag, moment);
-        if usable { Ok(()) } else { Err(NoAddress::Unverified) }
-    };
-    let email = first_of(claims, &["email"], Email::parse);
-    let phone = first_of(claims, &["phone", "phone_number"], Phone::parse);
-    Contact {
-        email: email.and_then(|email| check("email_verified", "emailVerifiedAt").map(|()| email)),
-        phone: phone.and_then(|phone| check("phone_number_verified", "phoneVerifiedAt").map(|()| phone)),
-    }
-}
-
-/// The first of the claims `names` that `parse` can read.
-fn first_of<T>(claims: &Map<String, Value>, names: &[&str], parse: fn(&str) -> Option<T>) -> Result<T, NoAddress> {
-    let mut given = names.iter().filter_map(|name| claims.get(*name)).filter(|value| !value.is_null()).peekable();
-    let none = if given.peek().is_some() { NoAddress::Malformed } else { NoAddress::Absent };
-    given.find_map(|value| parse(value.as_str()?)).ok_or(none)
-}
-
-/// Whether the token says that an address was not verified. Some issuers write the flag as a
-/// string.
-fn is_marked_unverified(claims: &Map<String, Value>, flag: &str, moment: &str) -> bool {
-    let flagged = match claims.get(flag) {
-        Some(Value::Bool(verified)) => !verified,
-        Some(Value::String(verified)) => verified == "false",
-        _ => false,
-    };
-    flagged || claims.get(moment).is_some_and(Value::is_null)
 }

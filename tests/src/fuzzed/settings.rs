@@ -121,7 +121,7 @@ fn assert_makes_tokens_that_it_takes(config: &Config) {
 
     let mut claims = Map::from_iter([("sub".to_owned(), json!("alice"))]);
     claims.extend(config.jwt.issuer.iter().map(|issuer| ("iss".to_owned(), issuer.as_str().into())));
-    claims.extend(config.jwt.audience.iter().map(|audience| ("aud".to_owned(), audience.as_str().into())));
+    claims.extend(config.jwt.audiences.first().map(|audience| ("aud".to_owned(), audience.as_str().into())));
     let minter = Minter::new(config, &config.policy, Arc::clone(&keys));
     let token = minter.mint(user, claims, &right_totp(), session(LoginId([7; 8]), None), START, None).expect("a token");
     if token.len() > 16 * 1024 {

@@ -1,0 +1,110 @@
+use serde_json::{Map, Value};
+
+/// Under these names, identity providers keep what users write themselves.
+const WRITTEN_BY_USERS: [&str; 4] = ["user_metadata", "unsafe_metadata", "unsafeMetadata", "raw_user_meta_data"];
+
+/// Names that a token minted here never takes over from the caller's token: a claim of the caller
+/// must never become a proof, or set the lifetime or purpose of another token.
+const NEVER_COPIED: [&str; 13] =
+    ["amr", "acr", "auth_time", "iat", "nbf", "exp", "jti", "type", "token_use", "nonce", "at_hash", "cnf", "act"];
+
+/// The name of a claim, or the path to one: `a/b` is the claim `b` in the object `a`, unless there
+/// is a claim with the whole name, such as `https://example.com/email`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimName(String);
+
+impl ClaimName {
+    /// Reads a name of 1 to 128 bytes without commas. `None` also for a name under which users write
+    /// claims themselves.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let good = (1..=128).contains(&text.len()) && !text.contains(',');
+        let by_users = text.split('/').any(|part| WRITTEN_BY_USERS.contains(&part));
+        (good && !by_users).then(|| Self(text.to_owned()))
+    }
+
+    /// The name as it is configured.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a token minted here has this claim of the caller's token too.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        !is_never_copied(&self.0) && !self.0.split('/').next().is_some_and(is_never_copied)
+    }
+
+    /// The claim, if it is there. `null` counts as a value.
+    #[must_use]
+    pub fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+        find(claims, &self.0)
+    }
+
+    /// The claim `name` beside this one: in the same object, or under the same prefix.
+    #[must_use]
+    pub fn find_beside<'a>(&self, name: &str, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+        match self.0.rsplit_once('/') {
+            Some((place, _)) => find(claims, &format!("{place}/{name}")),
+            None => claims.get(name),
+        }
+    }
+}
+
+fn find<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    claims.get(path).or_else(|| {
+        let (first, rest) = path.split_once('/')?;
+        find(claims.get(first)?.as_object()?, rest)
+    })
+}
+
+/// Whether a token minted here leaves out the claim `name` of the caller's token.
+pub(crate) fn is_never_copied(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.starts_with("ismfa") || lower.starts_with("mfa") || NEVER_COPIED.contains(&lower.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn found(name: &str) -> Option<Value> {
+        let claims = json!({
+            "email": "top", "https://a.example/email": "namespaced", "realm": { "roles": { "first": 1 } },
+            "a/b": "whole", "a": { "b": "deep", "c": null },
+        });
+        ClaimName::parse(name).expect("a name").find(claims.as_object().expect("an object")).cloned()
+    }
+
+    #[test]
+    fn a_whole_name_comes_before_a_path() {
+        assert_eq!(found("email"), Some(json!("top")));
+        assert_eq!(found("https://a.example/email"), Some(json!("namespaced")));
+        assert_eq!(found("realm/roles/first"), Some(json!(1)));
+        assert_eq!(found("a/b"), Some(json!("whole")));
+        assert_eq!(found("a/c"), Some(Value::Null));
+        for absent in ["realm/first", "email/x", "b", "a/b/c"] {
+            assert_eq!(found(absent), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn what_users_write_themselves_is_no_name() {
+        for name in
+            ["user_metadata", "user_metadata/sub", "a/unsafe_metadata/email", "https://a/user_metadata", "", "a,b"]
+        {
+            assert_eq!(ClaimName::parse(name), None, "{name}");
+        }
+        assert!(ClaimName::parse("app_metadata/user_id").is_some());
+    }
+
+    #[test]
+    fn what_our_tokens_leave_out_can_name_no_user() {
+        for name in ["jti", "auth_time", "mfa/session", "isMfaVerified", "AMR"] {
+            assert!(!ClaimName::parse(name).expect("a name").is_kept(), "{name}");
+        }
+        assert!(ClaimName::parse("oid").expect("a name").is_kept());
+    }
+}
