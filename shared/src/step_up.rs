@@ -62,10 +62,10 @@ impl<'a> StepUp<'a> {
         now: Timestamp,
     ) -> Result<Self, TokenError> {
         let App { policy, .. } = app;
-        let session = new_session(app, caller, now)?;
         // A token of ours expires before the login ends, so its expiry says nothing about the
         // login.
         let login_ends = claims.millis("exp").map(Timestamp::from_millis).filter(|_| caller.proof.is_none());
+        let session = new_session(app, caller, login_ends, now)?;
         let claims = claims.kept();
         let session_claims = if policy.sessions { Some(seal(app, caller, session.id, &claims)?) } else { None };
         let trusts = trust_device && policy.trusted_devices;
@@ -154,9 +154,17 @@ impl<'a> StepUp<'a> {
 /// The session that `caller` opens. With a token of ours, it ends no later than the session of that
 /// token, so that no chain of calls outlives the application's last token by more than one
 /// lifetime.
-fn new_session(app: &App, caller: &Caller, now: Timestamp) -> Result<ProofSession, TokenError> {
+///
+/// With sessions off, there is none to outlive the login token.
+fn new_session(
+    app: &App,
+    caller: &Caller,
+    login_ends: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<ProofSession, TokenError> {
     let id = SessionId(random::bytes()?);
     let longest = now.plus(app.policy.session_lifetime);
+    let longest = login_ends.filter(|_| !app.policy.sessions).map_or(longest, |ends| longest.min(ends));
     let ends = caller.session().map_or(longest, |session| longest.min(session.ends));
     Ok(ProofSession {
         id,

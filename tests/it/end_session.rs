@@ -118,3 +118,22 @@ async fn no_session_of_another_user_can_be_named_by_a_forged_refresh_token() {
     mfa.refresh(&forged).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
     mfa.refresh(&token).await.assert_ok();
 }
+
+#[tokio::test]
+async fn a_token_of_an_ended_session_plants_nothing_although_mfa_is_off() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let owner = person.login();
+    let code = owner.receive_code("email").await;
+    let opened = owner.verify("email", &code).await.text("refreshToken");
+    let stolen = mfa.refresh(&opened).await;
+    let thief = owner.with(stolen.text("accessToken"));
+    owner.end_session("others").await.assert_ok();
+
+    mfa.refresh(&stolen.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    thief.setup().await.assert_problem(401, "MFA_REQUIRED");
+    thief.post("/auth/mfa/generate-recovery-code", json!({})).await.assert_problem(401, "MFA_REQUIRED");
+    thief.toggle(true).await.assert_problem(401, "MFA_REQUIRED");
+    // The owner's own token goes on.
+    owner.setup().await.assert_ok();
+}

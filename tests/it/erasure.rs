@@ -53,7 +53,7 @@ async fn once_the_items_of_a_user_are_deleted_nothing_is_left_and_nothing_counts
 
     // What was handed out before, in the order in which it would do most harm.
     mfa.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
-    assert_eq!(proven.sessions().await.assert_ok(), json!([]));
+    proven.sessions().await.assert_problem(401, "MFA_REQUIRED");
     alice.verify_trusted(&trust).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
     alice.confirm(&setup.code(&mfa), &setup.secret).await.assert_problem(400, "MFA_CODE_INVALID");
     alice.verify("email", &sent).await.assert_problem(400, "VERIFICATION_CODE_INVALID");

@@ -44,3 +44,26 @@ async fn a_rest_api_gets_the_same_answers() {
         assert_answered(&mfa, route, &event, Payload::V1, path).await;
     }
 }
+
+#[tokio::test]
+async fn a_function_url_gets_the_same_answers_although_it_knows_no_parameters() {
+    let mfa = TestApp::start().await;
+    for route in mfa.routes() {
+        let mut event = sample(route.name);
+        event["routeKey"] = "$default".into();
+        event["requestContext"]["routeKey"] = "$default".into();
+        event["pathParameters"] = Value::Null;
+        let path = event["rawPath"].as_str().expect("a path").to_owned();
+        if route.path.contains('{') {
+            assert_answered(&mfa, route, &event, Payload::V2, &path).await;
+        }
+        let read = Event::read(event.to_string().as_bytes()).request("test");
+        let (_, incoming) = read.unwrap_or_else(|shape| panic!("{}: {shape}", route.name));
+        let served = route.serve(incoming).await;
+        let answer = json!({
+            "statusCode": served.response.status().as_u16(),
+            "body": String::from_utf8(served.response.into_body()).expect("text"),
+        });
+        runtime_api::assert_expected(route.name, &answer);
+    }
+}

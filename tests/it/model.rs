@@ -535,9 +535,13 @@ impl World {
         }
     }
 
-    /// Whether a gate route may serve this login: nothing is gated, or the login is proven.
+    /// Whether a gate route may serve this login: nothing is gated, or the login is proven. A token
+    /// of an ended epoch opens nothing.
     fn may_change_factors(&self, user: usize, login: usize) -> bool {
-        !self.is_gated(user) || self.caller(user, login).proven_until.is_some()
+        let of = &self.users[user];
+        let sends_ours = of.proven[login].as_ref().is_some_and(|(_, until)| self.now() < *until);
+        let has_ended = of.proofs[login].is_some_and(|proof| sends_ours && proof.epoch < of.floor);
+        !(self.is_gated(user) || has_ended) || self.caller(user, login).proven_until.is_some()
     }
 
     /// What the next request of a login shows of it.

@@ -163,10 +163,11 @@ async fn a_session_that_has_ended_is_not_revived_by_its_own_removal_of_a_device(
     let proven = other.with(answer.text("accessToken"));
     let owner = person.login();
     let (first, second) = (owner.enrol().await, owner.enrol().await);
-    // MFA is off, so the gate is open. The first removal ends the other session, and the second is
-    // made with its token.
+    // MFA is off, so the gate is open. The first removal ends the other session, whose token then
+    // opens nothing.
     owner.remove(&first.device_id).await.assert_ok();
-    proven.remove(&second.device_id).await.assert_ok();
+    proven.remove(&second.device_id).await.assert_problem(401, "MFA_REQUIRED");
+    owner.remove(&second.device_id).await.assert_ok();
     mfa.refresh(&answer.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
 }
 

@@ -52,3 +52,22 @@ async fn a_stale_read_lets_no_revoked_device_pass() {
     alice.revoke(list[0]["id"].as_str().expect("an id")).await.assert_ok();
     alice.verify_trusted(&token).await.assert_problem(404, "MFA_DEVICE_NOT_FOUND");
 }
+
+#[tokio::test]
+async fn the_sessions_that_the_device_opened_end_with_its_trust() {
+    let mfa = TestApp::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let code = alice.receive_code("email").await;
+    let answer = alice.verify("email", &code).await;
+    let proven = alice.with(answer.text("accessToken"));
+    mfa.advance(30);
+    let code = alice.receive_code("email").await;
+    let trust = alice.trust("email", &code).await;
+    let opened = [alice.verify_trusted(&trust).await, alice.verify_trusted(&trust).await];
+    let id = proven.trusted_devices().await.body[0]["id"].as_str().expect("an id").to_owned();
+    proven.revoke(&id).await.assert_ok();
+    for session in opened {
+        mfa.refresh(&session.text("refreshToken")).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+    }
+    mfa.refresh(&answer.text("refreshToken")).await.assert_ok();
+}

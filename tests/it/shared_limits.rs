@@ -186,10 +186,10 @@ async fn switching_on_a_recovery_code_and_a_reset_forget_every_network_but_the_c
 }
 
 #[tokio::test]
-async fn a_network_is_known_for_thirty_days_and_the_last_three_are() {
+async fn a_network_is_known_for_sixty_days_and_the_last_three_are() {
     let mfa = TestApp::start().await;
     let person = owner(&mfa).await;
-    mfa.advance(30 * 86_400 - 3600 - 1);
+    mfa.advance(60 * 86_400 - 3600 - 1);
     flood(&mfa, &person, STRANGERS).await;
     person.login().from(OWNERS).challenge("email").await.assert_problem(429, "RATE_LIMITED");
 
@@ -367,5 +367,25 @@ async fn in_a_login_that_others_share_a_stranger_does_not_void_the_owners_code()
         assert_eq!(wrong.body["attemptsLeft"], json!(4));
         // The owner may have moved to another network since.
         login.from(ON_THE_ROAD).verify("email", &code).await.assert_ok();
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_signed_out_is_no_longer_known() {
+    for others in [true, false] {
+        let mfa = TestApp::start().await;
+        let person = owner(&mfa).await;
+        let device = verify_by_email(&person.login().from(OWNERS)).await.enrol().await;
+        // The thief of the authenticator gives a right code of it.
+        mfa.advance(3600);
+        person.login().from(STRANGERS).verify("totp", &device.advance_to_next_code(&mfa)).await.assert_ok();
+        let proven = verify_by_email(&person.login().from(OWNERS)).await;
+        if others {
+            proven.end_session("others").await.assert_ok();
+        } else {
+            proven.from(OWNERS).remove(&device.device_id).await.assert_ok();
+        }
+        mfa.advance(3600);
+        assert_eq!(flood(&mfa, &person, STRANGERS).await, 5, "others: {others}");
     }
 }

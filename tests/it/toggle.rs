@@ -251,6 +251,21 @@ async fn with_enrol_with_code_a_password_alone_enrols_nothing() {
 }
 
 #[tokio::test]
+async fn with_enrol_with_code_a_token_without_the_address_opens_nothing_for_who_has_an_authenticator() {
+    let mfa = TestApp::start_with(&[("MFA_ENROL_WITH_CODE", "true")]).await;
+    let person = mfa.user("alice").with_email("alice@example.com");
+    let owner = person.login();
+    let code = owner.receive_code("email").await;
+    let device = owner.prove("email", &code).await.enrol().await;
+    for intruder in [person.clone().with("email_verified", false), person.clone().without("email")] {
+        let intruder = intruder.login();
+        intruder.setup().await.assert_problem(401, "MFA_REQUIRED");
+        intruder.remove(&device.device_id).await.assert_problem(401, "MFA_REQUIRED");
+        intruder.toggle(true).await.assert_problem(401, "MFA_REQUIRED");
+    }
+}
+
+#[tokio::test]
 async fn whoever_switches_mfa_off_stays_signed_in_and_proven_and_nobody_else_does() {
     let mfa = TestApp::start().await;
     let person = mfa.user("alice");

@@ -386,3 +386,22 @@ async fn why_a_method_is_not_available_stands_in_message_and_log() {
     let answer = person.login().at(&fewer).challenge("email").await;
     assert_eq!(answer.text("message"), "This application does not offer this method");
 }
+
+#[tokio::test]
+async fn a_guess_at_another_authenticator_is_another_guess() {
+    let mfa = TestApp::start().await;
+    let alice = mfa.user("alice").login();
+    let devices =
+        [alice.enrol().await, alice.enrol().await, alice.enrol().await, alice.enrol().await, alice.enrol().await];
+    for (n, device) in devices.iter().enumerate() {
+        let body = json!({ "method": "totp", "otp": "000000", "deviceId": device.device_id });
+        let answer = alice.post("/auth/mfa/verify", body.clone()).await.assert_problem(400, "MFA_CODE_INVALID");
+        assert_eq!(answer.body["attemptsLeft"], 4 - n);
+        // Sent again, it is the same guess.
+        if n < 4 {
+            let again = alice.post("/auth/mfa/verify", body).await;
+            assert_eq!(again.body["attemptsLeft"], 4 - n);
+        }
+    }
+    alice.verify("totp", "000001").await.assert_problem(429, "ACCOUNT_LOCKED");
+}

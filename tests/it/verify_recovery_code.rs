@@ -53,6 +53,7 @@ async fn a_right_one_passes_a_lock_and_ends_it() {
     let alice = mfa.user("alice").login();
     let device = alice.enrol().await;
     let codes = alice.generate_recovery_codes().await;
+    alice.toggle(true).await.assert_ok();
     for n in 0..5 {
         alice.verify("totp", &format!("{n:06}")).await;
     }
@@ -63,6 +64,26 @@ async fn a_right_one_passes_a_lock_and_ends_it() {
     alice.verify("totp", "000000").await.assert_problem(400, "MFA_CODE_INVALID");
     let locked = alice.verify("totp", "000001").await.assert_problem(429, "ACCOUNT_LOCKED");
     assert_eq!(locked.retry_after(), Some(1800));
+}
+
+#[tokio::test]
+async fn while_mfa_is_off_no_self_made_code_buys_guesses() {
+    let mfa = TestApp::start().await;
+    let person = mfa.user("alice");
+    person.login().enrol().await;
+    let (mut judged, mut serial) = (0, 0);
+    for _ in 0..3 {
+        let guesser = person.login();
+        for code in guesser.generate_recovery_codes().await {
+            for _ in 0..6 {
+                serial += 1;
+                let answer = guesser.verify("totp", &format!("{serial:06}")).await;
+                judged += usize::from(answer.code() == Some("MFA_CODE_INVALID"));
+            }
+            guesser.recover(&code).await.assert_ok();
+        }
+    }
+    assert_eq!(judged, 5, "a lock ends by time alone");
 }
 
 #[tokio::test]

@@ -28,7 +28,12 @@ impl Endpoint for RevokeTrustedDevice {
 
         let list = trust::list(&snapshot, policy, call.now);
         let record = list.into_iter().find(|record| record.id.to_string() == call.path_parameter);
-        table.delete(user, ItemKey::Trust(record.ok_or(Refusal::DeviceNotFound)?.id)).await?;
+        let record = record.ok_or(Refusal::DeviceNotFound)?;
+        // First the trust, so that it opens no session in between.
+        table.delete(user, ItemKey::Trust(record.id)).await?;
+        for session in &record.sessions {
+            table.delete(user, ItemKey::Session(*session)).await?;
+        }
         Ok(Message::new("Trusted device revoked successfully"))
     }
 }

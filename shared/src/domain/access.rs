@@ -146,7 +146,8 @@ impl Route {
     }
 
     fn matches(&self, call: &RouteCall<'_>, reading: &Reading) -> bool {
-        self.key == call.key || self.takes(call.method) && self.path.matches(reading)
+        let is_routed_here = self.key == call.key && !reading.is_resolved;
+        is_routed_here || self.takes(call.method) && self.path.matches(reading)
     }
 
     fn takes(&self, method: &str) -> bool {
@@ -224,6 +225,37 @@ mod tests {
         assert_eq!(met(&some, "GET", "/admin/users"), [1, 2, 3]);
         assert_eq!(met(&some, "POST", "/admin/users"), [2, 3]);
         assert_eq!(met(&some, "GET", "/"), [1], "no segment is left for {{proxy+}}");
+    }
+
+    #[test]
+    fn the_key_is_no_match_for_the_path_that_dots_lead_to() {
+        let some = routes("ANY /public/{proxy+} = token; GET /files/{name} = token; $default = mfa");
+        for (key, name, value) in [
+            ("ANY /public/{proxy+}", "proxy", "../admin"),
+            ("ANY /public/{proxy+}", "proxy", "x/..%2f../admin"),
+            ("GET /files/{name}", "name", "..%2fadmin"),
+        ] {
+            let parameters = HashMap::from([(name.to_owned(), value.to_owned())]);
+            let path = format!("/{}/{value}", key.split('/').nth(1).expect("a folder"));
+            let call = RouteCall { key, method: "GET", path: &path, parameters: &parameters, stage: None };
+            assert_eq!(met_by(&some, &call), SECOND_FACTOR, "{path}");
+        }
+        let parameters = HashMap::from([("proxy".to_owned(), "a/../b".to_owned())]);
+        let call = RouteCall {
+            key: "ANY /public/{proxy+}",
+            method: "GET",
+            path: "/public/a/../b",
+            parameters: &parameters,
+            stage: None,
+        };
+        assert_eq!(met_by(&some, &call), ANYBODY, "it stays within the route");
+    }
+
+    #[test]
+    fn letters_that_some_readers_fold_together_are_one() {
+        let some = routes("POST /transfers = mfa; $default = token");
+        assert_eq!(met(&some, "POST", "/tran%C5%BFfers"), SECOND_FACTOR);
+        assert_eq!(met(&some, "POST", "/TRAN\u{17f}FERS"), SECOND_FACTOR);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!
 //! Bound implies gated, and gated implies demanded.
 
-use super::{Context, Method, Policy, Refusal, Snapshot, Timestamp};
+use super::{Context, Method, Policy, Refusal, Snapshot, Timestamp, toggle};
 
 /// Whether the user must show a second factor: MFA is on, or the application requires it.
 #[must_use]
@@ -29,11 +29,14 @@ pub fn is_gated(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
 #[must_use]
 pub fn is_bound(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     let ledger = &snapshot.ledger;
-    let has_factor = || {
-        cx.policy.offers(Method::Totp) && snapshot.active_devices().next().is_some()
-            || ledger.proven.iter().any(|address| cx.policy.offers(address.tag.method))
-    };
+    let has_factor =
+        || has_active_device(snapshot, cx) || ledger.proven.iter().any(|address| cx.policy.offers(address.tag.method));
     ledger.enabled || cx.policy.required && has_factor()
+}
+
+/// Whether the user has an authenticator whose code counts.
+fn has_active_device(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    cx.policy.offers(Method::Totp) && snapshot.active_devices().next().is_some()
 }
 
 /// Whether the token carries an address that a code of an offered method may go to.
@@ -46,13 +49,20 @@ fn has_address(cx: &Context<'_>) -> bool {
 ///
 /// The ledger says whether MFA is on. The token's own `isMfaEnabled` may be stale and is never
 /// asked. With `MFA_ENROL_WITH_CODE` the gate is shut while MFA is off too, so that a password
-/// alone can plant nothing.
+/// alone can plant nothing: neither for a user with an address, nor for one with an authenticator,
+/// whose address the token may leave out.
+///
+/// A token of a session that has ended opens nothing, even where the gate is open. Otherwise a
+/// thief who was signed out could still plant factors that count as those of the owner's login.
 ///
 /// # Errors
 /// [`Refusal::ProofRequired`].
 pub fn require_fresh_factor(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
-    let shut = is_gated(snapshot, cx) || cx.policy.enrol_with_code && has_address(cx);
-    if !shut || is_proven(snapshot, cx) { Ok(()) } else { Err(Refusal::ProofRequired) }
+    // Who has no address has just entered the first code of an authenticator, and has no token of it.
+    let has_method = || has_address(cx) || has_active_device(snapshot, cx) && !toggle::was_right_lately(snapshot, cx);
+    let shut = is_gated(snapshot, cx) || cx.policy.enrol_with_code && has_method();
+    let has_ended = cx.caller.proof.is_some_and(|proof| proof.security_epoch != snapshot.ledger.security_epoch);
+    if !(shut || has_ended) || is_proven(snapshot, cx) { Ok(()) } else { Err(Refusal::ProofRequired) }
 }
 
 /// Whether the caller counts as having passed a second factor within the last quarter of an hour.

@@ -363,15 +363,15 @@ mod tests {
     }
 
     #[test]
-    fn three_networks_are_known_for_thirty_days_after_their_last_right_code() {
+    fn three_networks_are_known_for_sixty_days_after_their_last_right_code() {
         let mut ledger = Ledger::fresh(7);
         let day = |n: u64| Timestamp::from_secs(n * 86_400);
         let tag = |n| NetworkTag([n; 8]);
         (1..=4).for_each(|n| ledger.know(tag(n), day(n.into())));
         assert!(!ledger.knows(tag(1), day(4)), "the fourth took its place");
-        assert!(ledger.knows(tag(2), day(31)) && !ledger.knows(tag(2), day(32)));
-        ledger.know(tag(2), day(31));
-        assert!(ledger.knows(tag(2), day(60)));
+        assert!(ledger.knows(tag(2), day(61)) && !ledger.knows(tag(2), day(62)));
+        ledger.know(tag(2), day(61));
+        assert!(ledger.knows(tag(2), day(120)));
         ledger.forget_networks_but(Some(tag(4)));
         assert_eq!(ledger.networks, [KnownNetwork { tag: tag(4), used_at: day(4) }]);
         ledger.forget_networks_but(None);

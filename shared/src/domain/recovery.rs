@@ -122,8 +122,9 @@ pub struct Redeemed {
 
 /// Takes a recovery code as a second factor.
 ///
-/// It passes a lock and ends it, and it begins a new security epoch: whoever had to use one has
-/// lost something that trust, sessions and proofs may rest on. It never switches MFA on: a password
+/// It passes a lock and, while MFA is on, ends it: while MFA is off, a password is enough to make
+/// codes, which would buy guesses without end. It begins a new security epoch: whoever had to use
+/// one has lost something that trust, sessions and proofs may rest on. It never switches MFA on: a password
 /// and one recovery code would enrol nobody's method. A wrong one is no guess (120 bits) and
 /// changes nothing here.
 #[must_use]
@@ -137,7 +138,9 @@ pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>
         set.used_mask |= 1 << place;
         set.made_by = cx.provenance;
     }
-    ledger.failures.unlock(cx.now);
+    if ledger.enabled {
+        ledger.failures.unlock(cx.now);
+    }
     ledger.begin_epoch(None);
     ledger.forget_networks_but(cx.network());
     toggle::remember(&mut ledger, Factor::RecoveryCode, cx);
@@ -154,6 +157,9 @@ pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>)
         return Decision::refuse(refusal);
     }
     let mut ledger = snapshot.ledger.clone();
+    if ledger.enabled {
+        ledger.failures.unlock(cx.now);
+    }
     ledger.enabled = false;
     ledger.begin_epoch(None);
     ledger.forget_networks_but(cx.network());
@@ -163,7 +169,6 @@ pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>)
     ledger.recovery = None;
     ledger.proven.clear();
     ledger.recent.clear();
-    ledger.failures.unlock(cx.now);
     Decision::commit(ledger, Ok(()))
 }
 

@@ -22,6 +22,7 @@ pub fn remove(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> De
     }
     if was_active {
         ledger.begin_epoch(rest_of_proof(snapshot, cx));
+        ledger.forget_networks_but(cx.network());
     }
     let after = Snapshot { ledger, ..snapshot.clone() };
     // If only an address were left that needs the present proof, the owner would be locked out at

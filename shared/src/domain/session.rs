@@ -164,6 +164,7 @@ pub fn end_others(snapshot: &Snapshot, cx: &Context<'_>) -> Decision<()> {
     }
     let mut ledger = snapshot.ledger.clone();
     ledger.begin_epoch(rest_of_proof(snapshot, cx));
+    ledger.forget_networks_but(cx.network());
     Decision::commit(ledger, Ok(())).carrying_session(&snapshot.ledger, cx)
 }
 

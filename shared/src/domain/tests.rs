@@ -179,11 +179,14 @@ impl World {
         self.assert_sound();
     }
 
-    /// Whether the gate must be open for `login`: nothing shuts it, or the login is proven.
+    /// Whether the gate must be open for `login`: nothing shuts it and the token's session goes on, or
+    /// the login is proven.
     /// Everybody has an address here.
     fn may_change_factors(&self, login: u8) -> bool {
         let shut = self.table.ledger.enabled || self.policy.required || self.policy.enrol_with_code;
-        !shut || self.is_proven(login)
+        let proof = self.proofs[usize::from(login)];
+        let has_ended = proof.is_some_and(|proof| proof.security_epoch != self.table.ledger.security_epoch);
+        !(shut || has_ended) || self.is_proven(login)
     }
 
     /// Whether `login` proved a factor of this epoch lately, by its token or as the one who began
@@ -356,7 +359,8 @@ impl World {
             self.used_recovery.insert((id, place));
             let ledger = &self.table.ledger;
             assert!(ledger.security_epoch > before.security_epoch);
-            assert_eq!(ledger.failures.lock_end(self.now), None);
+            let kept = if before.enabled { None } else { before.failures.lock_end(self.now) };
+            assert_eq!(ledger.failures.lock_end(self.now), kept, "while MFA is off, it buys no guess");
             assert_eq!((ledger.enabled, &ledger.grace), (before.enabled, &None), "it opens nothing else");
             self.proofs[usize::from(login)] = Some(proof_of(&redeemed.verified, login));
         }

@@ -145,6 +145,11 @@ fn masked(tag: AddressTag, cx: &Context<'_>) -> String {
     own.map_or_else(|| tag.method.hidden_address().to_owned(), |address| address.masked())
 }
 
+/// Whether the caller's own login gave a right code within the last quarter of an hour.
+pub(super) fn was_right_lately(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    own_recent(&snapshot.ledger, cx).is_some_and(|recent| recent.verified_at.plus(Policy::PROOF_FRESH_FOR) > cx.now)
+}
+
 /// When and how the caller's own login last gave a right code.
 fn own_recent<'a>(ledger: &'a Ledger, cx: &Context<'_>) -> Option<&'a RecentLogin> {
     ledger.recent.iter().find(|recent| cx.is_own(Some(recent.login)))

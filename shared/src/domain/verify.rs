@@ -183,7 +183,9 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
         return Decision::refuse(Refusal::UsedTotp);
     }
     let weight = u8::try_from(opened.len()).unwrap_or(u8::MAX);
-    wrong(snapshot, b"totp", otp, weight, |attempts_left| Refusal::WrongTotp { attempts_left }, cx)
+    // The same code against another authenticator is another guess.
+    let target: Vec<_> = opened.iter().flat_map(|(device, _)| *device.id.0.as_bytes()).collect();
+    wrong(snapshot, &target, otp, weight, |attempts_left| Refusal::WrongTotp { attempts_left }, cx)
 }
 
 /// The devices that a guess is judged against, at least one. An inactive one may be an intruder's:

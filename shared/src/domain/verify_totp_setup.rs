@@ -34,7 +34,8 @@ pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) 
     }
     let repeated = snapshot.verified_devices().find(|device| {
         let is_this = || secret_of(snapshot, device.id, cx).is_ok_and(|own| keys::equal(&own, secret));
-        device.last_used_at.is_none() && is_this() && totp::is_code_of(secret, otp, device.last_step)
+        let is_recent = cx.now.since(totp::step_began(device.last_step)) < Policy::SETUP_LIFETIME;
+        is_recent && device.last_used_at.is_none() && is_this() && totp::is_code_of(secret, otp, device.last_step)
     });
     if let Some(device) = repeated {
         return again(snapshot, device, cx);

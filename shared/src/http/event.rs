@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use data_encoding::BASE64;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 use serde_json::value::RawValue;
@@ -129,14 +130,20 @@ impl Event {
 
 fn request(event: &Object, request_id: &str) -> Option<(Payload, Incoming)> {
     let context = event.object("requestContext")?;
-    let (payload, method, headers, source_ip) = if let Some(http) = context.object("http") {
-        (Payload::V2, http.text("method")?, single_headers(event), http.text("sourceIp"))
+    let (payload, method, path, headers, source_ip) = if let Some(http) = context.object("http") {
+        (Payload::V2, http.text("method")?, event.text("rawPath"), single_headers(event), http.text("sourceIp"))
     } else {
         // A load balancer's event has a method too, and a context, but no identity in it.
         let identity = context.object("identity")?;
-        (Payload::V1, event.text("httpMethod")?, all_headers(event), identity.text("sourceIp"))
+        (Payload::V1, event.text("httpMethod")?, event.text("path"), all_headers(event), identity.text("sourceIp"))
     };
     let path_parameter = event.object("pathParameters").and_then(|all| all.0.values().find_map(|raw| text(raw)));
+    // A function URL knows no parameters. A route with one has it at the end of its path.
+    let last = || {
+        let path = lossy(path.as_deref()?);
+        let last = path.rsplit('/').next().filter(|last| !last.is_empty())?;
+        Some(percent_decode_str(last).decode_utf8_lossy().into_owned())
+    };
     let incoming = Incoming {
         request_id: request_id.to_owned(),
         // No route answers CONNECT, so an invalid method gets a 405 like any other wrong one.
@@ -144,7 +151,7 @@ fn request(event: &Object, request_id: &str) -> Option<(Payload, Incoming)> {
         headers,
         source_ip: source_ip.as_deref().map(lossy),
         // API Gateway has decoded it.
-        path_parameter: path_parameter.as_deref().map(lossy),
+        path_parameter: path_parameter.as_deref().map(lossy).or_else(last),
         body: body(event),
     };
     Some((payload, incoming))

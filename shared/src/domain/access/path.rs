@@ -80,7 +80,7 @@ impl Segment {
 
     fn normalised(&self) -> Self {
         match self {
-            Self::Literal(text) => Self::Literal(decoded(text, DECODINGS).to_lowercase()),
+            Self::Literal(text) => Self::Literal(folded(&decoded(text, DECODINGS))),
             Self::One => Self::One,
             Self::Rest => Self::Rest,
         }
@@ -93,6 +93,8 @@ pub(super) struct Reading {
     /// Whether this is the path letter by letter, to be compared with a route as it is configured.
     is_spelled: bool,
     segments: Vec<String>,
+    /// Whether `.` or `..` was resolved, so that this is another path than API Gateway compared.
+    pub(super) is_resolved: bool,
     /// Whether `$default` applies if no route matches this reading.
     pub(super) needs_a_route: bool,
 }
@@ -113,15 +115,17 @@ impl Reading {
 
     fn of(path: &str, needs_a_route: bool) -> Vec<Self> {
         let spelled = path.strip_prefix('/').unwrap_or(path).split('/').map(ToOwned::to_owned).collect();
-        let mut all = vec![Self { is_spelled: true, segments: spelled, needs_a_route }];
+        let mut all = vec![Self { is_spelled: true, segments: spelled, is_resolved: false, needs_a_route }];
         for times in 1..=DECODINGS {
             // Some decode before they split at the slashes, some after.
             for before in 0..=times {
                 let path = decoded(path, before).replace('\\', "/");
-                let segments = path.split('/').map(|segment| decoded(segment, times - before).to_lowercase());
+                let segments = path.split('/').map(|segment| folded(&decoded(segment, times - before)));
                 let segments: Vec<_> = segments.filter(|segment| !segment.is_empty()).collect();
                 let resolved = resolved(&segments);
-                all.extend([segments, resolved].map(|segments| Self { is_spelled: false, segments, needs_a_route }));
+                let is_resolved = resolved != segments;
+                let reading = |segments, is_resolved| Self { is_spelled: false, segments, is_resolved, needs_a_route };
+                all.extend([reading(segments, false), reading(resolved, is_resolved)]);
             }
         }
         all
@@ -130,9 +134,14 @@ impl Reading {
     /// This reading without the name of the stage. `None` if it does not begin with it.
     fn without(&self, stage: &str) -> Option<Self> {
         let (first, rest) = self.segments.split_first()?;
-        let is_staged = first.to_lowercase() == stage.to_lowercase();
+        let is_staged = folded(first) == folded(stage);
         is_staged.then(|| Self { segments: rest.to_vec(), ..*self })
     }
+}
+
+/// A text without the difference of cases, whichever of them the application folds to.
+fn folded(text: &str) -> String {
+    text.to_uppercase().to_lowercase()
 }
 
 /// The path that API Gateway compared with its routes: the path of the route key, with the values
