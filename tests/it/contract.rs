@@ -20,8 +20,14 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-pub(crate) fn read(path: &str) -> String {
+fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Fails unless a page has this text.
+#[track_caller]
+pub(crate) fn assert_page_holds(path: &str, text: &str) {
+    assert!(read(path).contains(text), "{path} lacks\n{text}");
 }
 
 /// A YAML file. Of a value with a tag, such as `!Ref Table`, the value alone.
@@ -280,7 +286,7 @@ fn code_documentation_and_template_know_the_same_variables() {
 
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
-    let text = read("docs/threat-model.md");
+    let text = read("docs/threat-model.md") + &read("docs/reviews.md");
     let named: BTreeSet<_> = text.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::")).collect();
     assert!(named.len() > 80, "{} names", named.len());
     for (module, test) in named.into_iter().filter(|(_, test)| !test.contains('…')) {

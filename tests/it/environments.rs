@@ -7,6 +7,8 @@ use mfa::config::Part;
 use mfa_tests::TestApp;
 use serde_json::json;
 
+use crate::contract::assert_page_holds;
+
 const PRIVATE: &str = include_str!("keys/ec.pem");
 const PUBLIC: &str = include_str!("keys/ec.pub.pem");
 
@@ -70,9 +72,5 @@ async fn the_documentation_tells_the_secrets_of_each_function() {
         format!("| `{name}` | {secrets} |")
     });
     let rows = rows.collect::<Vec<_>>().join("\n");
-    let page = crate::contract::read("docs/configuration.md");
-    assert!(
-        page.contains(&format!("| Function | Secrets |\n|---|---|\n{rows}\n\n")),
-        "docs/configuration.md lacks\n{rows}"
-    );
+    assert_page_holds("docs/configuration.md", &format!("| Function | Secrets |\n|---|---|\n{rows}\n\n"));
 }
