@@ -23,6 +23,7 @@ mod key_sets;
 mod list_devices;
 mod list_sessions;
 mod list_trusted_devices;
+mod logins;
 mod model;
 mod races;
 mod refresh_token;

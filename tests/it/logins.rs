@@ -1,0 +1,230 @@
+//! The tokens that identity providers and frameworks really make (`tests/logins/*.json`): each is
+//! read, and gets its user through the whole journey while it is renewed before every call and
+//! another login of the user goes on beside it.
+
+#![expect(clippy::print_stdout, reason = "the table is printed")]
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use jsonwebtoken::{EncodingKey, Header, jwk::Jwk};
+use lambda_http::http::Method;
+use mfa_tests::{Login, TestApp, claims_of, totp_code};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::contract::assert_page_holds;
+
+const RSA: &[u8] = include_bytes!("keys/rsa.pem");
+const EC: &[u8] = include_bytes!("keys/ec.pem");
+const OWN: &str = include_str!("keys/ed.pem");
+const SECRET: &str = "a secret that the login and this service share, of many more than 32 bytes";
+
+/// A kind of token.
+#[derive(Deserialize)]
+struct Kind {
+    token: String,
+    header: Map<String, Value>,
+    /// `{login}`, `{token}`, `{now}`, `{a little ahead}`, `{login time}` and `{expires}` are filled in.
+    claims: Map<String, Value>,
+    settings: BTreeMap<String, String>,
+    /// The user id that must be read.
+    user: String,
+    /// The addresses that may be used.
+    email: Option<String>,
+    phone: Option<String>,
+    /// `exact` if only one login can have its name, otherwise `shared`.
+    login: String,
+    refused: Vec<Change>,
+    /// What changes when the user is renamed.
+    #[serde(default)]
+    renamed: Map<String, Value>,
+}
+
+/// A token that must be refused: the kind's own, changed by this. `(none)` removes a claim.
+#[derive(Deserialize)]
+struct Change {
+    why: String,
+    #[serde(default)]
+    header: Map<String, Value>,
+    #[serde(default)]
+    claims: Map<String, Value>,
+}
+
+fn kinds() -> BTreeMap<String, Kind> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("logins");
+    let files = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
+    let read = |path: &Path| {
+        let text = std::fs::read_to_string(path).expect("a text");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    files.map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), read(&path))).collect()
+}
+
+/// The login of a kind: makes its tokens.
+struct Issuer<'a> {
+    kind: &'a Kind,
+    mfa: Arc<TestApp>,
+    tokens: AtomicU64,
+}
+
+impl<'a> Issuer<'a> {
+    async fn start(kind: &'a Kind) -> Self {
+        let algorithm = kind.header["alg"].as_str().expect("an algorithm");
+        let mut settings =
+            vec![("MFA_JWT_ALGORITHM", algorithm.to_owned()), ("MFA_METHODS", "totp,email,sms".to_owned())];
+        if algorithm.starts_with("HS") {
+            settings.push(("MFA_JWT_SECRET", SECRET.to_owned()));
+        } else {
+            let mut jwk =
+                Jwk::from_encoding_key(&key(algorithm), algorithm.parse().expect("an algorithm")).expect("a JWK");
+            jwk.common.key_id = Some("login".to_owned());
+            settings.push(("MFA_JWT_KEY_SET", json!({ "keys": [jwk] }).to_string()));
+            settings.push(("MFA_JWT_SECRET", String::new()));
+            settings.push(("MFA_SIGNING_KEY", OWN.to_owned()));
+        }
+        settings.extend(kind.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Self { kind, mfa: TestApp::start_with(&settings).await, tokens: AtomicU64::new(0) }
+    }
+
+    /// The next token of the `login`-th login.
+    fn token(&self, login: u64, change: &Change) -> String {
+        let (now, serial) = (self.mfa.clock.now().as_secs(), self.tokens.fetch_add(1, Ordering::Relaxed));
+        let mut claims: Map<_, _> =
+            self.kind.claims.iter().map(|(name, value)| (name.clone(), filled(value, login, serial, now))).collect();
+        // The renewed token differs, even if only its signature input does.
+        claims.insert("x_serial".to_owned(), serial.into());
+        let mut header = self.kind.header.clone();
+        for (all, changes) in [(&mut claims, &change.claims), (&mut header, &change.header)] {
+            all.extend(changes.clone());
+            all.retain(|_, value| *value != json!("(none)"));
+        }
+        let header: Header = serde_json::from_value(Value::Object(header)).expect("a header");
+        let algorithm = format!("{:?}", header.alg);
+        jsonwebtoken::encode(&header, &claims, &key(&algorithm)).expect("a token")
+    }
+
+    /// The `login`-th login, with its next token.
+    fn renewed(&self, login: u64) -> Login {
+        Login::with_token(&self.mfa, self.token(login, &unchanged()))
+    }
+}
+
+fn unchanged() -> Change {
+    Change { why: String::new(), header: Map::new(), claims: Map::new() }
+}
+
+fn key(algorithm: &str) -> EncodingKey {
+    match &algorithm[..2] {
+        "HS" => EncodingKey::from_secret(SECRET.as_bytes()),
+        "ES" => EncodingKey::from_ec_pem(EC).expect("a key"),
+        _ => EncodingKey::from_rsa_pem(RSA).expect("a key"),
+    }
+}
+
+fn filled(value: &Value, login: u64, serial: u64, now: u64) -> Value {
+    match value.as_str() {
+        Some("{now}") => now.into(),
+        Some("{a little ahead}") => (now + 10).into(),
+        Some("{login time}") => (1_893_455_000 + login).into(),
+        Some("{expires}") => (now + 300).into(),
+        Some(text) => text.replace("{login}", &login.to_string()).replace("{token}", &serial.to_string()).into(),
+        None => value.clone(),
+    }
+}
+
+#[tokio::test]
+async fn each_kind_of_token_is_read_as_its_provider_means_it() {
+    for (name, kind) in kinds() {
+        let issuer = Issuer::start(&kind).await;
+        let status = issuer.renewed(1).status().await;
+        let mut methods = Vec::new();
+        methods.extend(kind.email.as_ref().map(|_| "email"));
+        methods.extend(kind.phone.as_ref().map(|_| "sms"));
+        assert_eq!(status["verifiedMethods"], json!(methods), "{name}: {status}");
+        for change in &kind.refused {
+            let token = issuer.token(1, change);
+            let answer = Login::with_token(&issuer.mfa, token).call(Method::GET, "/auth/mfa/status", Vec::new()).await;
+            assert_eq!((answer.status, answer.code()), (401, Some("INVALID_TOKEN")), "{name}: {}", change.why);
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_kind_of_token_gets_its_user_through_the_journey_while_it_is_renewed() {
+    for (name, kind) in kinds() {
+        let issuer = Issuer::start(&kind).await;
+        let mfa = &issuer.mfa;
+        // Another login of the user goes on beside it.
+        let other = issuer.renewed(2).open_authenticator().await;
+        let device = issuer.renewed(1).open_authenticator().await;
+        issuer.renewed(2).confirm(&other.code(mfa), &other.secret).await.assert_ok();
+        let answer = issuer.renewed(1).confirm(&device.code(mfa), &device.secret).await.assert_ok();
+        // Where the login is shared, the answer has a token by which it is told from others.
+        let holder =
+            answer["accessToken"].as_str().map_or_else(|| issuer.renewed(1), |token| Login::with_token(mfa, token));
+        assert_eq!(answer["accessToken"].is_string(), kind.login == "shared", "{name}: {answer}");
+        let switched = holder.toggle(true).await.assert_ok();
+        assert_eq!(switched["inactiveDevices"][0]["id"], other.device_id, "{name}: the other login's is inactive");
+
+        mfa.advance(30);
+        let code = totp_code(&device.secret, mfa.clock.now().as_secs());
+        let verified = issuer.renewed(1).verify("totp", &code).await;
+        let proven = Login::with_token(mfa, verified.text("accessToken"));
+        assert_eq!(claims_of(&proven.token)["isMfaVerified"], true, "{name}");
+        for (method, address) in [("email", &kind.email), ("sms", &kind.phone)] {
+            let Some(address) = address else { continue };
+            // The codes of one address after another, each sent and entered under another token.
+            mfa.advance(61);
+            let code = proven.receive_code(method).await;
+            assert_eq!(mfa.inbox.messages().pop().expect("a message").to, *address, "{name}");
+            proven.verify(method, &code).await.assert_ok();
+        }
+        mfa.refresh(&verified.text("refreshToken")).await.assert_ok();
+        assert!(mfa.ledger(&kind.user).await.is_some_and(|ledger| ledger.enabled), "{name}: the user is {}", kind.user);
+
+        if !kind.renamed.is_empty() {
+            let renamed = Change { claims: kind.renamed.clone(), ..unchanged() };
+            let renamed = Login::with_token(mfa, issuer.token(3, &renamed));
+            assert_eq!(renamed.status().await["isEnabled"], true, "{name}: a renamed user is the same");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sent_code_is_taken_under_a_renewed_token() {
+    for (name, kind) in kinds().into_iter().filter(|(_, kind)| kind.email.is_some()) {
+        let issuer = Issuer::start(&kind).await;
+        issuer.renewed(1).challenge("email").await.assert_ok();
+        let code = issuer.mfa.inbox.messages().pop().and_then(|message| message.code).expect("a code");
+        let answer = issuer.renewed(1).verify("email", &code).await;
+        assert_eq!(answer.status, 200, "{name}: {}", answer.body);
+    }
+}
+
+#[test]
+fn the_documentation_shows_each_kind() {
+    let count = Cell::new(0);
+    let rows = kinds().into_values().map(|kind| {
+        count.set(count.get() + 1);
+        let settings: Vec<_> = kind.settings.keys().map(|name| format!("`{name}`")).collect();
+        let address = |is_there: bool| if is_there { "yes" } else { "–" };
+        let [email, phone] = [kind.email.is_some(), kind.phone.is_some()].map(address);
+        format!("| {} | {} | {email} | {phone} | {} |", kind.token, kind.login, settings.join(", "))
+    });
+    let rows = rows.collect::<Vec<_>>().join("\n");
+    println!("{rows}");
+    assert!(count.get() >= 20);
+    assert_page_holds(
+        "docs/logins/README.md",
+        &format!("| Token | Name of the login | E-mail | Phone | Settings |\n|---|---|---|---|---|\n{rows}\n"),
+    );
+}
