@@ -105,7 +105,7 @@ async fn wrong_ones_neither_lock_nor_write_to_the_ledger_and_have_a_limit_of_the
     // so does a code of an authenticator.
     alice.recover(&codes[0]).await.assert_ok();
     alice.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_ok();
-    alice.recover(&"X".repeat(65)).await.assert_problem(400, "INVALID_INPUT");
+    alice.recover(&"X".repeat(513)).await.assert_problem(400, "INVALID_INPUT");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     config::Part,
-    domain::{Policy, Snapshot, code::Otp, verify_totp_setup},
+    domain::{Policy, Snapshot, code::Otp, pasted, verify_totp_setup},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, SwitchReply},
     step_up::StepUp,
     storage::UserQuery,
@@ -23,16 +23,16 @@ pub struct ConfirmBody {
 impl ReadBody for ConfirmBody {
     fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
         let otp = fields.otp(Policy::TOTP_DIGITS)?;
-        let secret = fields.text("secret", 128)?;
+        let secret = fields.pasted("secret")?;
         Ok(Self { otp, secret: base32(secret) })
     }
 }
 
-/// Reads base 32 (RFC 4648) as people copy it: in groups, in upper or lower case, with or without
-/// padding.
+/// Reads base 32 (RFC 4648) as people copy it ([`pasted::plain`]): in upper or lower case, with or
+/// without padding.
 fn base32(text: &str) -> Vec<u8> {
-    let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '=')).collect();
-    data_encoding::BASE32_NOPAD.decode(plain.to_ascii_uppercase().as_bytes()).unwrap_or_default()
+    let plain = pasted::plain(text).to_ascii_uppercase();
+    data_encoding::BASE32_NOPAD.decode(plain.trim_end_matches('=').as_bytes()).unwrap_or_default()
 }
 
 impl Endpoint for VerifyTotpSetup {
@@ -89,6 +89,7 @@ mod tests {
         assert_eq!(base32("JBSWY3DP"), b"Hello");
         assert_eq!(base32("jbsw y3dp"), b"Hello");
         assert_eq!(base32("JBSW-Y3DP===="), b"Hello");
+        assert_eq!(base32("\u{feff}jbsw\u{2011}y\u{ff13}dp\r\n"), b"Hello");
         for bad in ["", "0", "JBSWY3D8", "\u{df}\u{df}"] {
             assert_eq!(base32(bad), b"", "{bad}");
         }

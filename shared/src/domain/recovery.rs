@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     Context, Decision, Policy, RecoveryId, RecoveryTag, Refusal, Snapshot, Write, gate,
     ledger::RecoverySet,
-    toggle,
+    pasted, toggle,
     verify::{Factor, Verified},
 };
 
@@ -23,12 +23,11 @@ impl RecoveryCode {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Reads a code as people type it: with or without separators, in any case, `O` for `0`, `I`
-    /// and `L` for `1`.
+    /// Reads a code as people type and paste it ([`pasted::plain`]), in any case, with `O` for `0`,
+    /// `I` and `L` for `1`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let plain: Zeroizing<String> =
-            Zeroizing::new(text.chars().filter(|c| !matches!(c, ' ' | '-')).map(forgiven).collect());
+        let plain: Zeroizing<String> = Zeroizing::new(pasted::plain(text).chars().map(forgiven).collect());
         let bytes = Zeroizing::new(crockford()?.decode(plain.as_bytes()).ok()?);
         Some(Self(Zeroizing::new(bytes.as_slice().try_into().ok()?)))
     }

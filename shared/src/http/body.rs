@@ -1,7 +1,12 @@
 use serde_json::{Map, Value};
 
 use super::Problem;
-use crate::domain::{Method, Policy, code::Otp, recovery::RecoveryCode};
+use crate::domain::{
+    Method, Policy,
+    code::Otp,
+    pasted::{self, MAX_PASTED},
+    recovery::RecoveryCode,
+};
 
 /// Reads a typed body from the JSON object of a request.
 ///
@@ -77,6 +82,23 @@ impl Fields {
         self.optional_text(name, max)?.ok_or(Problem::MissingField(name))
     }
 
+    /// A text that people type or paste, of at most 512 bytes, with whatever stands between its
+    /// characters.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidInput`] or [`Problem::MissingField`].
+    pub fn pasted(&self, name: &'static str) -> Result<&str, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Err(Problem::MissingField(name)),
+            Some(Value::String(text)) if text.len() > MAX_PASTED => {
+                Err(Problem::invalid(format!("{name} must be at most {MAX_PASTED} bytes")))
+            }
+            Some(Value::String(text)) if pasted::plain(text).is_empty() => Err(Problem::MissingField(name)),
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(Problem::invalid(format!("{name} must be a string"))),
+        }
+    }
+
     /// A boolean. `None` if it is absent or null. `"true"` and `1` are not booleans.
     ///
     /// # Errors
@@ -113,7 +135,7 @@ impl Fields {
     /// # Errors
     /// [`Problem::MissingField`] or [`Problem::InvalidInput`].
     pub fn recovery_code(&self) -> Result<Option<RecoveryCode>, Problem> {
-        Ok(RecoveryCode::parse(self.text("code", 64)?))
+        Ok(RecoveryCode::parse(self.pasted("code")?))
     }
 
     /// Whether to trust the device from now on: the field `trustDevice`, or its synonym
@@ -131,8 +153,7 @@ impl Fields {
     /// # Errors
     /// [`Problem::MissingField`] or [`Problem::InvalidInput`].
     pub fn otp(&self, length: u8) -> Result<Otp, Problem> {
-        Otp::parse(self.text("otp", 64)?, length)
-            .ok_or_else(|| Problem::invalid(format!("otp must be {length} digits")))
+        Otp::parse(self.pasted("otp")?, length).ok_or_else(|| Problem::invalid(format!("otp must be {length} digits")))
     }
 }
 
