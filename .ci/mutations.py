@@ -145,8 +145,8 @@ MUTATIONS = {
     ),
     "a used recovery code begins no new epoch": (
         f"{DOMAIN}/recovery.rs",
-        "    }\n    ledger.begin_epoch(None);",
-        "    }",
+        "    ledger.unlock(cx.now);\n    ledger.begin_epoch(None);",
+        "    ledger.unlock(cx.now);",
     ),
     "trust of any epoch counts": (
         f"{DOMAIN}/trust.rs",

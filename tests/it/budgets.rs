@@ -35,8 +35,8 @@ fn budget(what: &str) -> Budget {
         "challenge, refused" => (1.5, 0.0, 2),
         // Two strong reads, of the session and its user's ledger, then one write of its successor.
         "refresh-token" => (2.0, 1.0, 2),
-        // Two strong reads, of the ledger and the trusted devices. Then the one that goes, and after
-        // it the two sessions that it may have opened.
+        // Two strong reads, of the ledger and the trusted devices. Then the one that goes, and
+        // after it the two sessions that it may have opened.
         "revoke-trusted-device" => (2.0, 3.0, 4),
         // The dropped recovery set and each dropped device cost one more deletion.
         "reset-totp" => (1.0, 6.0, 7),

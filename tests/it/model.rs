@@ -115,8 +115,8 @@ enum Trouble {
 #[derive(Clone, Debug)]
 enum Step {
     Wait(u64),
-    /// The older deployment is gone, and a new one begins to serve beside the present one. It may be
-    /// one phase further in the change of sealing keys.
+    /// The older deployment is gone, and a new one begins to serve beside the present one. It may
+    /// be one phase further in the change of sealing keys.
     Deploy {
         required: bool,
         rotate: bool,
@@ -135,8 +135,8 @@ enum Step {
     },
 }
 
-/// The phases of the change of sealing keys, as `docs/operations.md` describes it: the list of keys,
-/// and the one that seals.
+/// The phases of the change of sealing keys, as `docs/operations.md` describes it: the list of
+/// keys, and the one that seals.
 const KEY_PHASES: [(&str, &str); 3] = [
     ("k1:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=", "k1"),
     ("k1:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=,k2:QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=", "k1"),

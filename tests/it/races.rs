@@ -101,8 +101,8 @@ async fn a_thousand_right_setup_codes_make_one_device() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_requests_for_recovery_codes_exactly_one_answer_carries_codes() {
-    // Each writes a set before its commit, and every load reads all of them. So no other race may run
-    // beside it.
+    // Each writes a set before its commit, and every load reads all of them. So no other race may
+    // run beside it.
     let _alone = RACES.acquire().await.expect("never closed");
     let mfa = TestApp::start_with(&[("MFA_AWS_TIMEOUT_MS", "60000")]).await;
     let alice = mfa.user("alice").login();

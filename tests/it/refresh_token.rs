@@ -312,9 +312,9 @@ async fn with_sessions_off_no_chain_of_routes_outlives_the_last_token_of_the_app
     assert!(answers > 2, "{answers}");
 }
 
-/// Whoever has a token tries for a month, with every route that answers with tokens, to get one that
-/// ends later than `lifetime` after the last token of the application. Returns how many answers
-/// carried tokens.
+/// Whoever has a token tries for a month, with every route that answers with tokens, to get one
+/// that ends later than `lifetime` after the last token of the application. Returns how many
+/// answers carried tokens.
 async fn try_to_outlive(settings: &[(&str, &str)], lifetime: u64) -> usize {
     let mfa = TestApp::start_with(settings).await;
     let started = mfa.clock.now().as_secs();

@@ -25,8 +25,8 @@ async fn verify_by_email(login: &Login) -> Login {
     login.with(login.verify("email", &code).await.text("accessToken"))
 }
 
-/// A stranger with the password asks for a code every minute for 50 minutes, each time in a login of its own.
-/// Returns how many were sent.
+/// A stranger with the password asks for a code every minute for 50 minutes, each time in a login
+/// of its own. Returns how many were sent.
 async fn flood(mfa: &Arc<TestApp>, person: &Person, from: &str) -> usize {
     let mut sent = 0;
     for _ in 0..50 {
@@ -50,7 +50,8 @@ async fn a_known_network_gets_a_code_at_once_whatever_strangers_ask_for() {
     let mfa = TestApp::start().await;
     let person = owner(&mfa).await;
     for hour in 0..6 {
-        // The stranger keeps both places for outstanding codes taken, and uses up everybody's sends.
+        // The stranger keeps both places for outstanding codes taken, and uses up everybody's
+        // sends.
         assert_eq!(flood(&mfa, &person, STRANGERS).await, 5, "hour {hour}");
         person.login().from(ON_THE_ROAD).challenge("email").await.assert_problem(429, "RATE_LIMITED");
         let login = person.login().from(SAME_NETWORK);

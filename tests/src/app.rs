@@ -108,8 +108,8 @@ impl TestApp {
         Arc::new(moved)
     }
 
-    /// The same, but each function reads its own environment: `environment` gives the variables of a
-    /// function that uses these parts.
+    /// The same, but each function reads its own environment: `environment` gives the variables of
+    /// a function that uses these parts.
     pub fn with_environments(self: &Arc<Self>, environment: impl Fn(&[Part]) -> BTreeMap<String, String>) -> Arc<Self> {
         let app_with = |parts: &[Part]| {
             let variables = environment(parts);

@@ -14,8 +14,8 @@ const NEVER_COPIED: [&str; 13] =
 pub struct ClaimName(String);
 
 impl ClaimName {
-    /// Reads a name of 1 to 128 bytes without commas. `None` also for a name under which users write
-    /// claims themselves.
+    /// Reads a name of 1 to 128 bytes without commas. `None` also for a name under which users
+    /// write claims themselves.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let good = (1..=128).contains(&text.len()) && !text.contains(',');
@@ -32,7 +32,7 @@ impl ClaimName {
     /// Whether a token minted here has this claim of the caller's token too.
     #[must_use]
     pub fn is_kept(&self) -> bool {
-        !is_never_copied(&self.0) && !self.0.split('/').next().is_some_and(is_never_copied)
+        !self.0.split('/').next().is_some_and(is_never_copied)
     }
 
     /// The claim, if it is there. `null` counts as a value.

@@ -8,7 +8,7 @@ mod reader;
 
 use std::{collections::HashSet, hash::Hash, time::Duration};
 
-use jsonwebtoken::{Algorithm, DecodingKey, jwk::Jwk};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::Jwk};
 use zeroize::Zeroizing;
 
 pub use claim_name::ClaimName;
@@ -489,7 +489,7 @@ fn known_names(names: &[&str]) -> Vec<ClaimName> {
 
 /// Whether the application and this service share the key (RFC 7518 3.2).
 fn is_shared_secret(algorithm: Algorithm) -> bool {
-    matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512)
+    algorithm.family() == AlgorithmFamily::Hmac
 }
 
 /// The secret that the application signs with. Empty if the algorithm has none.
@@ -548,12 +548,7 @@ fn public_key(algorithm: Algorithm, pem: &str) -> Option<DecodingKey> {
     let pem = pem.as_bytes();
     let (key, allowed) = match algorithm {
         // RFC 7518 3.3: 2048 bits or more.
-        Algorithm::RS256
-        | Algorithm::RS384
-        | Algorithm::RS512
-        | Algorithm::PS256
-        | Algorithm::PS384
-        | Algorithm::PS512 => (DecodingKey::from_rsa_pem(pem), 256..=4096),
+        _ if algorithm.family() == AlgorithmFamily::Rsa => (DecodingKey::from_rsa_pem(pem), 256..=4096),
         // Uncompressed points of P-256 and P-384.
         Algorithm::ES256 => (DecodingKey::from_ec_pem(pem), 65..=65),
         Algorithm::ES384 => (DecodingKey::from_ec_pem(pem), 97..=97),
@@ -627,10 +622,10 @@ fn refuse_development_keys(read: &mut Reader<'_>, aws: &AwsConfig) {
         (Part::Users, "MFA_HASH_KEY", development::HASH_KEY),
         (Part::SealingKeys, "MFA_SEALING_KEYS", development::SEALING_KEYS),
     ];
-    for (_, name, value) in known.into_iter().filter(|(part, ..)| read.uses(*part)).collect::<Vec<_>>() {
+    for (part, name, value) in known {
         // Compares the key itself, wherever it stands in a list and whatever its id.
         let key = value.rsplit(':').next().unwrap_or(value);
-        if read.text(name).is_some_and(|text| text.contains(key)) {
+        if read.uses(part) && read.text(name).is_some_and(|text| text.contains(key)) {
             read.fault(
                 name,
                 "is the well-known development key, which only a DynamoDB on this machine may be used with",

@@ -58,10 +58,11 @@ fn has_address(cx: &Context<'_>) -> bool {
 /// # Errors
 /// [`Refusal::ProofRequired`].
 pub fn require_fresh_factor(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
-    // Who has no address has just entered the first code of an authenticator, and has no token of it.
+    // Who has no address has just entered the first code of an authenticator, and has no token of
+    // it.
     let has_method = || has_address(cx) || has_active_device(snapshot, cx) && !toggle::was_right_lately(snapshot, cx);
     let shut = is_gated(snapshot, cx) || cx.policy.enrol_with_code && has_method();
-    let has_ended = cx.caller.proof.is_some_and(|proof| proof.security_epoch != snapshot.ledger.security_epoch);
+    let has_ended = cx.caller.proof.is_some_and(|proof| !snapshot.is_of_epoch(proof.security_epoch));
     if !(shut || has_ended) || is_proven(snapshot, cx) { Ok(()) } else { Err(Refusal::ProofRequired) }
 }
 

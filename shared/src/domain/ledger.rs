@@ -98,8 +98,8 @@ pub struct CodeSlot {
 }
 
 impl SentCode {
-    /// The place of the code. `shared` is whether others can share its login: then a stranger's code
-    /// must not supersede the owner's.
+    /// The place of the code. `shared` is whether others can share its login: then a stranger's
+    /// code must not supersede the owner's.
     #[must_use]
     pub const fn slot(&self, shared: bool) -> CodeSlot {
         CodeSlot { login: self.login, of_known_caller: shared && self.known }
@@ -284,6 +284,14 @@ impl Ledger {
     /// Forgets every network but `own`: the others may be those of an intruder.
     pub fn forget_networks_but(&mut self, own: Option<NetworkTag>) {
         self.networks.retain(|network| Some(network.tag) == own);
+    }
+
+    /// Ends a lock by a recovery code, while MFA is on. While it is off, a password is enough to
+    /// make recovery codes, which would buy guesses without end.
+    pub fn unlock(&mut self, now: Timestamp) {
+        if self.enabled {
+            self.failures.unlock(now);
+        }
     }
 
     /// Whether a right code came from a network lately.

@@ -1,10 +1,7 @@
 //! What people type and paste: codes come out of messages, password managers and PDFs with spaces,
 //! dashes and marks that nobody sees, and in the digits of the person's own script.
 
-use icu_properties::{
-    CodePointMapData,
-    props::{GeneralCategory, GeneralCategoryGroup},
-};
+use icu_properties::{CodePointMapData, props::GeneralCategory};
 use zeroize::Zeroizing;
 
 /// The longest text that is read, in bytes. Decorations make a code longer.
@@ -17,13 +14,19 @@ pub fn plain(text: &str) -> Zeroizing<String> {
     Zeroizing::new(text.chars().filter(|c| !is_decoration(*c)).map(as_ascii_digit).collect())
 }
 
+/// Whether nothing of a text counts.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(is_decoration)
+}
+
 fn category(c: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(c)
 }
 
 fn is_decoration(c: char) -> bool {
     if c.is_ascii() {
-        return c.is_ascii_whitespace() || c == '-' || c == '\u{b}';
+        return c.is_whitespace() || c == '-';
     }
     // The last three are dashes in effect: minus, hyphen bullet, and the mark of a long vowel.
     c.is_whitespace()
@@ -34,7 +37,7 @@ fn is_decoration(c: char) -> bool {
 /// The value of a decimal digit as ASCII. Unicode keeps the ten digits of a script in a row, from
 /// zero to nine (chapter 4.6), so their place in the row tells it.
 fn as_ascii_digit(c: char) -> char {
-    let is_digit = |c: char| GeneralCategoryGroup::from(category(c)) == GeneralCategory::DecimalNumber.into();
+    let is_digit = |c: char| category(c) == GeneralCategory::DecimalNumber;
     if c.is_ascii() || !is_digit(c) {
         return c;
     }

@@ -111,8 +111,8 @@ pub struct Policy {
     /// Defaults to `true`.
     pub trusted_devices: bool,
 
-    /// Whether a caller may be known by the network that a request comes from. If a backend makes the
-    /// requests, its network says nothing about the person.
+    /// Whether a caller may be known by the network that a request comes from. If a backend makes
+    /// the requests, its network says nothing about the person.
     ///
     /// Defaults to `true`.
     pub known_networks: bool,
@@ -203,8 +203,8 @@ impl Policy {
     /// The networks that a caller is known by. One more replaces the one that was used longest ago.
     pub const KNOWN_NETWORKS: usize = 3;
 
-    /// How long a network is known after a right code. Longer than a device is trusted, because that is
-    /// how long its owner may enter none.
+    /// How long a network is known after a right code. Longer than a device is trusted, because its
+    /// owner may enter none that long.
     pub const NETWORK_KNOWN_FOR: Duration = Duration::from_hours(60 * 24);
 
     /// The least time between sends to one user: after the first send within the hour, after the
@@ -226,7 +226,8 @@ impl Policy {
     /// Answers flooding one mailbox from many accounts.
     pub const SENDS_PER_DESTINATION: u32 = 10;
 
-    /// Text messages an hour to numbers that were not proven, from one IPv4 address or one IPv6 /64.
+    /// Text messages an hour to numbers that were not proven, from one IPv4 address or one IPv6
+    /// /64.
     pub const SMS_PER_SOURCE: u32 = 30;
 
     /// Text messages an hour to numbers that were not proven, from one IPv6 /48.

@@ -121,11 +121,10 @@ pub struct Redeemed {
 
 /// Takes a recovery code as a second factor.
 ///
-/// It passes a lock and, while MFA is on, ends it: while MFA is off, a password is enough to make
-/// codes, which would buy guesses without end. It begins a new security epoch: whoever had to use
-/// one has lost something that trust, sessions and proofs may rest on. It never switches MFA on: a password
-/// and one recovery code would enrol nobody's method. A wrong one is no guess (120 bits) and
-/// changes nothing here.
+/// It passes a lock and, while MFA is on, ends it. It begins a new security epoch: whoever had to
+/// use one has lost something that trust, sessions and proofs may rest on. It never switches MFA
+/// on: a password and one recovery code would enrol nobody's method. A wrong one is no guess (120
+/// bits) and changes nothing here.
 #[must_use]
 pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) -> Decision<Redeemed> {
     let place = match place_of(snapshot, code, cx) {
@@ -137,9 +136,7 @@ pub fn redeem(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>
         set.used_mask |= 1 << place;
         set.made_by = cx.provenance;
     }
-    if ledger.enabled {
-        ledger.failures.unlock(cx.now);
-    }
+    ledger.unlock(cx.now);
     ledger.begin_epoch(None);
     ledger.forget_networks_but(cx.network());
     toggle::remember(&mut ledger, Factor::RecoveryCode, cx);
@@ -156,9 +153,7 @@ pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>)
         return Decision::refuse(refusal);
     }
     let mut ledger = snapshot.ledger.clone();
-    if ledger.enabled {
-        ledger.failures.unlock(cx.now);
-    }
+    ledger.unlock(cx.now);
     ledger.enabled = false;
     ledger.begin_epoch(None);
     ledger.forget_networks_but(cx.network());

@@ -179,9 +179,8 @@ impl World {
         self.assert_sound();
     }
 
-    /// Whether the gate must be open for `login`: nothing shuts it and the token's session goes on, or
-    /// the login is proven.
-    /// Everybody has an address here.
+    /// Whether the gate must be open for `login`: nothing shuts it and the token's session goes on,
+    /// or the login is proven. Everybody has an address here.
     fn may_change_factors(&self, login: u8) -> bool {
         let shut = self.table.ledger.enabled || self.policy.required || self.policy.enrol_with_code;
         let proof = self.proofs[usize::from(login)];

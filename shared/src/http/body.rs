@@ -93,7 +93,7 @@ impl Fields {
             Some(Value::String(text)) if text.len() > MAX_PASTED => {
                 Err(Problem::invalid(format!("{name} must be at most {MAX_PASTED} bytes")))
             }
-            Some(Value::String(text)) if pasted::plain(text).is_empty() => Err(Problem::MissingField(name)),
+            Some(Value::String(text)) if pasted::is_blank(text) => Err(Problem::MissingField(name)),
             Some(Value::String(text)) => Ok(text),
             Some(_) => Err(Problem::invalid(format!("{name} must be a string"))),
         }

@@ -21,8 +21,8 @@ pub trait Endpoint: Send + Sync + 'static {
     const PATH: &'static str;
     /// Whether it answers although MFA is off for the application. Only `status` and `jwks` do.
     const ANSWERS_WHEN_OFF: bool = false;
-    /// The parts of the configuration that it uses. It reads no other, and if it uses the table, the
-    /// connection is opened while the function starts.
+    /// The parts of the configuration that it uses. It reads no other, and if it uses the table,
+    /// the connection is opened while the function starts.
     const USES: &'static [Part] = &[Part::Users, Part::Table];
     /// The `cache-control` of a reply. An error is never stored.
     const CACHE_CONTROL: &'static str = "no-store";

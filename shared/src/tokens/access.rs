@@ -4,14 +4,7 @@
 use serde_json::Value;
 
 use super::{Claims, TokenError};
-
-/// How access tokens are recognised.
-pub(super) struct AccessRules {
-    /// Of these, a token must name one. Empty if none is configured.
-    pub(super) audiences: Vec<String>,
-    /// Whether the key of the login signs nothing but access tokens.
-    pub(super) any_token: bool,
-}
+use crate::config::JwtConfig;
 
 /// Claims that say what a token is for, and of which `access` is the only good value.
 const MARKS: [&str; 3] = ["type", "token_use", "token_type"];
@@ -20,54 +13,52 @@ const MARKS: [&str; 3] = ["type", "token_use", "token_type"];
 /// instead of into the header. Keycloak's other tokens say `ID`, `Refresh`, `Offline` or `Logout`.
 const KINDS: [&str; 4] = ["bearer", "access", "jwt", "at+jwt"];
 
-impl AccessRules {
-    /// Fails unless this is an access token of the configured audience. `header_type` is `typ` of the
-    /// header.
-    pub(super) fn check(&self, header_type: Option<&str>, claims: &Claims) -> Result<(), TokenError> {
-        let is_rfc_9068 = match header_type.map(plain_type).as_deref() {
-            None | Some("jwt") => false,
-            Some("at+jwt") => true,
-            Some(_) => return Err(TokenError::Invalid("another type of token in the header")),
-        };
-        // OpenID Connect Back-Channel Logout 2.4.
-        if claims.get("events").is_some() {
-            return Err(TokenError::Invalid("it tells of events"));
-        }
-        let names_us = !self.audiences.is_empty();
-        if names_us && !self.names_audience(claims) {
-            return Err(TokenError::Invalid("another audience"));
-        }
-        let mut is_marked = is_rfc_9068;
-        for (name, value) in MARKS.iter().filter_map(|name| Some((*name, claims.get(name)?))) {
-            match value.as_str() {
-                Some("access") => is_marked = true,
-                // Cognito: the audience of an ID token is the client, as that of an access token.
-                Some("id") if name == "token_use" && names_us && claims.get("aud").is_some() => {}
-                _ => return Err(TokenError::Invalid("not an access token")),
-            }
-        }
-        let is_known_kind =
-            |kind: &Value| kind.as_str().is_some_and(|kind| KINDS.contains(&kind.to_ascii_lowercase().as_str()));
-        if claims.get("typ").is_some_and(|kind| !is_known_kind(kind)) {
-            return Err(TokenError::Invalid("not an access token"));
-        }
-        if is_marked || names_us || self.any_token {
-            Ok(())
-        } else {
-            Err(TokenError::Invalid("nothing says that it is an access token"))
+/// Fails unless this is an access token of the configured audience. `header_type` is `typ` of the
+/// header.
+pub(super) fn check(header_type: Option<&str>, claims: &Claims, config: &JwtConfig) -> Result<(), TokenError> {
+    let is_rfc_9068 = match header_type.map(plain_type).as_deref() {
+        None | Some("jwt") => false,
+        Some("at+jwt") => true,
+        Some(_) => return Err(TokenError::Invalid("another type of token in the header")),
+    };
+    // OpenID Connect Back-Channel Logout 2.4.
+    if claims.get("events").is_some() {
+        return Err(TokenError::Invalid("it tells of events"));
+    }
+    let names_us = !config.audiences.is_empty();
+    if names_us && !names_audience(claims, &config.audiences) {
+        return Err(TokenError::Invalid("another audience"));
+    }
+    let mut is_marked = is_rfc_9068;
+    for (name, value) in MARKS.iter().filter_map(|name| Some((*name, claims.get(name)?))) {
+        match value.as_str() {
+            Some("access") => is_marked = true,
+            // Cognito: the audience of an ID token is the client, as that of an access token.
+            Some("id") if name == "token_use" && names_us && claims.get("aud").is_some() => {}
+            _ => return Err(TokenError::Invalid("not an access token")),
         }
     }
+    let is_known_kind =
+        |kind: &Value| kind.as_str().is_some_and(|kind| KINDS.contains(&kind.to_ascii_lowercase().as_str()));
+    if claims.get("typ").is_some_and(|kind| !is_known_kind(kind)) {
+        return Err(TokenError::Invalid("not an access token"));
+    }
+    if is_marked || names_us || config.any_token {
+        Ok(())
+    } else {
+        Err(TokenError::Invalid("nothing says that it is an access token"))
+    }
+}
 
-    /// Whether the token is meant for a configured audience. Where `aud` is absent, the client is
-    /// (Cognito, Keycloak, Okta).
-    fn names_audience(&self, claims: &Claims) -> bool {
-        let meant = ["aud", "client_id", "azp", "cid"].into_iter().find_map(|name| claims.get(name));
-        let is_ours = |name: &Value| name.as_str().is_some_and(|name| self.audiences.iter().any(|ours| ours == name));
-        match meant {
-            Some(Value::Array(list)) => list.iter().any(is_ours),
-            Some(one) => is_ours(one),
-            None => false,
-        }
+/// Whether the token is meant for a configured audience. Where `aud` is absent, the client is
+/// (Cognito, Keycloak, Okta).
+fn names_audience(claims: &Claims, audiences: &[String]) -> bool {
+    let meant = ["aud", "client_id", "azp", "cid"].into_iter().find_map(|name| claims.get(name));
+    let is_ours = |name: &Value| name.as_str().is_some_and(|name| audiences.iter().any(|ours| ours == name));
+    match meant {
+        Some(Value::Array(list)) => list.iter().any(is_ours),
+        Some(one) => is_ours(one),
+        None => false,
     }
 }
 
@@ -82,11 +73,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Config;
 
     fn judged(audiences: &[&str], any_token: bool, header_type: Option<&str>, claims: &Value) -> bool {
-        let audiences = audiences.iter().map(|name| (*name).to_owned()).collect();
-        let claims = Claims::for_test(&claims.to_string());
-        AccessRules { audiences, any_token }.check(header_type, &claims).is_ok()
+        let any_token = any_token.to_string();
+        let settings = [("MFA_JWT_AUDIENCE", audiences.join(",")), ("MFA_JWT_ANY_TOKEN", any_token)];
+        let value = |wanted: &str| settings.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
+        let config = Config::from_vars(&[], value).expect("a configuration");
+        check(header_type, &Claims::for_test(&claims.to_string()), &config.jwt).is_ok()
     }
 
     #[test]

@@ -119,8 +119,8 @@ impl Claims {
     }
 }
 
-/// `sub`, or `id` where there is no `sub`. Nothing if both are there and differ, because two readers
-/// could see two users.
+/// `sub`, or `id` where there is no `sub`. Nothing if both are there and differ, because two
+/// readers could see two users.
 fn sub_or_id(claims: &Map<String, Value>) -> Option<String> {
     match (claims.get("sub"), claims.get("id")) {
         (Some(one), None) | (None, Some(one)) => identifier(one),
@@ -139,8 +139,8 @@ fn identifier(value: &Value) -> Option<String> {
     }
 }
 
-/// A JSON object in which no name occurs twice, in no object within it either. If one did, two readers
-/// could each believe another value.
+/// A JSON object in which no name occurs twice, in no object within it either. If one did, two
+/// readers could each believe another value.
 #[derive(Debug)]
 pub(super) struct UniqueClaims(Map<String, Value>);
 

@@ -8,7 +8,7 @@ use std::{
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode_header};
 
-use super::{Claims, TokenError, access::AccessRules, claims::UniqueClaims, contact::contact, login_keys::LoginKeys};
+use super::{Claims, TokenError, access, claims::UniqueClaims, contact::contact, login_keys::LoginKeys};
 use crate::{
     config::{Config, JwtConfig},
     domain::{
@@ -27,10 +27,8 @@ const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(30);
 
 /// Checks bearer tokens. Each key has one fixed algorithm, and the time is a parameter.
 pub struct Verifier {
-    algorithm: Algorithm,
     login: LoginKeys,
     own: Vec<OwnKey>,
-    access: AccessRules,
     config: JwtConfig,
     verified_contact: VerifiedContact,
     told_of_unnamed_login: AtomicBool,
@@ -48,12 +46,9 @@ impl Verifier {
     /// Builds the verifier of a configuration.
     #[must_use]
     pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
-        let JwtConfig { algorithm, audiences, any_token, .. } = &config.jwt;
         Self {
-            algorithm: *algorithm,
             login: LoginKeys::new(config),
             own: own_keys(&config.jwt),
-            access: AccessRules { audiences: audiences.clone(), any_token: *any_token },
             config: config.jwt.clone(),
             verified_contact: policy.verified_contact,
             told_of_unnamed_login: AtomicBool::new(false),
@@ -112,7 +107,7 @@ impl Verifier {
             return Err(TokenError::Invalid("critical extension"));
         }
         let own = self.own.iter().find(|own| header.kid.as_deref() == Some(&own.id));
-        let algorithm = own.map_or(self.algorithm, |own| own.algorithm);
+        let algorithm = own.map_or(self.config.algorithm, |own| own.algorithm);
         // The key decides the algorithm, never the token. `jku`, `x5u` and `jwk` of the header are
         // ignored.
         if header.alg != algorithm {
@@ -131,7 +126,7 @@ impl Verifier {
         let decoded = jsonwebtoken::decode::<UniqueClaims>(token, &key, &validation)
             .map_err(|_| TokenError::Invalid("bad signature or malformed claims"))?;
         let claims = Claims::of(decoded.claims, token, &self.config)?;
-        self.access.check(header.typ.as_deref(), &claims)?;
+        access::check(header.typ.as_deref(), &claims, &self.config)?;
         Ok((claims, own.is_some()))
     }
 
