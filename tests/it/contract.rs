@@ -24,10 +24,18 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Fails unless a page has this text.
+/// Fails unless the table of a page that has this head has these rows. With `INSTA_UPDATE=always`,
+/// writes them.
 #[track_caller]
-pub(crate) fn assert_page_holds(path: &str, text: &str) {
-    assert!(read(path).contains(text), "{path} lacks\n{text}");
+pub(crate) fn assert_table_up_to_date(path: &str, head: &str, rows: impl Iterator<Item = String>) {
+    let columns = "|---".repeat(head.matches(" | ").count() + 1);
+    let head = format!("{head}\n{columns}|\n");
+    let page = read(path);
+    let (before, rest) = page.split_once(&head).unwrap_or_else(|| panic!("{path} has no table\n{head}"));
+    let (_, after) = rest.split_once("\n\n").unwrap_or((rest, ""));
+    let rows = rows.collect::<Vec<_>>().join("\n");
+    let after = if after.is_empty() { "\n".to_owned() } else { format!("\n\n{after}") };
+    assert_up_to_date(path, &format!("{before}{head}{rows}{after}"));
 }
 
 /// A YAML file. Of a value with a tag, such as `!Ref Table`, the value alone.
@@ -121,18 +129,13 @@ fn every_file_of_this_folder_is_a_module() {
 
 #[tokio::test]
 async fn the_readme_lists_every_route_with_its_summary() {
-    const HEAD: &str = "| Route | What it does |\n|---|---|\n";
     let mfa = TestApp::start().await;
     let openapi = yaml("docs/openapi.yaml");
-    let readme = read("README.md");
-    let (before, rest) = readme.split_once(HEAD).expect("the table of routes");
-    let (_, after) = rest.split_once("\n\n").expect("its end");
     let rows = mfa.routes().iter().map(|LocalRoute { method, path, .. }| {
         let summary = &openapi["paths"][path][method.as_str().to_lowercase()]["summary"];
         format!("| `{method} {path}` | {} |", summary.as_str().expect("a summary"))
     });
-    let table = rows.collect::<Vec<_>>().join("\n");
-    assert_up_to_date("README.md", &format!("{before}{HEAD}{table}\n\n{after}"));
+    assert_table_up_to_date("README.md", "| Route | What it does |", rows);
 }
 
 /// The codes that the API description gives to a response, by the `enum` of `code`. The narrowest

@@ -7,7 +7,7 @@ use mfa::config::Part;
 use mfa_tests::TestApp;
 use serde_json::json;
 
-use crate::contract::assert_page_holds;
+use crate::contract::assert_table_up_to_date;
 
 const PRIVATE: &str = include_str!("keys/ec.pem");
 const PUBLIC: &str = include_str!("keys/ec.pub.pem");
@@ -71,6 +71,5 @@ async fn the_documentation_tells_the_secrets_of_each_function() {
         let secrets = if secrets.is_empty() { "none".to_owned() } else { secrets.join(", ") };
         format!("| `{name}` | {secrets} |")
     });
-    let rows = rows.collect::<Vec<_>>().join("\n");
-    assert_page_holds("docs/configuration.md", &format!("| Function | Secrets |\n|---|---|\n{rows}\n\n"));
+    assert_table_up_to_date("docs/configuration.md", "| Function | Secrets |", rows);
 }
