@@ -29,6 +29,8 @@ pub struct Inbox {
 struct Messages {
     kept: VecDeque<InboxMessage>,
     received: u64,
+    /// Whether `…@rejected.example` is taken too.
+    takes_rejected: bool,
 }
 
 /// A message that the bundle sent.
@@ -76,6 +78,11 @@ impl Inbox {
         self.lock().kept.clear();
     }
 
+    /// From now on, mail to `…@rejected.example` is taken, or refused for good again.
+    pub fn take_rejected(&self, takes: bool) {
+        self.lock().takes_rejected = takes;
+    }
+
     /// Serves SES and SNS at one address. Their paths differ.
     pub(crate) fn router(&self) -> Router {
         Router::new()
@@ -115,7 +122,8 @@ async fn send_email(State(inbox): State<Inbox>, Json(call): Json<Value>) -> Resp
     let Some(to) = text_at("/Destination/ToAddresses/0") else {
         return ses_error(StatusCode::BAD_REQUEST, "BadRequestException", "no destination");
     };
-    if to.ends_with("@rejected.example") {
+    // The real SES takes plain ASCII alone.
+    if !to.is_ascii() || to.ends_with("@rejected.example") && !inbox.lock().takes_rejected {
         return ses_error(StatusCode::BAD_REQUEST, "MessageRejected", "the address is refused");
     }
     if to.ends_with("@throttled.example") {

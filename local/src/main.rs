@@ -85,8 +85,7 @@ async fn run(options: Options) -> Result<(), String> {
     };
     let services = Services::start(wanted, &clock).await.map_err(|error| error.to_string())?;
     let variables = variables(&options, &services);
-    let config =
-        Config::from_vars(&Part::ALL, |name| variables.get(name).cloned()).map_err(|faults| faults.to_string())?;
+    let config = Config::from_vars(&Part::ALL, &variables).map_err(|faults| faults.to_string())?;
     let table = LocalTable::new(&services.endpoints.dynamodb, &config.table);
     table.create().await?;
     if options.services_only {

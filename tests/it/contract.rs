@@ -1,17 +1,12 @@
 //! One operation, one name: routes, functions, events, template, `OpenAPI` and documentation agree.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     path::{Path, PathBuf},
 };
 
-use mfa::{
-    config::{Config, Part},
-    domain::access::RouteRequirements,
-    http::ErrorCode,
-};
+use mfa::{config::Config, domain::access::RouteRequirements, http::ErrorCode};
 use mfa_local::LocalRoute;
 use mfa_tests::{TestApp, sample_event::assert_up_to_date};
 use serde_json::{Value, json};
@@ -242,14 +237,9 @@ pub(crate) fn allowed_calls(name: &str) -> BTreeSet<String> {
     calls
 }
 
-/// The variables that the code asks for, found by letting it ask.
+/// The variables that the code reads.
 fn variables_of_the_code() -> BTreeSet<String> {
-    let asked = RefCell::new(BTreeSet::new());
-    let _ = Config::from_vars(&Part::ALL, |name| {
-        asked.borrow_mut().insert(name.to_owned());
-        None
-    });
-    asked.into_inner().into_iter().filter(|name| name.starts_with("MFA_")).collect()
+    Config::variables().into_iter().filter(|name| name.starts_with("MFA_")).map(ToOwned::to_owned).collect()
 }
 
 /// The variables that the tables of a page list.

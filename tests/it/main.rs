@@ -2,6 +2,7 @@
 //! engine.
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests fail by panicking")]
 
+mod addresses;
 mod authorizer;
 mod budgets;
 mod challenge;

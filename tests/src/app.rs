@@ -72,7 +72,7 @@ impl TestApp {
 
         let table = LocalTable::new(&services.endpoints.dynamodb, &table);
         table.create().await.expect("a table");
-        let config = Config::from_vars(&Part::ALL, |name| variables.get(name).cloned()).expect("a configuration");
+        let config = Config::from_vars(&Part::ALL, &variables).expect("a configuration");
         let mut direct = config.clone();
         direct.aws.dynamodb_endpoint = Some(services.endpoints.dynamodb);
         let app = App::new(config, clock.for_app());
@@ -96,7 +96,7 @@ impl TestApp {
     pub fn redeployed_with(self: &Arc<Self>, settings: &[(&str, &str)]) -> Arc<Self> {
         let mut variables = self.variables.clone();
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let config = Config::from_vars(&Part::ALL, |name| variables.get(name).cloned()).expect("a configuration");
+        let config = Config::from_vars(&Part::ALL, &variables).expect("a configuration");
         let app = App::new(config, self.clock.for_app());
         self.serving(app.clone(), variables, routes(&|_| app.clone()))
     }
@@ -113,7 +113,7 @@ impl TestApp {
     pub fn with_environments(self: &Arc<Self>, environment: impl Fn(&[Part]) -> BTreeMap<String, String>) -> Arc<Self> {
         let app_with = |parts: &[Part]| {
             let variables = environment(parts);
-            let config = Config::from_vars(parts, |name| variables.get(name).cloned()).expect("a configuration");
+            let config = Config::from_vars(parts, &variables).expect("a configuration");
             App::new(config, self.clock.for_app())
         };
         self.serving(self.app.clone(), self.variables.clone(), routes(&app_with))

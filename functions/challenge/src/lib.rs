@@ -7,7 +7,7 @@ use mfa::{
     delivery::{EmailSender, NotSent, SmsSender},
     domain::{
         Address, Channel, CodeId, Context, Method, Policy, Refusal,
-        challenge::{self, CodeRequest, Failure, Reserved},
+        challenge::{self, Cancelled, CodeRequest, Failure, Reserved},
         code::Otp,
         ledger::SentCode,
         trust::TrustToken,
@@ -98,8 +98,8 @@ impl Challenge {
             }
         };
         if let Err(unsent) = self.charge_store_deliver(table, &request, &otp, &reserved, &cx).await {
-            let refunded = undo(table, &request, reserved.previous.as_ref(), unsent.failure(), &cx).await;
-            return Err(unsent.problem(refunded, &reserved));
+            let cancelled = undo(table, &request, reserved.previous.as_ref(), unsent.failure(), &cx).await;
+            return Err(unsent.problem(cancelled, &reserved));
         }
         let sent = Sent {
             expires_in: reserved.code.until.since(cx.now).as_secs(),
@@ -212,16 +212,20 @@ impl Unsent {
             Self::NotCharged(_) => Failure::LimitUnknown,
             Self::Superseded => Failure::Superseded,
             Self::NotStored(_) => Failure::StoreUnknown,
-            Self::NotDelivered(NotSent::Rejected(_) | NotSent::Refused(_)) => Failure::NotSent,
+            Self::NotDelivered(NotSent::Rejected(_)) => Failure::Rejected,
+            Self::NotDelivered(NotSent::Refused(_)) => Failure::NotSent,
             Self::NotDelivered(NotSent::Unknown(_)) => Failure::MayArrive,
         }
     }
 
-    fn problem(self, refunded: bool, reserved: &Reserved) -> Problem {
+    fn problem(self, cancelled: Cancelled, reserved: &Reserved) -> Problem {
+        let Cancelled { refunded, switched_off } = cancelled;
         match self {
             Self::NotCharged(error) | Self::NotStored(error) => error.into(),
             Self::Superseded => Refusal::Contended.into(),
-            Self::NotDelivered(not_sent @ NotSent::Rejected(_)) => Problem::DeliveryRejected(not_sent.to_string()),
+            Self::NotDelivered(not_sent @ NotSent::Rejected(_)) => {
+                Problem::DeliveryRejected { cause: not_sent.to_string(), switched_off }
+            }
             Self::NotDelivered(not_sent @ (NotSent::Refused(_) | NotSent::Unknown(_))) => Problem::DeliveryFailed {
                 cause: not_sent.to_string(),
                 retry_after: if refunded { RETRY_SOON } else { reserved.resend_after.as_secs() },
@@ -240,18 +244,17 @@ async fn charge(table: &Table, request: &CodeRequest, reserved: &Reserved, cx: &
     }
 }
 
-/// Undoes what must be undone after the failure, and says whether the send was refunded. If undoing
-/// fails, the code expires.
+/// Undoes what must be undone after the failure. If undoing fails, the code expires.
 async fn undo(
     table: &Table,
     request: &CodeRequest,
     previous: Option<&SentCode>,
     failure: Failure,
     cx: &Context<'_>,
-) -> bool {
-    let Some(undo) = failure.undo() else { return false };
-    let cancel = |snapshot: &_| challenge::cancel(snapshot, request.id, previous, undo, cx.now, cx.now);
-    table.decide(UserQuery::user(cx.caller.user), cx.now, cancel).await.unwrap_or(false)
+) -> Cancelled {
+    let Some(undo) = failure.undo() else { return Cancelled::default() };
+    let cancel = |snapshot: &_| challenge::cancel(snapshot, request, previous, undo, cx);
+    table.decide(UserQuery::user(cx.caller.user), cx.now, cancel).await.unwrap_or_default()
 }
 
 fn new_code(length: u8) -> Result<Otp, Problem> {

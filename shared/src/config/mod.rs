@@ -5,8 +5,13 @@ mod claim_name;
 mod key_set;
 mod own_keys;
 mod reader;
+mod sender;
 
-use std::{collections::HashSet, hash::Hash, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    hash::Hash,
+    time::Duration,
+};
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::Jwk};
 use zeroize::Zeroizing;
@@ -19,7 +24,7 @@ pub use reader::ConfigErrors;
 
 use crate::{
     domain::{
-        Countries, Email, Method, Phone, Policy, VerifiedContact,
+        Countries, Method, Phone, Policy, VerifiedContact,
         access::RouteRequirements,
         keys::{Keys, SealingKey},
     },
@@ -81,6 +86,9 @@ impl Part {
     ];
 }
 
+/// Variables of an environment, by name.
+pub type Variables = BTreeMap<String, String>;
+
 /// What an operator chooses, as far as the function uses it: the rest is empty.
 #[derive(Clone)]
 pub struct Config {
@@ -134,7 +142,8 @@ pub struct AwsConfig {
 /// How codes are sent by e-mail.
 #[derive(Clone)]
 pub struct EmailConfig {
-    /// The sender: an address, or `Name <address>`, of an identity that SES has verified.
+    /// The value of the header `From`: an address, or a name and an address, of an identity that
+    /// SES has verified.
     pub from: String,
 }
 
@@ -185,8 +194,8 @@ pub struct ContactConfig {
     pub email_claims: Vec<ClaimName>,
     /// The claims that can hold a phone number.
     pub phone_claims: Vec<ClaimName>,
-    /// What is missing before a number without a plus, such as `+`.
-    pub phone_prefix: Option<String>,
+    /// What is missing before a number without a plus, such as `+`. May be empty.
+    pub phone_prefix: String,
 }
 
 /// What checks login tokens.
@@ -213,27 +222,47 @@ impl Config {
     /// [`ConfigErrors`] lists all faults at once.
     #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
     pub fn from_env(parts: &[Part]) -> Result<Self, ConfigErrors> {
-        Self::from_vars(parts, |name| std::env::var(name).ok())
+        let ours = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with("MFA_") || name.starts_with("AWS_"))?;
+            Some((name, value.to_string_lossy().into_owned()))
+        });
+        Self::from_vars(parts, &ours.collect())
     }
 
-    /// Reads these parts of the configuration from `vars`. An empty value counts as not set.
+    /// Reads these parts of the configuration from `vars`. An empty value counts as not set. A
+    /// variable `MFA_…` that no part has is a fault: a misspelt one would otherwise be ignored.
     ///
     /// # Errors
     /// [`ConfigErrors`] lists all faults at once, by variable name, never by value.
-    pub fn from_vars(parts: &[Part], vars: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let mut read = Reader::new(parts, &vars);
-        let policy = policy(&mut read);
-        let aws = aws(&mut read);
+    pub fn from_vars(parts: &[Part], vars: &Variables) -> Result<Self, ConfigErrors> {
+        let mut read = Reader::new(parts, vars);
+        let config = Self::read(&mut read);
+        refuse_unknown_variables(&mut read);
+        read.finish(config)
+    }
+
+    /// The names of all variables that there are.
+    #[must_use]
+    pub fn variables() -> BTreeSet<&'static str> {
+        let none = Variables::new();
+        let mut read = Reader::new(&Part::ALL, &none);
+        Self::read(&mut read);
+        read.into_asked()
+    }
+
+    fn read(read: &mut Reader<'_>) -> Self {
+        let policy = policy(read);
+        let aws = aws(read);
         let app_name = read.part(Part::AppName, app_name);
         read.part(Part::Users, |read| require_senders(read, &policy));
         let (email, sms) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
-        let jwt = jwt(&mut read);
+        let jwt = jwt(read);
         let route_requirements = read.part(Part::RouteRequirements, route_requirements);
         let hash_key = read.part(Part::Users, hash_key);
         let sealing_keys = read.part(Part::SealingKeys, sealing_keys);
         let table = read.part(Part::Table, table);
-        refuse_development_keys(&mut read, &aws);
-        read.finish(Self { policy, app_name, table, aws, email, sms, jwt, route_requirements, hash_key, sealing_keys })
+        refuse_development_keys(read, &aws);
+        Self { policy, app_name, table, aws, email, sms, jwt, route_requirements, hash_key, sealing_keys }
     }
 
     /// The keys that it configures.
@@ -317,7 +346,11 @@ fn app_name(read: &mut Reader<'_>) -> String {
 }
 
 fn sending(read: &mut Reader<'_>, policy: &Policy, app_name: &str) -> (Option<EmailConfig>, Option<SmsConfig>) {
-    let from = read.parsed("MFA_EMAIL_FROM", "must be an address, or `Name <address>`", sender);
+    let from = read.parsed(
+        "MFA_EMAIL_FROM",
+        "must be an address, or `Name <address>` of at most 64 bytes of name",
+        sender::parse,
+    );
     let email = from.map(|from| EmailConfig { from });
     let sms = sms(read);
     check_length(read, policy, sms.as_ref(), app_name);
@@ -349,7 +382,7 @@ fn sms(read: &mut Reader<'_>) -> Option<SmsConfig> {
     let origination_number =
         read.parsed("MFA_SMS_ORIGINATION_NUMBER", "must be a number in E.164 form, or a short code", |text| {
             let short_code = (3..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-            (short_code || Phone::parse(text).is_some()).then(|| text.to_owned())
+            if short_code { Some(text.to_owned()) } else { Phone::parse(text).map(|phone| phone.as_str().to_owned()) }
         });
     let sender_id = read.parsed("MFA_SMS_SENDER_ID", "must be 1 to 11 letters, digits or hyphens", |text| {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -474,7 +507,7 @@ fn contact(read: &mut Reader<'_>) -> ContactConfig {
     ContactConfig {
         email_claims: email_claims.unwrap_or_else(|| known_names(&["email"])),
         phone_claims: phone_claims.unwrap_or_else(|| known_names(&["phone_number", "phone"])),
-        phone_prefix,
+        phone_prefix: phone_prefix.unwrap_or_default(),
     }
 }
 
@@ -558,15 +591,6 @@ fn public_key(algorithm: Algorithm, pem: &str) -> Option<DecodingKey> {
     key.ok().filter(|key| key.try_get_as_bytes().is_ok_and(|bytes| allowed.contains(&bytes.len())))
 }
 
-fn sender(text: &str) -> Option<String> {
-    let address = match text.split_once('<') {
-        Some((name, rest)) if !name.contains(['"', '>', '\r', '\n']) => rest.strip_suffix('>')?,
-        Some(_) => return None,
-        None => text,
-    };
-    Email::parse(address).map(|_| text.to_owned())
-}
-
 fn base64_bytes(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     data_encoding::BASE64.decode(text.as_bytes()).ok().map(Zeroizing::new)
 }
@@ -609,6 +633,20 @@ fn parse_sealing_keys(text: &str) -> Option<Vec<NamedKey>> {
 fn all_differ<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> bool {
     let mut seen = HashSet::new();
     items.into_iter().all(|item| seen.insert(item))
+}
+
+/// A variable that nothing reads is a misspelt one, or one of another version.
+fn refuse_unknown_variables(read: &mut Reader<'_>) {
+    let ignored = read.ignored();
+    if ignored.is_empty() {
+        return;
+    }
+    let known = Config::variables();
+    for name in ignored.into_iter().filter(|name| !known.contains(name.as_str())) {
+        let nearest = known.iter().min_by_key(|known| strsim::osa_distance(known, &name));
+        let wrong = format!("is unknown. The nearest known name is {}", nearest.copied().unwrap_or_default());
+        read.fault(name, wrong);
+    }
 }
 
 /// Everybody knows the development keys. They protect nothing, so only a table on this machine may

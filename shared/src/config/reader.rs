@@ -1,11 +1,13 @@
-use std::{fmt, ops::RangeInclusive, time::Duration};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeSet, fmt, ops::RangeInclusive, time::Duration};
 
-use super::Part;
+use super::{Part, Variables};
 
 /// Reads the variables of some parts and collects their faults.
 pub(super) struct Reader<'a> {
     parts: &'a [Part],
-    vars: &'a dyn Fn(&str) -> Option<String>,
+    vars: &'a Variables,
+    /// The names that were asked for.
+    asked: RefCell<BTreeSet<&'static str>>,
     faults: Vec<ConfigError>,
 }
 
@@ -15,8 +17,8 @@ pub struct ConfigErrors(Vec<ConfigError>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct ConfigError {
-    name: &'static str,
-    wrong: &'static str,
+    name: Cow<'static, str>,
+    wrong: Cow<'static, str>,
 }
 
 impl fmt::Display for ConfigErrors {
@@ -29,8 +31,8 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(parts: &'a [Part], vars: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { parts, vars, faults: Vec::new() }
+    pub(super) const fn new(parts: &'a [Part], vars: &'a Variables) -> Self {
+        Self { parts, vars, asked: RefCell::new(BTreeSet::new()), faults: Vec::new() }
     }
 
     pub(super) fn uses(&self, part: Part) -> bool {
@@ -42,18 +44,31 @@ impl<'a> Reader<'a> {
         if self.uses(part) { read(self) } else { T::default() }
     }
 
-    pub(super) fn fault(&mut self, name: &'static str, wrong: &'static str) {
-        self.faults.push(ConfigError { name, wrong });
+    pub(super) fn fault(&mut self, name: impl Into<Cow<'static, str>>, wrong: impl Into<Cow<'static, str>>) {
+        self.faults.push(ConfigError { name: name.into(), wrong: wrong.into() });
+    }
+
+    /// The names that were asked for.
+    pub(super) fn into_asked(self) -> BTreeSet<&'static str> {
+        self.asked.into_inner()
+    }
+
+    /// The names of our own variables that are set, and that nothing has asked for.
+    pub(super) fn ignored(&self) -> Vec<String> {
+        let asked = self.asked.borrow();
+        let ours = self.vars.keys().filter(|name| name.starts_with("MFA_"));
+        ours.filter(|name| !asked.contains(name.as_str())).cloned().collect()
     }
 
     /// The trimmed value. An empty one counts as not set.
     pub(super) fn text(&self, name: &'static str) -> Option<String> {
-        (self.vars)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        self.asked.borrow_mut().insert(name);
+        self.vars.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     /// Whether trimming changes a value that is set.
     pub(super) fn is_padded(&self, name: &'static str) -> bool {
-        (self.vars)(name).is_some_and(|value| !value.trim().is_empty() && value.trim() != value)
+        self.vars.get(name).is_some_and(|value| !value.trim().is_empty() && value.trim() != value)
     }
 
     /// The value as `parse` reads it. Notes a fault if `parse` cannot read it.

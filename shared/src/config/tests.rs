@@ -1,12 +1,10 @@
-use std::collections::BTreeMap;
-
 use super::*;
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
 
 /// The least that a bundle needs.
-fn least() -> BTreeMap<&'static str, String> {
-    BTreeMap::from([
+fn least() -> Variables {
+    let least = [
         ("AWS_ACCESS_KEY_ID", "id".to_owned()),
         ("AWS_REGION", "eu-central-1".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "key".to_owned()),
@@ -15,13 +13,18 @@ fn least() -> BTreeMap<&'static str, String> {
         ("MFA_JWT_SECRET", "a secret of an operator's own choice".to_owned()),
         ("MFA_SEALING_KEYS", format!("k1:{KEY}")),
         ("MFA_TABLE", "mfa".to_owned()),
-    ])
+    ];
+    least.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+fn variables(settings: &[(&str, &str)]) -> Variables {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn with(changes: &[(&'static str, &str)]) -> Result<Config, ConfigErrors> {
     let mut vars = least();
-    vars.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
-    Config::from_vars(&Part::ALL, |name| vars.get(name).cloned())
+    vars.append(&mut variables(changes));
+    Config::from_vars(&Part::ALL, &vars)
 }
 
 /// The names of the faults of a configuration.
@@ -41,9 +44,7 @@ fn the_least_configuration_offers_totp_alone() {
 
 #[test]
 fn all_faults_are_reported_at_once_by_name_and_never_by_value() {
-    let Err(faults) =
-        Config::from_vars(&Part::ALL, |name| (name == "MFA_JWT_SECRET").then(|| "too-short-s3cret".to_owned()))
-    else {
+    let Err(faults) = Config::from_vars(&Part::ALL, &variables(&[("MFA_JWT_SECRET", "too-short-s3cret")])) else {
         panic!("nothing is configured");
     };
     let text = faults.to_string();
@@ -182,8 +183,7 @@ fn the_key_that_seals_is_named_apart_from_the_list() {
 
 /// The names of the faults that a function with these parts finds in `vars`.
 fn faults_of(parts: &[Part], vars: &[(&str, &str)]) -> Vec<String> {
-    let vars: BTreeMap<_, _> = vars.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    let Err(faults) = Config::from_vars(parts, |name| vars.get(name).cloned()) else { return Vec::new() };
+    let Err(faults) = Config::from_vars(parts, &variables(vars)) else { return Vec::new() };
     let text = faults.to_string();
     text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(ToOwned::to_owned).collect()
 }
@@ -211,7 +211,7 @@ fn a_function_asks_for_what_its_parts_need_and_for_nothing_else() {
     ] {
         assert_eq!(faults_of(parts, &[]), needs, "{parts:?}");
         let broken: Vec<_> = least().into_keys().filter(|name| name.starts_with("MFA_")).collect();
-        let broken: Vec<_> = broken.iter().map(|name| (*name, "\n")).chain([("MFA_HASH_KEY", "%")]).collect();
+        let broken: Vec<_> = broken.iter().map(|name| (name.as_str(), "\n")).chain([("MFA_HASH_KEY", "%")]).collect();
         let found = faults_of(parts, &broken);
         assert_eq!(found.contains(&"MFA_HASH_KEY".to_owned()), parts.contains(&Part::Users), "{parts:?}");
     }
@@ -222,8 +222,7 @@ fn public_halves_are_enough_for_a_function_that_does_not_sign() {
     let asymmetric = ("MFA_JWT_ALGORITHM", "ES256");
     let next = ("MFA_NEXT_SIGNING_PUBLIC_KEY", ED_PUBLIC);
     let of = |vars: &[(&str, &str)]| {
-        let vars: BTreeMap<_, _> = vars.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let config = Config::from_vars(&[], |name| vars.get(name).cloned()).expect("a configuration");
+        let config = Config::from_vars(&[], &variables(vars)).expect("a configuration");
         config.jwt.public_keys
     };
     let told = of(&[asymmetric, ("MFA_SIGNING_PUBLIC_KEY", EC_PUBLIC), next]);

@@ -2,51 +2,71 @@
 
 use std::fmt;
 
-use super::{Method, Policy};
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
-/// An e-mail address as the token gives it, not longer than RFC 5321 4.5.3.1.3 allows (254 bytes).
+use super::{
+    Method, Policy,
+    pasted::{self, MAX_PASTED},
+};
+
+/// An e-mail address that SES can take: the local part as its owner spells it, in plain letters,
+/// and the domain as lower-case A-labels (RFC 5890 2.3.2.1). Not longer than RFC 5321 4.5.3.1
+/// allows: 64 bytes before the `@`, 254 in all.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Email(String);
+pub struct Email {
+    address: String,
+    /// Where the `@` is.
+    at: usize,
+}
 
 impl Email {
-    /// Reads an address: one `@` with something before and a dotted or plain host behind, printable
-    /// ASCII or letters of any script, no blanks. Anything else is `None`.
+    /// Reads an address: a dot-atom of ASCII (RFC 5322 3.2.3), one `@`, and the name of a domain in
+    /// any script. `None` for what SES refuses: a local part in other scripts or in quotes, a host
+    /// without a dot, an address of a network.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (local, host) = text.rsplit_once('@')?;
-        let plain = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, '<' | '>' | ',' | ';' | '"' | '\\');
-        let good = !local.is_empty()
-            && local.len() <= 64
-            && !local.contains('@')
-            && !host.is_empty()
-            && !host.starts_with(['.', '-'])
-            && text.len() <= 254
-            && text.chars().all(plain);
-        good.then(|| Self(text.to_owned()))
+        let (local, domain) = text.rsplit_once('@')?;
+        let is_local = (1..=64).contains(&local.len()) && local.split('.').all(is_atom);
+        if !is_local || domain.len() > MAX_EMAIL {
+            return None;
+        }
+        let domain = Uts46::new()
+            .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
+            .ok()?;
+        let (_, last) = domain.rsplit_once('.')?;
+        let is_name = !last.bytes().all(|byte| byte.is_ascii_digit());
+        let address = format!("{local}@{domain}");
+        (is_name && address.len() <= MAX_EMAIL).then_some(Self { at: local.len(), address })
     }
 
-    /// The address as the token spells it, which codes are sent to.
+    /// The form that codes are sent to, and that names the mailbox in the ledger.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.address
     }
 
-    /// The form that limits and proofs use: `Alice@Example.com` and `alice@example.com` are one
-    /// mailbox.
+    /// The form that limits count: no mail system that people use has two mailboxes `Alice@…` and
+    /// `alice@…`, so their sends count together.
     #[must_use]
-    pub fn normalised(&self) -> String {
-        // ASCII only: Unicode folds the Kelvin sign to `k`, and another mailbox would pass for this
-        // one.
-        self.0.to_ascii_lowercase()
+    pub fn folded(&self) -> String {
+        self.address.to_ascii_lowercase()
     }
 
     /// `a***@example.com`: its owner recognises it, and nobody else learns it.
     #[must_use]
     pub fn masked(&self) -> String {
-        let (local, host) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
+        let (local, domain) = self.address.split_at(self.at);
         let first: String = local.chars().take(1).collect();
-        format!("{first}***@{host}")
+        format!("{first}***{domain}")
     }
+}
+
+const MAX_EMAIL: usize = 254;
+
+/// Whether a text is an atom (RFC 5322 3.2.3).
+fn is_atom(text: &str) -> bool {
+    let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_atext)
 }
 
 /// A phone number in E.164 form: `+`, then 8 to 15 digits of which the first is not zero.
@@ -54,18 +74,32 @@ impl Email {
 pub struct Phone(String);
 
 impl Phone {
-    /// Reads a number, and ignores blanks, dots and hyphens. Parentheses are refused, because `(0)`
-    /// is dialled only at home.
+    /// Reads a number as people and systems write it: with blanks, dots, dashes, slashes,
+    /// parentheses and invisible characters, and behind `tel:` (RFC 3966).
+    ///
+    /// `None` for what no phone has: a zero that is dialled only within the country, as in
+    /// `+44 (0)20 …`, and a North American number that has not exactly 11 digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() > 40 {
+        Self::parse_after("", text)
+    }
+
+    /// The same, with `prefix` before a number that has no plus.
+    #[must_use]
+    pub fn parse_after(prefix: &str, text: &str) -> Option<Self> {
+        if text.len() > MAX_PASTED {
             return None;
         }
-        let number: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.')).collect();
+        let is_decoration = |c: &char| matches!(c, '.' | '/' | '(' | ')') || pasted::is_decoration(*c);
+        let typed: String = text.chars().filter(|c| !is_decoration(c)).collect();
+        let typed = match typed.split_at_checked(4) {
+            Some((scheme, number)) if scheme.eq_ignore_ascii_case("tel:") => number,
+            _ => &typed,
+        };
+        let number = if typed.starts_with('+') { typed.to_owned() } else { format!("{prefix}{typed}") };
         let digits = number.strip_prefix('+')?;
-        let good =
-            (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
-        good.then_some(Self(number))
+        let is_e164 = (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        (is_e164 && is_dialled(digits)).then_some(Self(number))
     }
 
     /// The number in E.164 form.
@@ -80,6 +114,27 @@ impl Phone {
         let (start, rest) = self.0.split_at(3);
         let (hidden, end) = rest.split_at(rest.len() - 3);
         format!("{start}{}{end}", "*".repeat(hidden.len()))
+    }
+}
+
+/// The country codes of one and of two digits (ITU-T E.164). All others have three.
+const SHORT_COUNTRY_CODES: &str = "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 \
+                                   60 61 62 63 64 65 66 81 82 84 86 90 91 92 93 94 95 98";
+
+/// The country codes behind which a zero belongs to the number: Italy, Burkina Faso, Ivory Coast,
+/// Niger, Benin, Gabon, Congo and San Marino.
+const ZERO_BELONGS: [&str; 8] = ["39", "226", "225", "227", "229", "241", "242", "378"];
+
+/// Whether a phone anywhere can have the number with these digits.
+fn is_dialled(digits: &str) -> bool {
+    let is_short = |code: &&str| SHORT_COUNTRY_CODES.split_ascii_whitespace().any(|short| short == *code);
+    let code = (1..=2).filter_map(|length| digits.get(..length)).find(is_short);
+    let code = code.unwrap_or(&digits[..3]);
+    match (code, digits[code.len()..].starts_with('0')) {
+        _ if digits.starts_with('0') => false,
+        ("1", zero) => !zero && digits.len() == 11,
+        (code, true) => ZERO_BELONGS.contains(&code),
+        (_, false) => true,
     }
 }
 
@@ -106,11 +161,20 @@ pub enum Address {
 }
 
 impl Address {
-    /// The form that limits and proofs use.
+    /// The form that codes are sent to, and that names the address in the ledger.
     #[must_use]
-    pub fn normalised(&self) -> String {
+    pub fn as_str(&self) -> &str {
         match self {
-            Self::Email(email) => email.normalised(),
+            Self::Email(email) => email.as_str(),
+            Self::Phone(phone) => phone.as_str(),
+        }
+    }
+
+    /// The form that limits count.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        match self {
+            Self::Email(email) => email.folded(),
             Self::Phone(phone) => phone.as_str().to_owned(),
         }
     }
@@ -232,47 +296,132 @@ impl Countries {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_email_address_needs_both_sides_and_no_blanks() {
-        for good in ["a@b", "alice@example.com", "müller@bücher.example", "a+b.c@x.y"] {
-            assert!(Email::parse(good).is_some(), "{good}");
-        }
-        for bad in ["", "@b", "a@", "a b@c", "a@b c", "a@b\n", "a@b\0", "a@@b@c", "a@.b", "<a@b>", "a@b,c@d"] {
-            assert!(Email::parse(bad).is_none(), "{bad:?}");
-        }
-        assert!(Email::parse(&format!("{}@b", "a".repeat(65))).is_none());
-        assert!(Email::parse(&format!("a@{}", "b".repeat(253))).is_none());
+    fn email(text: &str) -> Option<String> {
+        Email::parse(text).map(|email| email.address)
     }
 
     #[test]
-    fn only_ascii_letters_are_one_in_both_cases() {
-        let normalised = |text| Email::parse(text).map(|email| email.normalised());
-        assert_eq!(normalised("Kim@Example.COM"), normalised("kim@example.com"));
-        assert_ne!(normalised("\u{212a}im@example.com"), normalised("kim@example.com"));
-    }
-
-    #[test]
-    fn a_phone_number_is_e164() {
-        assert_eq!(Phone::parse("+44 20 7946-0018").map(|p| p.0), Some("+442079460018".into()));
+    fn an_email_address_is_one_that_ses_takes() {
+        for good in ["a@b.example", "alice@example.com", "a+b.c@x.y", "o'hara_{x}@xn--bcher-kva.example", "a@1.2.x3"] {
+            assert_eq!(email(good).as_deref(), Some(good));
+        }
         for bad in [
             "",
+            "@b.c",
+            "a@",
+            "a@b",
+            "a b@c.d",
+            "a@b c.d",
+            "a@b.c\n",
+            "a@b.c\0",
+            "a@@b.c",
+            "a@b@c.d",
+            "a@.b.c",
+            "a@b..c",
+            "a@b.c.",
+            "<a@b.c>",
+            "a@b.c,d@e.f",
+            ".a@b.c",
+            "a.@b.c",
+            "a..b@c.d",
+            "\"a\"@b.c",
+            "müller@b.c",
+            "a@[1.2.3.4]",
+            "a@1.2.3.4",
+            "a@-b.c",
+            "a@b-.c",
+            "a@b_c.d",
+            "a@xn--a.c",
+            "a@\u{ad}",
+            "a(x)@b.c",
+            "a\\@b.c",
+            "a\u{200b}@b.c",
+        ] {
+            assert_eq!(email(bad), None, "{bad:?}");
+        }
+        let [local, label] = [64, 63].map(|length| "a".repeat(length));
+        assert!(email(&format!("{local}@{label}.example")).is_some());
+        assert_eq!(email(&format!("a{local}@b.example")), None);
+        assert_eq!(email(&format!("a@a{label}.example")), None);
+        let domain = format!("{label}.{label}.{}", "b".repeat(61));
+        assert_eq!(email(&format!("{local}@{domain}")).map(|email| email.len()), Some(254));
+        assert_eq!(email(&format!("{local}@{domain}b")), None);
+    }
+
+    #[test]
+    fn a_domain_has_one_form_and_a_local_part_keeps_its_own() {
+        assert_eq!(email("Kim@Example.COM").as_deref(), Some("Kim@example.com"));
+        assert_eq!(email("a@Bücher.example").as_deref(), Some("a@xn--bcher-kva.example"));
+        assert_eq!(email("a@bu\u{308}cher\u{3002}example"), email("a@XN--BCHER-KVA.example"));
+        assert_eq!(email("a@例え.テスト").as_deref(), Some("a@xn--r8jz45g.xn--zckzah"));
+        let folded = |text| Email::parse(text).map(|email| email.folded());
+        assert_eq!(folded("Kim@Example.COM"), folded("kim@example.com"));
+    }
+
+    #[test]
+    fn a_phone_number_is_read_as_people_write_it() {
+        for written in [
+            "+442079460018",
+            "+44 20 7946-0018",
+            "tel:+44-20-7946-0018",
+            "TEL:+44.20.7946.0018",
+            "+44 (20) 7946/0018",
+            "\u{202a}+44\u{a0}20\u{2011}7946\u{200b}0018\u{202c}",
+        ] {
+            assert_eq!(Phone::parse(written).map(|phone| phone.0), Some("+442079460018".into()), "{written}");
+        }
+        assert_eq!(Phone::parse("+1 (202) 555-0123").map(|phone| phone.0), Some("+12025550123".into()));
+        let long = format!("+442079460018{}", " ".repeat(MAX_PASTED));
+        for bad in [
+            "",
+            "+",
             "442079460018",
+            "00442079460018",
             "+0442079460018",
             "+1234567",
-            "+1234567890123456",
+            "+23456789012345678",
             "+44x20794600",
-            "+44 (0)20 7946 0018",
             "+４４２０７９４６",
+            "tel:",
+            "tel:442079460018",
+            "+442079460018;ext=5",
+            "++442079460018",
+            &long,
         ] {
-            assert!(Phone::parse(bad).is_none(), "{bad}");
+            assert_eq!(Phone::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_number_that_is_dialled_only_at_home_is_refused() {
+        for bad in ["+44 (0)20 7946 0018", "+490301234567", "+3530871234567", "+70123456789", "+1 0202555012"] {
+            assert_eq!(Phone::parse(bad), None, "{bad}");
+        }
+        for bad in ["+1202555012", "+120255501234", "+1 5550123"] {
+            assert_eq!(Phone::parse(bad), None, "not 11 digits: {bad}");
+        }
+        for good in
+            ["+390612345678", "+2250712345678", "+22901901234", "+242061234567", "+3780549886377", "+79123456789"]
+        {
+            assert_eq!(Phone::parse(good).map(|phone| phone.0).as_deref(), Some(good));
+        }
+    }
+
+    #[test]
+    fn a_prefix_stands_before_a_number_without_a_plus_alone() {
+        let read = |text| Phone::parse_after("+", text).map(|phone| phone.0);
+        assert_eq!(read("44 20 7946 0018").as_deref(), Some("+442079460018"));
+        assert_eq!(read("+442079460018").as_deref(), Some("+442079460018"));
+        assert_eq!(read("tel:442079460018").as_deref(), Some("+442079460018"));
+        assert_eq!(read("(0)442079460018"), None);
+        assert_eq!(read(""), None);
     }
 
     #[test]
     fn a_masked_address_hides_all_but_what_its_owner_needs() {
         assert_eq!(Email::parse("alice@example.com").map(|e| e.masked()), Some("a***@example.com".into()));
         assert_eq!(Phone::parse("+442079460018").map(|p| p.masked()), Some("+44*******018".into()));
-        assert_eq!(Phone::parse("+12345678").map(|p| p.masked()), Some("+12***678".into()));
+        assert_eq!(Phone::parse("+23456789").map(|p| p.masked()), Some("+23***789".into()));
     }
 
     #[test]

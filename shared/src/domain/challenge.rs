@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Address, CodeId, Context, Counter, CounterKind, CounterPart, Decision, Method, Policy, Refusal, Snapshot, Source,
-    StoredCode, Timestamp, TrustId, code::Otp, gate, ledger::SentCode, method::Channel, trust,
+    StoredCode, Timestamp, TrustId, code::Otp, gate, ledger::SentCode, method::Channel, toggle, trust,
 };
 
 /// A request for a code that is to be sent.
@@ -89,6 +89,10 @@ pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> 
         Err(retry_at) => return Decision::refuse(Refusal::RateLimited { retry_at }),
     };
     ledger.sends.record(send);
+    if let Some(tag) = cx.caller.address_tag(request.method) {
+        // Perhaps the provider takes it now.
+        ledger.set_refused(tag, false);
+    }
     let resend_after = ledger.sends.next(known, cx.now).map_or_else(|next| next.since(cx.now), |_| Duration::ZERO);
     let limits = limits(snapshot, request, known, cx);
     Decision::commit(ledger, Ok(Reserved { code, resend_after, limits, previous }))
@@ -97,7 +101,7 @@ pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> 
 fn limits(snapshot: &Snapshot, request: &CodeRequest, known: bool, cx: &Context<'_>) -> Limits {
     let Policy { sms_per_day, .. } = *cx.policy;
     let counter = |kind, key, window, max| Counter { kind, key, window, max, part: None };
-    let address = cx.keys.limit_key(request.address.normalised().as_bytes());
+    let address = cx.keys.limit_key(request.address.folded().as_bytes());
     let is_proven = cx.caller.address_tag(request.method).is_some_and(|tag| snapshot.ledger.has_proven(tag));
     let destination =
         || counter(CounterKind::Destination, address.clone(), Policy::SEND_WINDOW, Policy::SENDS_PER_DESTINATION);
@@ -150,6 +154,8 @@ pub enum Failure {
     StoreUnknown,
     /// The provider definitely did not take the message.
     NotSent,
+    /// The provider refuses the address for good.
+    Rejected,
     /// Nobody knows whether the provider took the message.
     MayArrive,
 }
@@ -161,6 +167,17 @@ pub struct Undo {
     pub restore_previous: bool,
     /// Whether the user gets the send back.
     pub refund: bool,
+    /// Whether the address is marked as refused.
+    pub mark_refused: bool,
+}
+
+/// What became of a code that was not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cancelled {
+    /// Whether the user got the send back.
+    pub refunded: bool,
+    /// Whether MFA went off, because the address was all that it was switched on with.
+    pub switched_off: bool,
 }
 
 impl Failure {
@@ -170,38 +187,39 @@ impl Failure {
     /// A send that a limit refused stays charged. Otherwise asking would be free.
     #[must_use]
     pub const fn undo(self) -> Option<Undo> {
-        match self {
-            Self::LimitReached => Some(Undo { restore_previous: true, refund: false }),
-            Self::LimitUnknown => Some(Undo { restore_previous: true, refund: true }),
-            Self::ReservationUnknown | Self::Superseded | Self::StoreUnknown | Self::NotSent => {
-                Some(Undo { restore_previous: false, refund: true })
-            }
-            Self::MayArrive => None,
-        }
+        let (restore_previous, refund, mark_refused) = match self {
+            Self::LimitReached => (true, false, false),
+            Self::LimitUnknown => (true, true, false),
+            Self::ReservationUnknown | Self::Superseded | Self::StoreUnknown | Self::NotSent => (false, true, false),
+            Self::Rejected => (false, true, true),
+            Self::MayArrive => return None,
+        };
+        Some(Undo { restore_previous, refund, mark_refused })
     }
 }
 
-/// Cancels a code that was not sent. Says whether its send was refunded.
+/// Cancels the code of a request that was made at `cx.now`.
 #[must_use]
 pub fn cancel(
     snapshot: &Snapshot,
-    id: CodeId,
+    request: &CodeRequest,
     previous: Option<&SentCode>,
     undo: Undo,
-    reserved_at: Timestamp,
-    now: Timestamp,
-) -> Decision<bool> {
+    cx: &Context<'_>,
+) -> Decision<Cancelled> {
     let mut ledger = snapshot.ledger.clone();
-    let Some(place) = ledger.codes.iter().position(|code| code.id == id) else {
+    let Some(place) = ledger.codes.iter().position(|code| code.id == request.id) else {
         // It was not reserved, or it is superseded, and the last send may belong to another
         // request.
-        return Decision::NoChange(Ok(false));
+        return Decision::NoChange(Ok(Cancelled::default()));
     };
     let cancelled = ledger.codes.remove(place);
-    let restored = previous.filter(|code| undo.restore_previous && code.until > now);
+    let restored = previous.filter(|code| undo.restore_previous && code.until > cx.now);
     ledger.codes.extend(restored.cloned());
-    let refunded = undo.refund && ledger.sends.refund(reserved_at, cancelled.known, now);
-    Decision::commit(ledger, Ok(refunded))
+    let refunded = undo.refund && ledger.sends.refund(cx.now, cancelled.known, cx.now);
+    let refused = cx.caller.address_tag(request.method).filter(|_| undo.mark_refused);
+    let switched_off = refused.is_some_and(|tag| toggle::refused_for_good(&mut ledger, snapshot, tag, cx));
+    Decision::commit(ledger, Ok(Cancelled { refunded, switched_off }))
 }
 
 /// The rule of `challenge` with `totp`. Nothing is sent, but the user must have an authenticator.
@@ -222,7 +240,8 @@ mod tests {
 
     #[test]
     fn each_failure_undoes_what_is_certain_and_nothing_else() {
-        let undo = |restore_previous, refund| Some(Undo { restore_previous, refund });
+        let marking = |restore_previous, refund, mark_refused| Some(Undo { restore_previous, refund, mark_refused });
+        let undo = |restore_previous, refund| marking(restore_previous, refund, false);
         let table = [
             (Failure::ReservationUnknown, undo(false, true)),
             (Failure::LimitReached, undo(true, false)),
@@ -230,6 +249,7 @@ mod tests {
             (Failure::Superseded, undo(false, true)),
             (Failure::StoreUnknown, undo(false, true)),
             (Failure::NotSent, undo(false, true)),
+            (Failure::Rejected, marking(false, true, true)),
             (Failure::MayArrive, None),
         ];
         for (failure, wanted) in table {

@@ -8,7 +8,7 @@
 //!
 //! Bound implies gated, and gated implies demanded.
 
-use super::{Context, Method, Policy, Refusal, Snapshot, Timestamp, toggle};
+use super::{AddressTag, Context, Method, Policy, Refusal, Snapshot, Timestamp, toggle};
 
 /// Whether the user must show a second factor: MFA is on, or the application requires it.
 #[must_use]
@@ -20,7 +20,7 @@ pub const fn is_demanded(snapshot: &Snapshot, policy: &Policy) -> bool {
 /// send a code to the caller's address, a password alone enrols nothing.
 #[must_use]
 pub fn is_gated(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
-    is_bound(snapshot, cx) || cx.policy.required && has_address(cx)
+    is_bound(snapshot, cx) || cx.policy.required && has_address(snapshot, cx)
 }
 
 /// Whether only a proven address may receive codes without a proof. If the application begins to
@@ -29,8 +29,13 @@ pub fn is_gated(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
 #[must_use]
 pub fn is_bound(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     let ledger = &snapshot.ledger;
-    let has_factor =
-        || has_active_device(snapshot, cx) || ledger.proven.iter().any(|address| cx.policy.offers(address.tag.method));
+    // A proven address that no code can reach is no factor. Of addresses that the token does not
+    // carry, nobody knows.
+    let may_reach = |tag: AddressTag| {
+        let is_own = cx.caller.address_tag(tag.method) == Some(tag);
+        cx.policy.offers(tag.method) && (!is_own || reaches_caller(snapshot, tag.method, cx))
+    };
+    let has_factor = || has_active_device(snapshot, cx) || ledger.proven.iter().any(|proven| may_reach(proven.tag));
     ledger.enabled || cx.policy.required && has_factor()
 }
 
@@ -39,9 +44,16 @@ fn has_active_device(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     cx.policy.offers(Method::Totp) && snapshot.active_devices().next().is_some()
 }
 
-/// Whether the token carries an address that a code of an offered method may go to.
-fn has_address(cx: &Context<'_>) -> bool {
-    cx.policy.methods.iter().any(|method| cx.caller.contact.allowed_address(*method, cx.policy).is_ok())
+/// Whether the token carries an address that a code of an offered method can go to.
+fn has_address(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    cx.policy.methods.iter().any(|method| reaches_caller(snapshot, *method, cx))
+}
+
+/// Whether the token carries an address for this method that the provider did not refuse for good.
+pub(super) fn reaches_caller(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
+    let is_refused = |tag| snapshot.ledger.is_refused(tag);
+    cx.caller.contact.allowed_address(method, cx.policy).is_ok()
+        && !cx.caller.address_tag(method).is_some_and(is_refused)
 }
 
 /// Lets the caller change factors if the gate is open, or if the token proves a fresh second
@@ -60,7 +72,8 @@ fn has_address(cx: &Context<'_>) -> bool {
 pub fn require_fresh_factor(snapshot: &Snapshot, cx: &Context<'_>) -> Result<(), Refusal> {
     // Who has no address has just entered the first code of an authenticator, and has no token of
     // it.
-    let has_method = || has_address(cx) || has_active_device(snapshot, cx) && !toggle::was_right_lately(snapshot, cx);
+    let has_method =
+        || has_address(snapshot, cx) || has_active_device(snapshot, cx) && !toggle::was_right_lately(snapshot, cx);
     let shut = is_gated(snapshot, cx) || cx.policy.enrol_with_code && has_method();
     let has_ended = cx.caller.proof.is_some_and(|proof| !snapshot.is_of_epoch(proof.security_epoch));
     if !(shut || has_ended) || is_proven(snapshot, cx) { Ok(()) } else { Err(Refusal::ProofRequired) }
@@ -89,6 +102,11 @@ pub fn usable_methods(snapshot: &Snapshot, cx: &Context<'_>) -> Vec<Method> {
     methods_with(snapshot, cx, |method| may_receive(snapshot, method, cx))
 }
 
+/// Whether a code of a method that the caller can use was judged right before.
+pub(super) fn has_tried_method(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    !methods_with(snapshot, cx, |method| has_proven(snapshot, method, cx)).is_empty()
+}
+
 /// Whether the next login has a method too, when the proof of this one has ended. `bound` is
 /// whether only proven addresses count.
 #[must_use]
@@ -99,9 +117,7 @@ pub fn has_lasting_method(snapshot: &Snapshot, bound: bool, cx: &Context<'_>) ->
 fn methods_with(snapshot: &Snapshot, cx: &Context<'_>, takes_codes: impl Fn(Method) -> bool) -> Vec<Method> {
     let is_usable = |method: &Method| match method {
         Method::Totp => snapshot.active_devices().next().is_some(),
-        Method::Email | Method::Sms => {
-            cx.caller.contact.allowed_address(*method, cx.policy).is_ok() && takes_codes(*method)
-        }
+        Method::Email | Method::Sms => reaches_caller(snapshot, *method, cx) && takes_codes(*method),
     };
     cx.policy.methods.iter().copied().filter(is_usable).collect()
 }
@@ -115,8 +131,12 @@ pub fn may_receive(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> boo
 }
 
 fn is_known(snapshot: &Snapshot, method: Method, bound: bool, cx: &Context<'_>) -> bool {
-    let proven = || cx.caller.address_tag(method).is_some_and(|tag| snapshot.ledger.has_proven(tag));
-    !cx.policy.bind_addresses || !bound || proven()
+    !cx.policy.bind_addresses || !bound || has_proven(snapshot, method, cx)
+}
+
+/// Whether a code for the caller's address was judged right.
+fn has_proven(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
+    cx.caller.address_tag(method).is_some_and(|tag| snapshot.ledger.has_proven(tag))
 }
 
 /// Whether the gate is shut and nothing that the user has opens it. Only the application's support

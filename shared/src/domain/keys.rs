@@ -128,8 +128,7 @@ impl Keys {
     /// The name of a user's address in the ledger, as `method` uses it.
     #[must_use]
     pub fn address_tag(&self, user: UserId, method: Method, address: &Address) -> AddressTag {
-        let place = address.normalised();
-        let parts: [&[u8]; 3] = [&user.0, method.as_str().as_bytes(), place.as_bytes()];
+        let parts: [&[u8]; 3] = [&user.0, method.as_str().as_bytes(), address.as_str().as_bytes()];
         AddressTag { method, hash: truncated(&self.address, &parts) }
     }
 
@@ -148,7 +147,7 @@ impl Keys {
     /// What is stored of a code that was sent: bound to user, code, method and destination.
     #[must_use]
     pub fn code_tag(&self, user: UserId, id: CodeId, method: Method, address: &Address, otp: &Otp) -> CodeTag {
-        let (method, place) = (method.as_str(), address.normalised());
+        let (method, place) = (method.as_str(), address.as_str());
         let parts: [&[u8]; 5] = [&user.0, &id.0, method.as_bytes(), place.as_bytes(), otp.as_str().as_bytes()];
         CodeTag(truncated(&self.code, &parts))
     }
@@ -449,7 +448,8 @@ mod tests {
         let otp = Otp::parse("123456", 6).expect("six digits");
         let id = CodeId([1; 8]);
         let tag = keys.code_tag(alice, id, Method::Email, &mail("a@x.example"), &otp);
-        assert_eq!(tag, keys.code_tag(alice, id, Method::Email, &mail("A@X.example"), &otp), "one mailbox");
+        assert_eq!(tag, keys.code_tag(alice, id, Method::Email, &mail("a@X.example"), &otp), "one mailbox");
+        assert_ne!(tag, keys.code_tag(alice, id, Method::Email, &mail("A@x.example"), &otp), "perhaps another");
         assert_ne!(tag, keys.code_tag(bob, id, Method::Email, &mail("a@x.example"), &otp));
         assert_ne!(tag, keys.code_tag(alice, CodeId([2; 8]), Method::Email, &mail("a@x.example"), &otp));
         assert_ne!(tag, keys.code_tag(alice, id, Method::Email, &mail("b@x.example"), &otp));

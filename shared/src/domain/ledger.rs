@@ -39,6 +39,8 @@ pub struct Ledger {
     pub sends: Sends,
     /// The addresses that may receive codes without a proof while MFA is bound, oldest first.
     pub proven: Vec<ProvenAddress>,
+    /// What is known of addresses besides that they are proven, oldest first.
+    pub marked: Vec<MarkedAddress>,
     /// The logins that gave a right code recently, oldest first.
     pub recent: Vec<RecentLogin>,
     /// The networks that right codes came from while MFA was on, oldest first.
@@ -128,6 +130,17 @@ pub struct ProvenAddress {
     pub by: Option<LoginId>,
 }
 
+/// What is known of an address. One of both is true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkedAddress {
+    /// Which.
+    pub tag: AddressTag,
+    /// Switching MFA on proved it, and no code of any method has been judged right since.
+    pub untried: bool,
+    /// When a code was last to be sent there, the provider refused the address for good.
+    pub refused: bool,
+}
+
 impl RecoverySet {
     /// How many codes are left.
     #[must_use]
@@ -185,6 +198,7 @@ impl Ledger {
             failures: Failures::default(),
             sends: Sends::default(),
             proven: Vec::new(),
+            marked: Vec::new(),
             recent: Vec::new(),
             networks: Vec::new(),
             grace: None,
@@ -301,8 +315,43 @@ impl Ledger {
         self.networks.iter().filter(|network| network.tag == tag).any(is_known)
     }
 
+    /// Whether the provider refused an address for good when a code was last to be sent there.
+    #[must_use]
+    pub fn is_refused(&self, tag: AddressTag) -> bool {
+        self.marked.iter().any(|marked| marked.tag == tag && marked.refused)
+    }
+
+    /// Whether MFA was switched on with an address that no code was sent to before, and no code of
+    /// any method has been judged right since.
+    #[must_use]
+    pub fn is_untried(&self) -> bool {
+        self.marked.iter().any(|marked| marked.untried)
+    }
+
+    /// Remembers that switching MFA on proved an address, and no other.
+    pub fn switched_on_with(&mut self, untried: Option<AddressTag>) {
+        self.each_mark(untried, |marked| marked.untried = Some(marked.tag) == untried);
+    }
+
+    /// Remembers whether the provider refuses an address for good.
+    pub fn set_refused(&mut self, tag: AddressTag, refused: bool) {
+        self.each_mark(refused.then_some(tag), |marked| {
+            marked.refused = if marked.tag == tag { refused } else { marked.refused }
+        });
+    }
+
+    fn each_mark(&mut self, new: Option<AddressTag>, change: impl FnMut(&mut MarkedAddress)) {
+        if let Some(tag) = new.filter(|tag| self.marked.iter().all(|marked| marked.tag != *tag)) {
+            let mark = MarkedAddress { tag, untried: false, refused: false };
+            push_bounded(&mut self.marked, mark, Policy::MAX_MARKED_ADDRESSES);
+        }
+        self.marked.iter_mut().for_each(change);
+        self.marked.retain(|marked| marked.untried || marked.refused);
+    }
+
     /// Remembers an address as proven by `by`.
     pub fn prove(&mut self, tag: AddressTag, by: Option<LoginId>) {
+        self.set_refused(tag, false);
         self.proven.retain(|known| known.tag != tag);
         push_bounded(&mut self.proven, ProvenAddress { tag, by }, Policy::MAX_PROVEN_ADDRESSES);
     }

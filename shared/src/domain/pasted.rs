@@ -24,7 +24,9 @@ fn category(c: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(c)
 }
 
-fn is_decoration(c: char) -> bool {
+/// Whether nobody means this character: white space, a dash, an invisible format character.
+#[must_use]
+pub fn is_decoration(c: char) -> bool {
     if c.is_ascii() {
         return c.is_whitespace() || c == '-';
     }

@@ -243,6 +243,9 @@ impl Policy {
     /// See [`Policy::sms_per_day`].
     pub const SMS_DAY: Duration = DAY;
 
+    /// Addresses that the ledger keeps a mark of. One more replaces the oldest.
+    pub const MAX_MARKED_ADDRESSES: usize = 2;
+
     /// Proven addresses that the ledger remembers. One more replaces the oldest.
     pub const MAX_PROVEN_ADDRESSES: usize = 4;
 

@@ -10,11 +10,14 @@ use super::{
     challenge::{CodeRequest, Failure, cancel, reserve},
     code::Otp,
     keys::{Keys, SealingKey},
+    ledger::RecentLogin,
     recovery::{RecoveryCode, RecoveryRecord},
     setup_totp,
     verify::{Guess, judge},
     verify_totp_setup, *,
 };
+
+mod dead_ends;
 
 const START: Timestamp = Timestamp::from_secs(1_893_456_000);
 const LOGINS: u8 = 5;
@@ -27,7 +30,7 @@ enum Step {
     ConfirmSetup { login: u8, right: bool },
     Toggle { login: u8, on: bool },
     Challenge { login: u8 },
-    ProviderRefuses { login: u8 },
+    ProviderRefuses { login: u8, failure: Failure },
     VerifySent { login: u8, right: bool },
     VerifyTotp { login: u8, device: usize, offset: i64, right: bool },
     Remove { login: u8, device: usize },
@@ -47,7 +50,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (login.clone(), right).prop_map(|(login, right)| Step::ConfirmSetup { login, right }),
         2 => (login.clone(), any::<bool>()).prop_map(|(login, on)| Step::Toggle { login, on }),
         2 => login.clone().prop_map(|login| Step::Challenge { login }),
-        1 => login.clone().prop_map(|login| Step::ProviderRefuses { login }),
+        1 => (login.clone(), prop_oneof![Just(Failure::NotSent), Just(Failure::Rejected)])
+            .prop_map(|(login, failure)| Step::ProviderRefuses { login, failure }),
         3 => (login.clone(), right).prop_map(|(login, right)| Step::VerifySent { login, right }),
         1 => (login.clone(), 0_usize..3).prop_map(|(login, device)| Step::Remove { login, device }),
         1 => login.clone().prop_map(|login| Step::GenerateRecovery { login }),
@@ -168,7 +172,7 @@ impl World {
             Step::ConfirmSetup { login, right } => self.confirm_setup(login, right, lost),
             Step::Toggle { login, on } => self.toggle(login, on, lost),
             Step::Challenge { login } => self.challenge(login, lost),
-            Step::ProviderRefuses { login } => self.provider_refuses(login, lost),
+            Step::ProviderRefuses { login, failure } => self.provider_refuses(login, failure, lost),
             Step::VerifySent { login, right } => self.verify_sent(login, right, lost),
             Step::VerifyTotp { login, device, offset, right } => self.verify_totp(login, device, offset, right, lost),
             Step::Remove { login, device } => self.remove(login, device, lost),
@@ -180,9 +184,17 @@ impl World {
     }
 
     /// Whether the gate must be open for `login`: nothing shuts it and the token's session goes on,
-    /// or the login is proven. Everybody has an address here.
+    /// or the login is proven. Everybody has the same address here.
     fn may_change_factors(&self, login: u8) -> bool {
-        let shut = self.table.ledger.enabled || self.policy.required || self.policy.enrol_with_code;
+        let ledger = &self.table.ledger;
+        let takes_codes = !ledger.marked.iter().any(|marked| marked.refused);
+        let has_device = ledger.devices.iter().any(|device| !device.inactive);
+        let own = Some(LoginId([login; 8]));
+        let was_right =
+            |recent: &RecentLogin| Some(recent.login) == own && self.now.since(recent.verified_at).as_secs() < 900;
+        let shut = ledger.enabled
+            || self.policy.required && (takes_codes || has_device)
+            || self.policy.enrol_with_code && (takes_codes || has_device && !ledger.recent.iter().any(was_right));
         let proof = self.proofs[usize::from(login)];
         let has_ended = proof.is_some_and(|proof| proof.security_epoch != self.table.ledger.security_epoch);
         !(shut || has_ended) || self.is_proven(login)
@@ -264,11 +276,24 @@ impl World {
         self.sent.push((login, otp, CodeRecord { code, reserved_at: self.now, superseded }));
     }
 
-    fn provider_refuses(&mut self, login: u8, lost: bool) {
+    fn provider_refuses(&mut self, login: u8, failure: Failure, lost: bool) {
         let Some((_, _, record)) = self.sent.iter().find(|(of, ..)| *of == login).cloned() else { return };
-        let (id, at, now) = (record.code.id, record.reserved_at, self.now);
-        let undo = Failure::NotSent.undo().expect("a code that was not sent is cancelled");
-        let _ = self.decide(login, lost, |snapshot, _| cancel(snapshot, id, None, undo, at, now));
+        let (id, now) = (record.code.id, record.reserved_at);
+        let before = self.table.ledger.clone();
+        let undo = failure.undo().expect("a code that was not sent is cancelled");
+        let source = Source::Unreadable("unknown".to_owned());
+        let request = CodeRequest { id, method: Method::Email, address: address(), source, trusted_device: None };
+        let cancelled =
+            self.decide(login, lost, |snapshot, cx| cancel(snapshot, &request, None, undo, &Context { now, ..*cx }));
+        let ledger = &self.table.ledger;
+        if cancelled.is_ok_and(|cancelled| cancelled.switched_off) {
+            let has_device = before.devices.iter().any(|device| !device.inactive);
+            let is_all = before.is_untried() && !has_device && before.recovery.is_none();
+            assert!(failure == Failure::Rejected && is_all && before.enabled && !ledger.enabled, "{before:?}");
+            assert!(ledger.security_epoch > before.security_epoch && ledger.grace.is_none());
+        } else {
+            assert_eq!((ledger.enabled, ledger.security_epoch), (before.enabled, before.security_epoch));
+        }
         assert!(self.table.ledger.codes.iter().all(|code| code.id != id), "what was not sent cannot be used");
     }
 

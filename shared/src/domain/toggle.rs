@@ -1,5 +1,5 @@
 use super::{
-    AddressTag, Context, Decision, DeviceId, Factor, Ledger, Policy, Refusal, Snapshot, gate,
+    AddressTag, Context, Decision, DeviceId, Factor, Ledger, Method, Policy, Refusal, Snapshot, gate,
     ledger::{Grace, RecentLogin},
     listing::device_name,
     verify::Verified,
@@ -54,7 +54,8 @@ pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision
         Switch::Off if !enabled => Decision::NoChange(done(Stopped::default(), None)),
         Switch::On => {
             let mut ledger = snapshot.ledger.clone();
-            let stopped = switch_on(&mut ledger, snapshot, first_address(snapshot, cx), cx);
+            let proves = first_address(snapshot, cx).filter(|_| is_proven_by_toggle(snapshot, cx));
+            let stopped = switch_on(&mut ledger, snapshot, proves, cx);
             let after = Snapshot { ledger, ..snapshot.clone() };
             if !gate::has_lasting_method(&after, true, cx) {
                 return Decision::refuse(Refusal::NoUsableMethod);
@@ -65,12 +66,34 @@ pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision
         }
         Switch::Off => {
             let mut ledger = snapshot.ledger.clone();
-            ledger.enabled = false;
-            ledger.begin_epoch(rest_of_proof(snapshot, cx));
-            ledger.codes.clear();
+            switch_off(&mut ledger, rest_of_proof(snapshot, cx));
             Decision::commit(ledger, done(Stopped::default(), None)).carrying_session(&snapshot.ledger, cx)
         }
     }
+}
+
+/// Switches MFA off: a new security epoch, and no outstanding code.
+fn switch_off(ledger: &mut Ledger, grace: Option<Grace>) {
+    ledger.enabled = false;
+    ledger.begin_epoch(grace);
+    ledger.codes.clear();
+}
+
+/// What follows when the provider refuses the caller's address for good: it is no method and holds
+/// no gate shut, until a code goes there again.
+///
+/// If MFA was switched on with an address that no code was sent to before, no code has been judged
+/// right since, and nothing else opens the gate, then MFA goes off again: the user has no factor
+/// that they could lose, and nobody but the provider can bring it about. Says whether it did.
+pub(super) fn refused_for_good(ledger: &mut Ledger, snapshot: &Snapshot, tag: AddressTag, cx: &Context<'_>) -> bool {
+    ledger.set_refused(tag, true);
+    let after = Snapshot { ledger: ledger.clone(), ..snapshot.clone() };
+    let has_nothing = || !gate::has_lasting_method(&after, true, cx) && !after.has_recovery_code();
+    let goes_off = ledger.enabled && ledger.is_untried() && has_nothing();
+    if goes_off {
+        switch_off(ledger, None);
+    }
+    goes_off
 }
 
 /// The grace of a caller who passed the gate by a fresh proof, or by a grace, and begins an epoch:
@@ -80,16 +103,17 @@ pub(super) fn rest_of_proof(snapshot: &Snapshot, cx: &Context<'_>) -> Option<Gra
     Some(Grace { holder: cx.grace_holder()?, until })
 }
 
-/// The address that a toggle proves, for clients that switch on at once: the first that the
-/// application offers. It proves one only for a user without any authenticator, because an intruder
-/// may have changed the address. The threat model says what this costs, and `MFA_ENROL_WITH_CODE`
-/// ends it.
+/// Whether a toggle proves the caller's first address, for clients that switch on at once. It does
+/// so only for a user without any authenticator, because an intruder may have changed the address.
+/// The threat model says what this costs, and `MFA_ENROL_WITH_CODE` ends it.
+fn is_proven_by_toggle(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    !cx.policy.enrol_with_code && snapshot.verified_devices().next().is_none()
+}
+
+/// The caller's address for the first method that the application offers.
 fn first_address(snapshot: &Snapshot, cx: &Context<'_>) -> Option<AddressTag> {
-    if cx.policy.enrol_with_code || snapshot.verified_devices().next().is_some() {
-        return None;
-    }
-    let allowed = |method| cx.caller.contact.allowed_address(method, cx.policy).ok().and(cx.caller.address_tag(method));
-    cx.policy.methods.iter().find_map(|method| allowed(*method))
+    let reaches_caller = |method: &&Method| gate::reaches_caller(snapshot, **method, cx);
+    cx.policy.methods.iter().find(reaches_caller).and_then(|method| cx.caller.address_tag(*method))
 }
 
 /// What any right code of a method does in addition to its own effect: the consecutive count is
@@ -100,6 +124,7 @@ pub(super) fn right_code(ledger: &mut Ledger, snapshot: &Snapshot, factor: Facto
     remember(ledger, factor, cx);
     let switches_on = cx.policy.required && !ledger.enabled;
     let stopped = if switches_on { switch_on(ledger, snapshot, None, cx) } else { Stopped::default() };
+    ledger.switched_on_with(None);
     // While MFA is off, a right code may be that of an intruder.
     if let Some(network) = cx.network().filter(|_| ledger.enabled) {
         ledger.know(network, cx.now);
@@ -121,6 +146,7 @@ fn switch_on(ledger: &mut Ledger, snapshot: &Snapshot, proves: Option<AddressTag
     let mut stopped = Stopped::default();
     ledger.enabled = true;
     ledger.codes.clear();
+    ledger.switched_on_with(proves);
     ledger.forget_networks_but(cx.network());
 
     for device in &mut ledger.devices {
@@ -128,11 +154,15 @@ fn switch_on(ledger: &mut Ledger, snapshot: &Snapshot, proves: Option<AddressTag
         stopped.inactive_devices.extend(device.inactive.then(|| (device.id, device_name(snapshot, device.id))));
     }
     stopped.recovery_codes_voided = ledger.recovery.take_if(|set| !cx.is_own(set.made_by)).is_some();
+    let unproven = ledger.proven.extract_if(.., |address| !cx.is_own(address.by));
+    let unproven = unproven.filter(|address| Some(address.tag) != proves);
+    stopped.addresses_unproven = unproven.map(|address| masked(address.tag, cx)).collect();
+    let tried = Snapshot { ledger: ledger.clone(), ..snapshot.clone() };
+    let untried = first_address(&tried, cx).filter(|_| !gate::has_tried_method(&tried, cx));
+    ledger.switched_on_with(untried);
     if let Some(tag) = proves {
         ledger.prove(tag, cx.provenance);
     }
-    let unproven = ledger.proven.extract_if(.., |address| !cx.is_own(address.by) && Some(address.tag) != proves);
-    stopped.addresses_unproven = unproven.map(|address| masked(address.tag, cx)).collect();
 
     let until = own_recent(ledger, cx).map(|recent| recent.verified_at.plus(Policy::PROOF_FRESH_FOR));
     let grace = cx.grace_holder().zip(until.filter(|until| *until > cx.now));

@@ -34,9 +34,13 @@ pub enum Problem {
     TooLarge,
     /// The body is not JSON.
     NotJson,
-    /// The provider refuses this address for good. The text is the provider's error, only for the
-    /// log.
-    DeliveryRejected(String),
+    /// The provider refuses this address for good.
+    DeliveryRejected {
+        /// The provider's error, only for the log.
+        cause: String,
+        /// Whether MFA went off, because the address was all that it was switched on with.
+        switched_off: bool,
+    },
     /// The provider did not take the message, or did not say whether it did.
     DeliveryFailed {
         /// The provider's error, only for the log.
@@ -75,7 +79,7 @@ impl Problem {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::InvalidToken(cause) => Some((*cause).to_owned()),
-            Self::DeliveryRejected(cause)
+            Self::DeliveryRejected { cause, .. }
             | Self::DeliveryFailed { cause, .. }
             | Self::KeySetUnavailable { cause, .. }
             | Self::Unavailable(cause)
@@ -118,8 +122,13 @@ impl Problem {
             Self::NotJson => {
                 ErrorResponse::new(ErrorCode::UnsupportedMediaType, "The content type must be application/json")
             }
-            Self::DeliveryRejected(_) => {
-                ErrorResponse::new(ErrorCode::MfaDeliveryRejected, "The code cannot be delivered to this address")
+            Self::DeliveryRejected { switched_off, .. } => {
+                let message = if *switched_off {
+                    "The code cannot be delivered to this address. MFA is off again, because it had no other method"
+                } else {
+                    "The code cannot be delivered to this address"
+                };
+                ErrorResponse::new(ErrorCode::MfaDeliveryRejected, message)
             }
             Self::DeliveryFailed { retry_after, .. } => {
                 ErrorResponse::new(ErrorCode::MfaDeliveryFailed, "The code could not be sent. Try again shortly")
@@ -368,7 +377,8 @@ mod tests {
             Problem::MethodNotAllowed(Method::POST),
             Problem::TooLarge,
             Problem::NotJson,
-            Problem::DeliveryRejected(cause()),
+            Problem::DeliveryRejected { cause: cause(), switched_off: false },
+            Problem::DeliveryRejected { cause: cause(), switched_off: true },
             Problem::DeliveryFailed { cause: cause(), retry_after: 5 },
             Problem::Unavailable(cause()),
             Problem::KeySetUnavailable { cause: cause(), retry_after: 40 },

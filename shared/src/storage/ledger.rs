@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{
     CommitId, Ledger, Snapshot, Timestamp, UserId,
     failures::Failures,
-    ledger::{Device, Grace, KnownNetwork, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
+    ledger::{Device, Grace, KnownNetwork, MarkedAddress, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
     sends::{PastSend, Sends},
 };
 
@@ -33,8 +33,8 @@ pub(super) enum Commit {
 /// The ledger as it is stored: one-letter names and packed lists keep it small.
 ///
 /// Empty lists are stored too. If one were left out, a lost attribute would look like an empty
-/// list, and silently remove every authenticator, or every wrong answer. Only the grace may be
-/// missing: without it, less is allowed.
+/// list, and silently remove every authenticator, or every wrong answer. Only the grace and the
+/// marks of addresses may be missing: without them, less is allowed.
 ///
 /// An attribute is read by its name, and written by the name of its value in an update expression.
 #[derive(Serialize, Deserialize)]
@@ -61,6 +61,8 @@ struct StoredLedger {
     refunded_at: Packed<Timestamp>,
     #[serde(rename(serialize = ":p", deserialize = "p"))]
     proven: Packed<ProvenAddress>,
+    #[serde(rename(serialize = ":m", deserialize = "m"), default)]
+    marked: Packed<MarkedAddress>,
     #[serde(rename(serialize = ":l", deserialize = "l"))]
     recent: Packed<RecentLogin>,
     #[serde(rename(serialize = ":w", deserialize = "w"))]
@@ -73,7 +75,7 @@ struct StoredLedger {
 
 /// Whether an attribute is a packed list.
 fn is_packed(name: &str) -> bool {
-    matches!(name, "d" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "l" | "w" | "g" | "i")
+    matches!(name, "d" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "m" | "l" | "w" | "g" | "i")
 }
 
 impl From<Ledger> for StoredLedger {
@@ -90,6 +92,7 @@ impl From<Ledger> for StoredLedger {
             sent: Packed(ledger.sends.sent),
             refunded_at: Packed(ledger.sends.refunded_at),
             proven: Packed(ledger.proven),
+            marked: Packed(ledger.marked),
             recent: Packed(ledger.recent),
             networks: Packed(ledger.networks),
             grace: Packed(ledger.grace.into_iter().collect()),
@@ -111,6 +114,7 @@ impl From<StoredLedger> for Ledger {
             failures: stored.failures.0.into_iter().next().unwrap_or_default(),
             sends: Sends { sent: stored.sent.0, refunded_at: stored.refunded_at.0 },
             proven: stored.proven.0,
+            marked: stored.marked.0,
             recent: stored.recent.0,
             networks: stored.networks.0,
             grace: stored.grace.0.into_iter().next(),
@@ -162,9 +166,10 @@ impl Table {
 ///
 /// Attributes that this version does not know stay as they are. A put would drop what a newer
 /// version wrote, while both run side by side.
-const ASSIGN_ALL: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,l=:l,w=:w,i=:i,g=:g";
+const ASSIGN_ALL: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,l=:l,w=:w,i=:i,g=:g";
 /// The same for a ledger without a grace.
-const ASSIGN_WITHOUT_GRACE: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,l=:l,w=:w,i=:i REMOVE g";
+const ASSIGN_WITHOUT_GRACE: &str =
+    "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,l=:l,w=:w,i=:i REMOVE g";
 
 /// The update expression that writes a ledger, and its values.
 fn assignments(ledger: Ledger) -> Result<(&'static str, Item), StoreError> {
@@ -252,6 +257,8 @@ mod tests {
         ledger.recovery = Some(RecoverySet { id: RecoveryId([1; 8]), used_mask: 0x3FF, created: now, made_by });
         ledger.grace = Some(Grace { holder: login(1), until: now });
         (0..4).for_each(|n| ledger.prove(AddressTag { method: Method::Sms, hash: [n; 8] }, Some(login(1))));
+        ledger.switched_on_with(Some(AddressTag { method: Method::Email, hash: [1; 8] }));
+        ledger.set_refused(AddressTag { method: Method::Sms, hash: [2; 8] }, true);
         (0..COMMITS_KEPT).fold(ledger, |ledger, n| ledger.committed_as(CommitId([u8::try_from(n).expect("few"); 8])))
     }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::domain::{
     AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, RecoveryId, Timestamp,
     failures::{Failures, LastGuess},
-    ledger::{Device, Grace, KnownNetwork, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
+    ledger::{Device, Grace, KnownNetwork, MarkedAddress, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
     sends::PastSend,
 };
 
@@ -108,6 +108,10 @@ impl Fields<'_> {
         }
     }
 
+    fn tag(&mut self) -> Option<AddressTag> {
+        Some(AddressTag { method: Method::from_code(self.byte()?)?, hash: self.bytes()? })
+    }
+
     fn time(&mut self) -> Option<Timestamp> {
         let seconds = self.number()?;
         Some(if seconds == 0 { NEVER } else { Timestamp::from_secs(EPOCH_SECONDS + seconds) })
@@ -120,6 +124,11 @@ fn pack_number(number: u64, out: &mut Vec<u8>) {
 
 fn pack_time(time: Timestamp, out: &mut Vec<u8>) {
     pack_number(time.as_secs().saturating_sub(EPOCH_SECONDS), out);
+}
+
+fn pack_tag(tag: AddressTag, out: &mut Vec<u8>) {
+    out.push(tag.method.code());
+    out.extend(tag.hash);
 }
 
 /// All zeros stand for `None`. A keyed hash of 64 bits is never all zeros in practice.
@@ -248,14 +257,25 @@ impl Record for ProvenAddress {
     const WIDTH: u8 = 1 + 8 + 8;
 
     fn pack(&self, out: &mut Vec<u8>) {
-        out.push(self.tag.method.code());
-        out.extend(self.tag.hash);
+        pack_tag(self.tag, out);
         pack_login(self.by, out);
     }
 
     fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
-        let tag = AddressTag { method: Method::from_code(fields.byte()?)?, hash: fields.bytes()? };
-        Some(Self { tag, by: known(LoginId(fields.bytes()?)) })
+        Some(Self { tag: fields.tag()?, by: known(LoginId(fields.bytes()?)) })
+    }
+}
+
+impl Record for MarkedAddress {
+    const WIDTH: u8 = 1 + 8 + 1 + 1;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        pack_tag(self.tag, out);
+        out.extend([u8::from(self.untried), u8::from(self.refused)]);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { tag: fields.tag()?, untried: fields.flag()?, refused: fields.flag()? })
     }
 }
 

@@ -76,10 +76,9 @@ mod tests {
     use crate::config::Config;
 
     fn judged(audiences: &[&str], any_token: bool, header_type: Option<&str>, claims: &Value) -> bool {
-        let any_token = any_token.to_string();
-        let settings = [("MFA_JWT_AUDIENCE", audiences.join(",")), ("MFA_JWT_ANY_TOKEN", any_token)];
-        let value = |wanted: &str| settings.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
-        let config = Config::from_vars(&[], value).expect("a configuration");
+        let settings = [("MFA_JWT_AUDIENCE", audiences.join(",")), ("MFA_JWT_ANY_TOKEN", any_token.to_string())];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value));
+        let config = Config::from_vars(&[], &settings.into()).expect("a configuration");
         check(header_type, &Claims::for_test(&claims.to_string()), &config.jwt).is_ok()
     }
 

@@ -68,7 +68,7 @@ impl Claims {
         if claims.get("sub").is_none() {
             claims["sub"] = "somebody".into();
         }
-        let config = crate::config::Config::from_vars(&[], |_| None).expect("a configuration");
+        let config = crate::config::Config::from_vars(&[], &crate::config::Variables::new()).expect("a configuration");
         let claims = serde_json::from_str(&claims.to_string()).expect("claims");
         Self::of(claims, "a.b.c", &config.jwt).expect("a user")
     }
@@ -233,8 +233,8 @@ mod tests {
     use crate::config::{Config, LOGIN_CLAIMS};
 
     fn config(settings: &[(&str, &str)]) -> JwtConfig {
-        let of = |wanted: &str| settings.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
-        Config::from_vars(&[], of).expect("a configuration").jwt
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::from_vars(&[], &settings.collect()).expect("a configuration").jwt
     }
 
     fn of_token(claims: &Value, token: &str, settings: &[(&str, &str)]) -> Result<Claims, TokenError> {

@@ -15,10 +15,7 @@ const PHONE_MARKS: [&str; 5] =
 
 /// Reads the addresses.
 pub(super) fn contact(claims: &Map<String, Value>, config: &ContactConfig, wanted: VerifiedContact) -> Contact {
-    let phone = |text: &str| match &config.phone_prefix {
-        Some(prefix) if !text.starts_with('+') => Phone::parse(&format!("{prefix}{text}")),
-        _ => Phone::parse(text),
-    };
+    let phone = |text: &str| Phone::parse_after(&config.phone_prefix, text);
     Contact {
         email: first_of(claims, &config.email_claims, &EMAIL_MARKS, wanted, Email::parse),
         phone: first_of(claims, &config.phone_claims, &PHONE_MARKS, wanted, phone),
@@ -86,7 +83,7 @@ mod tests {
         ContactConfig {
             email_claims: names(email),
             phone_claims: names(phone),
-            phone_prefix: prefix.map(str::to_owned),
+            phone_prefix: prefix.unwrap_or_default().to_owned(),
         }
     }
 

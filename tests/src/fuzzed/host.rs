@@ -31,7 +31,7 @@ pub(super) fn variables() -> BTreeMap<String, String> {
 pub(super) fn app(settings: &[(&str, String)]) -> App {
     let mut variables = variables();
     variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    let config = Config::from_vars(&Part::ALL, |name| variables.get(name).cloned()).expect("a configuration");
+    let config = Config::from_vars(&Part::ALL, &variables).expect("a configuration");
     App::new(config, Clock::new(|| START))
 }
 
