@@ -133,8 +133,8 @@ MUTATIONS = {
     ),
     "MFA off keeps outstanding codes": (
         f"{DOMAIN}/toggle.rs",
-        "            ledger.begin_epoch(rest_of_proof(snapshot, cx));\n            ledger.codes.clear();",
-        "            ledger.begin_epoch(rest_of_proof(snapshot, cx));",
+        "    ledger.begin_epoch(grace);\n    ledger.codes.clear();",
+        "    ledger.begin_epoch(grace);",
     ),
     "a reset keeps proven addresses": (f"{DOMAIN}/recovery.rs", "    ledger.proven.clear();\n", ""),
     "a reset keeps recent logins": (f"{DOMAIN}/recovery.rs", "    ledger.recent.clear();\n", ""),

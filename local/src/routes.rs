@@ -13,6 +13,8 @@ use mfa::{
 pub struct LocalRoute {
     /// The operation's stem.
     pub name: &'static str,
+    /// The function that serves it.
+    pub function: &'static str,
     /// Its method.
     pub method: Method,
     /// Its path.
@@ -35,6 +37,7 @@ impl LocalRoute {
         };
         Self {
             name: E::NAME,
+            function: E::FUNCTION,
             method: E::METHOD,
             path: E::PATH,
             uses: E::USES,
@@ -72,5 +75,6 @@ pub fn routes(app_with: &impl Fn(&[Part]) -> App) -> Vec<LocalRoute> {
         LocalRoute::of(app_with, |_| mfa_list_sessions::ListSessions),
         LocalRoute::of(app_with, |_| mfa_end_session::EndSession),
         LocalRoute::of(app_with, |_| mfa_jwks::Jwks),
+        LocalRoute::of(app_with, |_| mfa_jwks::OpenidConfiguration),
     ]
 }

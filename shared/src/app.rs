@@ -34,13 +34,13 @@ impl App {
     #[must_use]
     pub fn new(config: Config, clock: Clock) -> Self {
         let keys = Arc::new(config.keys());
-        let policy = Arc::new(config.policy.clone());
+        let config = Arc::new(config);
         Self {
             table: Table::new(&config, &keys),
-            verifier: Arc::new(Verifier::new(&config, &policy, Arc::clone(&keys))),
-            minter: Arc::new(Minter::new(&config, &policy, Arc::clone(&keys))),
-            config: Arc::new(config),
-            policy,
+            verifier: Arc::new(Verifier::new(Arc::clone(&config), Arc::clone(&keys))),
+            minter: Arc::new(Minter::new(Arc::clone(&config), Arc::clone(&keys))),
+            policy: Arc::new(config.policy.clone()),
+            config,
             clock,
             keys,
         }

@@ -7,15 +7,16 @@ use mfa::config::Part;
 use mfa_tests::TestApp;
 use serde_json::json;
 
-use crate::contract::assert_table_up_to_date;
+use crate::contract::{assert_table_up_to_date, function_resource, yaml};
 
 const PRIVATE: &str = include_str!("keys/ec.pem");
 const PUBLIC: &str = include_str!("keys/ec.pub.pem");
 
 /// The secrets of a bundle, and the parts that use each.
-const SECRETS: [(&str, Part); 4] = [
+const SECRETS: [(&str, Part); 5] = [
     ("MFA_HASH_KEY", Part::Users),
     ("MFA_JWT_SECRET", Part::Users),
+    ("MFA_LOGINS", Part::Users),
     ("MFA_SEALING_KEYS", Part::SealingKeys),
     ("MFA_SIGNING_KEY", Part::SigningKey),
 ];
@@ -63,7 +64,7 @@ async fn each_function_works_with_its_own_secrets_alone() {
 #[tokio::test]
 async fn the_documentation_tells_the_secrets_of_each_function() {
     let mfa = TestApp::start().await;
-    let functions = mfa.routes().iter().map(|route| (route.name, route.uses));
+    let functions = mfa.routes().iter().map(|route| (route.function, route.uses));
     let authorizer = ("authorizer", &mfa_authorizer::USES[..]);
     let functions: BTreeMap<_, _> = functions.chain([authorizer]).collect();
     let rows = functions.iter().map(|(name, parts)| {
@@ -71,5 +72,23 @@ async fn the_documentation_tells_the_secrets_of_each_function() {
         let secrets = if secrets.is_empty() { "none".to_owned() } else { secrets.join(", ") };
         format!("| `{name}` | {secrets} |")
     });
+    let rows = rows.map(|row| row.replace(", `MFA_LOGINS`", ""));
     assert_table_up_to_date("docs/configuration.md", "| Function | Secrets |", rows);
+}
+
+#[tokio::test]
+async fn the_template_gives_each_function_its_own_secrets_alone() {
+    let template = yaml("template.yaml");
+    let mfa = TestApp::start().await;
+    let functions = mfa.routes().iter().map(|route| (route.function, route.uses));
+    let functions: BTreeMap<_, _> = functions.chain([("authorizer", &mfa_authorizer::USES[..])]).collect();
+    let shared = template["Globals"]["Function"]["Environment"]["Variables"].as_object().expect("variables");
+    for (function, parts) in functions {
+        let mut given = shared.clone();
+        let own = &function_resource(&template, function)["Properties"]["Environment"]["Variables"];
+        given.extend(own.as_object().cloned().unwrap_or_default());
+        let secrets = SECRETS.into_iter().map(|(name, _)| name).chain(["MFA_NEXT_SIGNING_KEY"]);
+        let given: BTreeSet<_> = secrets.filter(|name| given.get(*name).is_some_and(|value| value != "")).collect();
+        assert_eq!(given, secrets_of(parts), "{function}");
+    }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn one_of_each(mfa: &Arc<TestApp>, alice: &Login, session: &str
 #[tokio::test]
 async fn every_answer_names_its_request_and_is_not_stored() {
     let mfa = TestApp::start().await;
-    for route in mfa.routes().iter().filter(|route| route.name != "jwks") {
+    for route in mfa.routes().iter().filter(|route| route.function != "jwks") {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let mut headers = HeaderMap::new();
             headers.insert("x-request-id", HeaderValue::from_static("of-the-caller"));

@@ -68,6 +68,15 @@ fn calling(login: &Login, method: Method, path: String) -> Request {
     })
 }
 
+/// Gets what anybody may get.
+fn getting(mfa: Arc<TestApp>, path: &'static str) -> BoxFuture<'static, Request> {
+    let request = again(move || {
+        let mfa = Arc::clone(&mfa);
+        async move { mfa.request(Method::GET, path, HeaderMap::new(), Vec::new()).await }
+    });
+    async { request }.boxed()
+}
+
 /// A request that each route accepts, and for some routes also one that they refuse.
 #[expect(clippy::too_many_lines, reason = "one list, a route after the other")]
 fn routes() -> Vec<(&'static str, Prepare)> {
@@ -299,15 +308,8 @@ fn routes() -> Vec<(&'static str, Prepare)> {
             }
             .boxed()
         }),
-        ("jwks", |mfa| {
-            async move {
-                again(move || {
-                    let mfa = Arc::clone(&mfa);
-                    async move { mfa.request(Method::GET, "/.well-known/jwks.json", HeaderMap::new(), Vec::new()).await }
-                })
-            }
-            .boxed()
-        }),
+        ("jwks", |mfa| getting(mfa, "/.well-known/jwks.json")),
+        ("openid-configuration", |mfa| getting(mfa, "/.well-known/openid-configuration")),
     ]
 }
 

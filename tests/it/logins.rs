@@ -15,6 +15,7 @@ use std::{
 
 use jsonwebtoken::{EncodingKey, Header, jwk::Jwk};
 use lambda_http::http::Method;
+use mfa::config::PRESETS;
 use mfa_tests::{Login, TestApp, claims_of, totp_code};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -78,15 +79,11 @@ struct Issuer<'a> {
 impl<'a> Issuer<'a> {
     async fn start(kind: &'a Kind) -> Self {
         let algorithm = kind.header["alg"].as_str().expect("an algorithm");
-        let mut settings =
-            vec![("MFA_JWT_ALGORITHM", algorithm.to_owned()), ("MFA_METHODS", "totp,email,sms".to_owned())];
+        let mut settings = vec![("MFA_METHODS", "totp,email,sms".to_owned())];
         if algorithm.starts_with("HS") {
             settings.push(("MFA_JWT_SECRET", SECRET.to_owned()));
         } else {
-            let mut jwk =
-                Jwk::from_encoding_key(&key(algorithm), algorithm.parse().expect("an algorithm")).expect("a JWK");
-            jwk.common.key_id = Some("login".to_owned());
-            settings.push(("MFA_JWT_KEY_SET", json!({ "keys": [jwk] }).to_string()));
+            settings.push(("MFA_JWT_KEY_SET", key_set(algorithm).to_string()));
             settings.push(("MFA_JWT_SECRET", String::new()));
             settings.push(("MFA_SIGNING_KEY", OWN.to_owned()));
         }
@@ -116,6 +113,12 @@ impl<'a> Issuer<'a> {
     fn renewed(&self, login: u64) -> Login {
         Login::with_token(&self.mfa, self.token(login, &Change::default()))
     }
+}
+
+fn key_set(algorithm: &str) -> Value {
+    let mut jwk = Jwk::from_encoding_key(&key(algorithm), algorithm.parse().expect("an algorithm")).expect("a JWK");
+    jwk.common.key_id = Some("login".to_owned());
+    json!({ "keys": [jwk] })
 }
 
 fn key(algorithm: &str) -> EncodingKey {
@@ -211,6 +214,7 @@ fn the_documentation_shows_each_kind() {
     let kinds = kinds();
     assert!(kinds.len() >= 20);
     let rows = kinds.into_values().map(|kind| {
+        assert!(kind.settings.len() <= 5, "{}: an operator sets at most five lines", kind.token);
         let settings: Vec<_> = kind.settings.keys().map(|name| format!("`{name}`")).collect();
         let address = |is_there: bool| if is_there { "yes" } else { "–" };
         let [email, phone] = [kind.email.is_some(), kind.phone.is_some()].map(address);
@@ -218,4 +222,61 @@ fn the_documentation_shows_each_kind() {
     });
     let rows = rows.inspect(|row| println!("{row}"));
     assert_table_up_to_date("docs/logins/README.md", "| Token | Name of the login | E-mail | Phone | Settings |", rows);
+}
+
+#[test]
+fn the_documentation_shows_each_preset() {
+    let rows = PRESETS.iter().map(|preset| {
+        let settings = preset.settings.iter().map(|(name, value)| format!("`{name}={value}`"));
+        let settings = settings.collect::<Vec<_>>().join("<br>");
+        format!("| `{}` | {} |", preset.name, if settings.is_empty() { "–" } else { &settings })
+    });
+    assert_table_up_to_date("docs/logins/README.md", "| `MFA_LOGIN` | What it sets |", rows);
+}
+
+/// Two kinds of token in one bundle: `alice` of the one is not `alice` of the other.
+#[tokio::test]
+async fn two_kinds_at_once_share_no_users() {
+    let kinds = kinds();
+    let entry = |name: &str, kind: &Kind| {
+        let issuer = format!("https://{name}.example");
+        let mut entry = json!({ "name": name, "MFA_JWT_ISSUER": issuer });
+        let algorithm = kind.header["alg"].as_str().expect("an algorithm");
+        if algorithm.starts_with("HS") {
+            entry["MFA_JWT_SECRET"] = SECRET.into();
+        } else {
+            entry["MFA_JWT_KEY_SET"] = key_set(algorithm);
+        }
+        for (setting, value) in kind.settings.iter().filter(|(setting, _)| *setting != "MFA_JWT_ISSUER") {
+            entry[setting] = value.as_str().into();
+        }
+        entry
+    };
+    for (first, second) in
+        [("cognito-access", "nest-auth"), ("auth0-access", "home-grown"), ("clerk-session", "supabase-hs256")]
+    {
+        let pair = [("a", &kinds[first]), ("b", &kinds[second])];
+        let logins = json!([entry("a", pair[0].1), entry("b", pair[1].1)]).to_string();
+        let mfa =
+            TestApp::start_with(&[("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", OWN), ("MFA_LOGINS", &logins)]).await;
+        let mut states = Vec::new();
+        for (n, (name, kind)) in pair.into_iter().enumerate() {
+            let issuer = Issuer { kind, mfa: Arc::clone(&mfa), tokens: AtomicU64::new(0) };
+            let user = kind.settings.get("MFA_JWT_USER_CLAIM").map_or("sub", String::as_str);
+            let same = Change {
+                claims: [("iss", json!(format!("https://{name}.example"))), (user, json!("alice"))]
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .into_iter()
+                    .chain(kind.claims.get("id").map(|_| ("id".to_owned(), json!("alice"))))
+                    .collect(),
+                ..Change::default()
+            };
+            let alice = Login::with_token(&mfa, issuer.token(1, &same));
+            if n == 0 {
+                alice.enrol().await;
+            }
+            states.push(alice.devices().await.as_array().map(Vec::len));
+        }
+        assert_eq!(states, [Some(1), Some(0)], "{first} and {second}");
+    }
 }

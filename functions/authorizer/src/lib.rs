@@ -1,9 +1,12 @@
-//! A Lambda authorizer that an application puts before its own routes (HTTP API, payload 2.0,
-//! simple response). It lets a request pass if its token is valid and, if the route demands it,
-//! proves a recent second factor.
+//! A Lambda authorizer that an application puts before its own routes. It lets a request pass if its
+//! token is valid and, if the route demands it, proves a recent second factor.
 //!
-//! It makes no call to the table, so a proof that has ended still counts until its token expires,
-//! at most 15 minutes.
+//! It serves HTTP APIs (payload 2.0 with simple responses, payload 1.0) and REST APIs (`REQUEST` and
+//! `TOKEN`). It makes no call to the table, so a proof that has ended still counts until its token
+//! expires, at most 15 minutes. Only for a route with `mfa-if-enabled`, and only if the token proves
+//! nothing, it reads the user's ledger.
+
+mod verdict;
 
 use lambda_http::{
     Error,
@@ -13,35 +16,17 @@ use mfa::{
     App,
     clock::Clock,
     config::{Config, Part},
+    domain::{access::Shown, gate},
     http::{BearerToken, Event, LogLine, Problem},
+    storage::StoreError,
 };
-use serde::Serialize;
+pub use verdict::{Context, Refused, Verdict};
 
 /// The parts of the configuration that it uses.
-pub const USES: [Part; 2] = [Part::Users, Part::RouteRequirements];
+pub const USES: [Part; 3] = [Part::Users, Part::Table, Part::RouteRequirements];
 
-/// The answer to API Gateway.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Verdict {
-    is_authorized: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<Context>,
-}
-
-/// What the application's function finds in `requestContext.authorizer.lambda`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Context {
-    sub: String,
-    /// Authentication methods (RFC 8176). Empty if no second factor was passed.
-    amr: &'static [&'static str],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    method: Option<&'static str>,
-    /// When a code was last judged right, in seconds since the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_time: Option<u64>,
-}
+/// The failed invocation that a REST API answers with 401. It is no fault, and no other is.
+const UNAUTHORIZED: &str = "Unauthorized";
 
 /// Starts the function.
 ///
@@ -50,13 +35,16 @@ pub struct Context {
 pub async fn run() -> Result<(), Error> {
     let app = App::new(Config::from_env(&USES)?, Clock::wall());
     let app = &app;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
-        let began = app.clock.now();
-        let mut log = LogLine::new("authorizer", &event.context.request_id);
-        let verdict = authorize(app, &event.payload, &mut log).await;
-        log.took(app.clock.now().since(began));
-        log.write();
-        verdict
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
+        // Boxed, because a future of this size would be copied whenever it is moved.
+        Box::pin(async move {
+            let began = app.clock.now();
+            let mut log = LogLine::new("authorizer", &event.context.request_id);
+            let verdict = authorize(app, &event.payload, &mut log).await;
+            log.took(app.clock.now().since(began));
+            log.write();
+            verdict
+        })
     }))
     .await
 }
@@ -64,42 +52,64 @@ pub async fn run() -> Result<(), Error> {
 /// Judges one request.
 ///
 /// # Errors
-/// Fails if nobody can tell, because a key set cannot be fetched or the event has another shape.
-/// API Gateway then answers 500 and lets nothing pass.
+/// Fails if nobody can tell, because a key set cannot be fetched, the table cannot be read, or the
+/// event has another shape. API Gateway then answers 500 and lets nothing pass. For a REST API it
+/// also fails with `Unauthorized` if the token is missing or invalid: nothing else makes a 401 there.
 pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, Error> {
     let request = match event.authorizer_request() {
         Ok(request) => request,
         Err(shape) => {
-            log.failed(500, Some(format!("the event asks no authorizer of payload 2.0 about a route, but is {shape}")));
-            return Err("the event names no route: is this an HTTP API, payload 2.0?".into());
+            log.failed(500, Some(format!("the event asks no authorizer about a route, but is {shape}")));
+            return Err("the event names no route: is this an authorizer of an API?".into());
         }
     };
     let now = app.clock.now();
-    let BearerToken { caller, claims } = match BearerToken::read(app, &request.headers, now).await {
+    let bearer = match BearerToken::read_bare(app, &request.headers, now).await {
         Ok(bearer) => bearer,
-        Err(problem @ (Problem::NoAuth | Problem::InvalidToken(_))) => return Ok(refuse(log, problem.cause())),
+        Err(problem @ (Problem::NoAuth | Problem::InvalidToken(_))) => {
+            if request.method_arn.is_some() {
+                log.failed(401, problem.cause());
+                return Err(UNAUTHORIZED.into());
+            }
+            log.failed(403, problem.cause());
+            return Ok(Verdict::refused(&request, Refused::Token));
+        }
         Err(problem) => {
             log.failed(if matches!(problem, Problem::KeySetUnavailable { .. }) { 503 } else { 500 }, problem.cause());
             return Err("the token cannot be checked".into());
         }
     };
-    log.of_user(caller.user);
+    log.of_user(bearer.caller.user);
     let call = request.route_call();
-    let proof = caller.proof;
-    if !app.config.route_requirements.are_met(&call, proof.as_ref(), now) {
-        // The path holds values that callers choose.
-        return Ok(refuse(log, Some(format!("{} demands another second factor, or a fresher one", call.key))));
-    }
-    let context = Context {
-        sub: claims.user_name().to_owned(),
-        amr: proof.map_or(&[], |proof| proof.method.authentication_methods()),
-        method: proof.map(|proof| proof.method.as_str()),
-        auth_time: proof.map(|proof| proof.auth_time.as_secs()),
+    let passes = |demanded| {
+        let BearerToken { caller, .. } = &bearer;
+        let shown = Shown { proof: caller.proof.as_ref(), login_factor: caller.login_factor, demanded };
+        app.config.route_requirements.are_met(&call, &shown, now)
     };
-    Ok(Verdict { is_authorized: true, context: Some(context) })
+    if passes(true) {
+        return Ok(Verdict::passed(&request, &bearer, &app.config.authorizer_claims));
+    }
+    if passes(false) {
+        match is_demanded(app, &bearer).await {
+            Ok(false) => return Ok(Verdict::passed(&request, &bearer, &app.config.authorizer_claims)),
+            Ok(true) => {}
+            Err(error) => {
+                log.failed(503, Some(error.to_string()));
+                return Err("the user's ledger cannot be read".into());
+            }
+        }
+    }
+    // The path holds values that callers choose.
+    log.failed(403, Some(format!("{} demands another second factor, or a fresher one", request.route_name())));
+    Ok(Verdict::refused(&request, Refused::SecondFactor))
 }
 
-fn refuse(log: &mut LogLine, cause: Option<String>) -> Verdict {
-    log.failed(403, cause);
-    Verdict { is_authorized: false, context: None }
+/// Whether the user must use MFA, by a strong read.
+async fn is_demanded(app: &App, bearer: &BearerToken) -> Result<bool, StoreError> {
+    let policy = &app.policy;
+    if !policy.enabled || policy.required {
+        return Ok(policy.enabled);
+    }
+    let snapshot = app.table.snapshot(bearer.caller.user, app.clock.now()).await?;
+    Ok(gate::is_demanded(&snapshot, policy))
 }

@@ -82,7 +82,8 @@ impl Challenge {
         let user = call.auth.caller.user;
         let trust_token = call.trust_token().ok().and_then(TrustToken::parse);
         let trusted_device = trust_token.map(|token| keys.trust_id(user, &token));
-        let (id, source) = (CodeId(random::bytes()?), call.source.clone());
+        let id = CodeId(random::bytes()?);
+        let source = call.auth.caller.source.clone().unwrap_or_else(|| call.source.clone());
         let request = CodeRequest { id, method, address, source, trusted_device };
         let otp = new_code(policy.digits_of(method))?;
 

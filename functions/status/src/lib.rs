@@ -35,6 +35,10 @@ pub struct MfaStatus {
     /// must reset them.
     #[serde(skip_serializing_if = "Option::is_none")]
     dead_end: Option<bool>,
+    /// Whether the login asked for a second factor itself, and the application trusts its word
+    /// (`MFA_JWT_TRUSTED_AMR`). It opens no route of this service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    satisfied_by_login: Option<bool>,
 }
 
 impl Endpoint for Status {
@@ -74,6 +78,7 @@ impl MfaStatus {
             recovery_codes_left: snapshot.recovery_codes_left(),
             locked_until: lock_end.map(Timestamp::to_rfc3339),
             dead_end: gate::is_dead_end(snapshot, cx).then_some(true),
+            satisfied_by_login: cx.caller.login_factor.map(|_| true),
         }
     }
 
@@ -92,6 +97,7 @@ impl MfaStatus {
             recovery_codes_left: None,
             locked_until: None,
             dead_end: None,
+            satisfied_by_login: None,
         }
     }
 }

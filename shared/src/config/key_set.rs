@@ -23,6 +23,11 @@ impl KeySet {
         (!keys.is_empty()).then_some(Self(keys))
     }
 
+    /// All keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &DecodingKey> {
+        self.0.iter().map(|(_, key)| &**key)
+    }
+
     /// The key that a token names. If it names none, the only key.
     #[must_use]
     pub fn find(&self, id: Option<&str>) -> Option<Arc<DecodingKey>> {

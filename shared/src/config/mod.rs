@@ -3,7 +3,9 @@
 
 mod claim_name;
 mod key_set;
+mod login;
 mod own_keys;
+mod presets;
 mod reader;
 mod sender;
 
@@ -13,31 +15,27 @@ use std::{
     time::Duration,
 };
 
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::Jwk};
+use jsonwebtoken::jwk::Jwk;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 pub use claim_name::ClaimName;
 pub(crate) use claim_name::is_never_copied;
 pub use key_set::KeySet;
+pub use login::{ContactConfig, EMAIL_MARKS, LOGIN_CLAIMS, LoginConfig, LoginKeyConfig, PHONE_MARKS, VerifiedContact};
 pub use own_keys::SigningKey;
+pub use presets::{PRESETS, Preset};
 pub use reader::ConfigErrors;
 
 use crate::{
     domain::{
-        Countries, Method, Phone, Policy, VerifiedContact,
+        Countries, Method, Phone, Policy,
         access::RouteRequirements,
         keys::{Keys, SealingKey},
     },
     messages::{self, MessageTexts},
 };
 use reader::Reader;
-
-/// The claims that name a login, if the configuration does not say which: the first that a token
-/// has.
-///
-/// `session_id` is Supabase's, `origin_jti` Cognito's, and `auth_time` is when the user signed in
-/// (`OpenID` Connect Core 2).
-pub const LOGIN_CLAIMS: [&str; 6] = ["sessionId", "sid", "session_id", "origin_jti", "auth_time", "jti"];
 
 /// Keys for development. Everybody knows them, so they are refused unless the table is on this
 /// machine.
@@ -109,6 +107,8 @@ pub struct Config {
     pub jwt: JwtConfig,
     /// What the application's own routes demand. The authorizer reads it.
     pub route_requirements: RouteRequirements,
+    /// The claims that the authorizer hands on to the application.
+    pub authorizer_claims: Vec<ClaimName>,
     hash_key: Zeroizing<Vec<u8>>,
     sealing_keys: Vec<NamedKey>,
 }
@@ -163,23 +163,12 @@ pub struct SmsConfig {
 /// How bearer tokens are checked and made.
 #[derive(Clone)]
 pub struct JwtConfig {
-    /// The one algorithm that login tokens are signed with.
-    pub algorithm: Algorithm,
-    /// What checks them.
-    pub login_key: LoginKeyConfig,
-    /// The issuer that they must name, if one is configured.
+    /// The logins whose tokens are accepted.
+    pub logins: Vec<LoginConfig>,
+    /// The issuer that our own tokens name. If none is configured, they keep that of the login.
     pub issuer: Option<String>,
-    /// The audiences of which they must name one. Empty if none is configured.
-    pub audiences: Vec<String>,
-    /// Whether every token that the key signs is an access token.
-    pub any_token: bool,
-    /// The claim that names a user. If none is configured, `sub` does, or `id` where there is no
-    /// `sub`.
-    pub user_claim: Option<ClaimName>,
-    /// The claims that name a login. The first one that a token has counts.
-    pub login_claims: Vec<ClaimName>,
-    /// Where the addresses are.
-    pub contact: ContactConfig,
+    /// Claims that our own tokens have in addition.
+    pub added_claims: Map<String, Value>,
     /// The key that signs our own tokens, if the function signs.
     pub signing_key: Option<SigningKey>,
     /// The public halves of our own keys: first of the key that signs, then of the one that will
@@ -187,31 +176,13 @@ pub struct JwtConfig {
     pub public_keys: Vec<Jwk>,
 }
 
-/// Where a token carries addresses.
-#[derive(Clone)]
-pub struct ContactConfig {
-    /// The claims that can hold an e-mail address. The first one with an address counts.
-    pub email_claims: Vec<ClaimName>,
-    /// The claims that can hold a phone number.
-    pub phone_claims: Vec<ClaimName>,
-    /// What is missing before a number without a plus, such as `+`. May be empty.
-    pub phone_prefix: String,
-}
-
-/// What checks login tokens.
-#[derive(Clone)]
-pub enum LoginKeyConfig {
-    /// A secret or a public key.
-    One(DecodingKey),
-    /// A key set in the configuration itself.
-    Set(KeySet),
-    /// The address of a key set.
-    At(String),
-}
-
-impl Default for LoginKeyConfig {
-    fn default() -> Self {
-        Self::Set(KeySet::default())
+impl JwtConfig {
+    /// The login that a token of ours says it is from. Tokens from before there were several are of
+    /// the one whose users have the space of a single login.
+    #[must_use]
+    pub fn login_named(&self, name: &str) -> Option<&LoginConfig> {
+        let by_name = self.logins.iter().find(|login| login.name == name);
+        by_name.or_else(|| self.logins.iter().find(|login| name.is_empty() && login.users.is_empty()))
     }
 }
 
@@ -256,13 +227,25 @@ impl Config {
         let app_name = read.part(Part::AppName, app_name);
         read.part(Part::Users, |read| require_senders(read, &policy));
         let (email, sms) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
-        let jwt = jwt(read);
-        let route_requirements = read.part(Part::RouteRequirements, route_requirements);
+        let jwt = login::read(read);
+        let (route_requirements, authorizer_claims) = read.part(Part::RouteRequirements, route_requirements);
         let hash_key = read.part(Part::Users, hash_key);
         let sealing_keys = read.part(Part::SealingKeys, sealing_keys);
         let table = read.part(Part::Table, table);
         refuse_development_keys(read, &aws);
-        Self { policy, app_name, table, aws, email, sms, jwt, route_requirements, hash_key, sealing_keys }
+        Self {
+            policy,
+            app_name,
+            table,
+            aws,
+            email,
+            sms,
+            jwt,
+            route_requirements,
+            authorizer_claims,
+            hash_key,
+            sealing_keys,
+        }
     }
 
     /// The keys that it configures.
@@ -309,7 +292,6 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         methods,
         sms_countries,
         sms_per_day: read.number("MFA_SMS_PER_DAY", default.sms_per_day, 1..=10_000_000),
-        verified_contact: verified_contact(read).unwrap_or(default.verified_contact),
         bind_addresses: read.switch("MFA_BIND_ADDRESSES", default.bind_addresses),
         enrol_with_code: read.switch("MFA_ENROL_WITH_CODE", default.enrol_with_code),
         code_length: read.number("MFA_CODE_LENGTH", default.code_length, 6..=10),
@@ -321,15 +303,6 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         known_networks: read.switch("MFA_KNOWN_NETWORKS", default.known_networks),
         forwarded_hops: read.number("MFA_FORWARDED_HOPS", default.forwarded_hops, 0..=5),
     }
-}
-
-fn verified_contact(read: &mut Reader<'_>) -> Option<VerifiedContact> {
-    read.parsed("MFA_REQUIRE_VERIFIED_CONTACT", "must be true, false or marked", |text| match text {
-        "true" => Some(VerifiedContact::NotDenied),
-        "false" => Some(VerifiedContact::Any),
-        "marked" => Some(VerifiedContact::Marked),
-        _ => None,
-    })
 }
 
 fn app_name(read: &mut Reader<'_>) -> String {
@@ -357,9 +330,11 @@ fn sending(read: &mut Reader<'_>, policy: &Policy, app_name: &str) -> (Option<Em
     (email, sms)
 }
 
-fn route_requirements(read: &mut Reader<'_>) -> RouteRequirements {
+fn route_requirements(read: &mut Reader<'_>) -> (RouteRequirements, Vec<ClaimName>) {
     let wrong = "must be a list such as `POST /transfers = mfa max_age=300 methods=totp,sms; $default = token`";
-    read.parsed("MFA_AUTHORIZER_ROUTES", wrong, RouteRequirements::parse).unwrap_or_default()
+    let routes = read.parsed("MFA_AUTHORIZER_ROUTES", wrong, RouteRequirements::parse);
+    let claims = read.parsed("MFA_AUTHORIZER_CLAIMS", login::CLAIMS, login::claim_names);
+    (routes.unwrap_or_default(), claims.unwrap_or_default())
 }
 
 fn table(read: &mut Reader<'_>) -> String {
@@ -454,143 +429,6 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
     }
 }
 
-fn jwt(read: &mut Reader<'_>) -> JwtConfig {
-    let wrong = "must be HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA";
-    let algorithm = read.parsed("MFA_JWT_ALGORITHM", wrong, |text| text.parse().ok());
-    let algorithm = algorithm.unwrap_or(Algorithm::HS256);
-    let secret = read.part(Part::Users, |read| jwt_secret(read, algorithm));
-    let login_key = read.part(Part::Users, |read| match algorithm {
-        _ if is_shared_secret(algorithm) => {
-            refuse_public_login_keys(read);
-            LoginKeyConfig::One(DecodingKey::from_secret(secret.as_bytes()))
-        }
-        _ => asymmetric_login_key(read, algorithm),
-    });
-    let (signing_key, public_keys) = own_keys::read(read, algorithm, &secret);
-    let issuer = read.text("MFA_JWT_ISSUER");
-    let audiences = read.parsed("MFA_JWT_AUDIENCE", "must be a comma list of audiences, each once", |text| {
-        let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
-        (all_differ(&names) && names.iter().all(|name| !name.is_empty())).then_some(names)
-    });
-    let any_token = read.switch("MFA_JWT_ANY_TOKEN", false);
-    let user_claim =
-        read.parsed("MFA_JWT_USER_CLAIM", USER_CLAIM, |text| ClaimName::parse(text).filter(ClaimName::is_kept));
-    let login_claims = read.parsed("MFA_JWT_LOGIN_CLAIM", CLAIMS, claim_names);
-    let login_claims = login_claims.unwrap_or_else(|| known_names(&LOGIN_CLAIMS));
-    let contact = contact(read);
-    JwtConfig {
-        algorithm,
-        login_key,
-        issuer,
-        audiences: audiences.unwrap_or_default(),
-        any_token,
-        user_claim,
-        login_claims,
-        contact,
-        signing_key,
-        public_keys,
-    }
-}
-
-const USER_CLAIM: &str =
-    "must be the name of one claim that our tokens keep and that users cannot write (docs/configuration.md)";
-const CLAIMS: &str = "must be a comma list of claims, each once, that users cannot write (docs/configuration.md)";
-
-fn contact(read: &mut Reader<'_>) -> ContactConfig {
-    let kept = |text: &str| claim_names(text).filter(|names| names.iter().all(ClaimName::is_kept));
-    let email_claims = read.parsed("MFA_JWT_EMAIL_CLAIM", CLAIMS, kept);
-    let phone_claims = read.parsed("MFA_JWT_PHONE_CLAIM", CLAIMS, kept);
-    let phone_prefix = read.parsed("MFA_JWT_PHONE_PREFIX", "must be a plus and up to three digits", |text| {
-        let digits = text.strip_prefix('+')?;
-        (digits.len() <= 3 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned())
-    });
-    ContactConfig {
-        email_claims: email_claims.unwrap_or_else(|| known_names(&["email"])),
-        phone_claims: phone_claims.unwrap_or_else(|| known_names(&["phone_number", "phone"])),
-        phone_prefix: phone_prefix.unwrap_or_default(),
-    }
-}
-
-fn claim_names(text: &str) -> Option<Vec<ClaimName>> {
-    let names: Option<Vec<_>> = text.split(',').map(|name| ClaimName::parse(name.trim())).collect();
-    names.filter(|names| all_differ(names.iter().map(ClaimName::as_str)))
-}
-
-fn known_names(names: &[&str]) -> Vec<ClaimName> {
-    names.iter().filter_map(|name| ClaimName::parse(name)).collect()
-}
-
-/// Whether the application and this service share the key (RFC 7518 3.2).
-fn is_shared_secret(algorithm: Algorithm) -> bool {
-    algorithm.family() == AlgorithmFamily::Hmac
-}
-
-/// The secret that the application signs with. Empty if the algorithm has none.
-fn jwt_secret(read: &mut Reader<'_>, algorithm: Algorithm) -> Zeroizing<String> {
-    // RFC 7518 3.2 asks for the length of the hash. 32 bytes cannot be guessed with any of them.
-    let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
-        (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
-    });
-    if read.is_padded("MFA_JWT_SECRET") {
-        read.fault("MFA_JWT_SECRET", "must not begin or end with white space: the application would have another key");
-    }
-    if is_shared_secret(algorithm) { read.required("MFA_JWT_SECRET", secret) } else { Zeroizing::default() }
-}
-
-/// The variables that can tell the public keys of login tokens.
-const PUBLIC_LOGIN_KEYS: [&str; 3] = ["MFA_JWT_PUBLIC_KEY", "MFA_JWT_KEY_SET", "MFA_JWT_KEY_SET_URL"];
-
-/// An operator would believe that a key which is ignored checks tokens.
-fn refuse_public_login_keys(read: &mut Reader<'_>) {
-    if PUBLIC_LOGIN_KEYS.into_iter().any(|name| read.text(name).is_some()) {
-        read.fault("MFA_JWT_ALGORITHM", "has no public keys: name the algorithm of the login tokens");
-    }
-}
-
-/// A public key, a key set, or the address of a key set: exactly one of them.
-fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> LoginKeyConfig {
-    let [public_key_name, set_name, url_name] = PUBLIC_LOGIN_KEYS;
-    if PUBLIC_LOGIN_KEYS.into_iter().filter(|name| read.text(name).is_some()).count() != 1 {
-        read.fault(public_key_name, "or MFA_JWT_KEY_SET or MFA_JWT_KEY_SET_URL is required, exactly one of them");
-    }
-    let public_key = read.parsed(public_key_name, "must be a PEM public key that fits MFA_JWT_ALGORITHM", |text| {
-        public_key(algorithm, &unescaped(text)).map(LoginKeyConfig::One)
-    });
-    let set = read.parsed(set_name, "must be a JWK set with a key that fits MFA_JWT_ALGORITHM", |text| {
-        KeySet::parse(text.as_bytes(), algorithm).map(LoginKeyConfig::Set)
-    });
-    let url = read.parsed(url_name, "must begin with https://", |text| {
-        let good = text.starts_with("https://") || text.starts_with("http://") && is_local(text);
-        (good && text.parse::<lambda_http::http::Uri>().is_ok()).then(|| LoginKeyConfig::At(text.to_owned()))
-    });
-    if url.is_some() && read.text("MFA_JWT_ISSUER").is_none() {
-        // Some providers serve one set for all of their customers.
-        read.fault("MFA_JWT_ISSUER", "is required with MFA_JWT_KEY_SET_URL: the same keys may sign for others");
-    }
-    public_key.or(set).or(url).unwrap_or_default()
-}
-
-/// A PEM often loses its line breaks on its way through an environment.
-fn unescaped(pem: &str) -> String {
-    pem.replace("\\n", "\n")
-}
-
-/// A public key (PEM) for `algorithm`. The library reads keys of every curve and length, and then
-/// refuses every signature.
-fn public_key(algorithm: Algorithm, pem: &str) -> Option<DecodingKey> {
-    let pem = pem.as_bytes();
-    let (key, allowed) = match algorithm {
-        // RFC 7518 3.3: 2048 bits or more.
-        _ if algorithm.family() == AlgorithmFamily::Rsa => (DecodingKey::from_rsa_pem(pem), 256..=4096),
-        // Uncompressed points of P-256 and P-384.
-        Algorithm::ES256 => (DecodingKey::from_ec_pem(pem), 65..=65),
-        Algorithm::ES384 => (DecodingKey::from_ec_pem(pem), 97..=97),
-        Algorithm::EdDSA => (DecodingKey::from_ed_pem(pem), 32..=32),
-        _ => return None,
-    };
-    key.ok().filter(|key| key.try_get_as_bytes().is_ok_and(|bytes| allowed.contains(&bytes.len())))
-}
-
 fn base64_bytes(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     data_encoding::BASE64.decode(text.as_bytes()).ok().map(Zeroizing::new)
 }
@@ -637,7 +475,7 @@ fn all_differ<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> bool {
 
 /// A variable that nothing reads is a misspelt one, or one of another version.
 fn refuse_unknown_variables(read: &mut Reader<'_>) {
-    let ignored = read.ignored();
+    let ignored = read.ignored(|name| name.starts_with("MFA_"));
     if ignored.is_empty() {
         return;
     }

@@ -1,10 +1,16 @@
+use std::ops::RangeInclusive;
+
 use jsonwebtoken::{
     Algorithm, EncodingKey,
-    jwk::{Jwk, PublicKeyUse, ThumbprintHash},
+    jwk::{AlgorithmParameters, Jwk, PublicKeyUse, ThumbprintHash},
 };
 use zeroize::Zeroizing;
 
-use super::{Part, is_shared_secret, public_key, reader::Reader, unescaped};
+use super::{
+    Part,
+    login::{public_key, unescaped},
+    reader::Reader,
+};
 
 /// The key that signs our own tokens.
 #[derive(Clone)]
@@ -18,18 +24,24 @@ pub struct SigningKey {
     pub id: Option<String>,
 }
 
-const PRIVATE: &str = "must be a PKCS#8 PEM private key for ES256 or EdDSA";
-const PUBLIC: &str = "must be a PEM public key for ES256 or EdDSA";
+/// The algorithms that sign our own tokens, apart from a secret that the login shares.
+const OF_OWN_KEYS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256];
+
+/// How long the modulus of an RSA key is, in bytes. RFC 7518 3.3 asks for 2048 bits or more.
+const RSA_BYTES: RangeInclusive<usize> = 256..=512;
+
+const PRIVATE: &str = "must be a PEM private key: PKCS#8 of P-256 or Ed25519, or RSA of 2048 to 4096 bits";
+const PUBLIC: &str = "must be a PEM public key of P-256, Ed25519, or RSA of 2048 to 4096 bits";
 
 /// Reads the key that signs, if the function signs, and the public halves that check our tokens:
 /// first that of the key that signs, then that of the next one.
 ///
 /// A public half comes from its own variable, or else from the private key. A function that does
-/// not sign thus needs no private key.
+/// not sign thus needs no private key. `shared` is the secret of the login, which signs our tokens
+/// too if nothing else does.
 pub(super) fn read(
     read: &mut Reader<'_>,
-    login_algorithm: Algorithm,
-    shared_secret: &str,
+    shared: Option<(Algorithm, Zeroizing<String>)>,
 ) -> (Option<SigningKey>, Vec<Jwk>) {
     let signs = read.uses(Part::SigningKey);
     let is_told = read.text("MFA_SIGNING_PUBLIC_KEY").is_some();
@@ -37,9 +49,9 @@ pub(super) fn read(
         pair(read, ["MFA_SIGNING_KEY", "MFA_SIGNING_PUBLIC_KEY"], "is not the public half of MFA_SIGNING_KEY");
     let has_private = read.text("MFA_SIGNING_KEY").is_some();
     let has_own_key = is_told || has_private;
-    if signs && !has_private && (is_told || !is_shared_secret(login_algorithm)) {
+    if signs && !has_private && (is_told || shared.is_none()) {
         read.fault("MFA_SIGNING_KEY", "is required");
-    } else if !has_own_key && !is_shared_secret(login_algorithm) {
+    } else if !has_own_key && shared.is_none() {
         read.fault("MFA_SIGNING_PUBLIC_KEY", "or MFA_SIGNING_KEY is required");
     }
 
@@ -54,9 +66,11 @@ pub(super) fn read(
         }
     }
 
-    let shared =
-        || SigningKey { algorithm: login_algorithm, key: EncodingKey::from_secret(shared_secret.as_bytes()), id: None };
-    let signing_key = signs.then(|| private.unwrap_or_else(shared));
+    let shared = shared.map(|(algorithm, secret)| {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        SigningKey { algorithm, key, id: None }
+    });
+    let signing_key = private.or(shared).filter(|_| signs);
     (signing_key, public.into_iter().chain(next).collect())
 }
 
@@ -82,8 +96,9 @@ fn private_key(read: &mut Reader<'_>, name: &'static str) -> Option<(SigningKey,
         let pem = Zeroizing::new(unescaped(text));
         let ec = EncodingKey::from_ec_pem(pem.as_bytes()).map(|key| (Algorithm::ES256, key));
         let ed = || EncodingKey::from_ed_pem(pem.as_bytes()).map(|key| (Algorithm::EdDSA, key));
-        let (algorithm, key) = ec.or_else(|_| ed()).ok()?;
-        // A key of another curve is read without an error. Only making its public half shows it.
+        let rsa = || EncodingKey::from_rsa_pem(pem.as_bytes()).map(|key| (Algorithm::RS256, key));
+        let (algorithm, key) = ec.or_else(|_| ed()).or_else(|_| rsa()).ok()?;
+        // A key of another curve or length is read without an error. Only its public half shows it.
         let public = named(Jwk::from_encoding_key(&key, algorithm).ok()?)?;
         Some((SigningKey { algorithm, key, id: public.common.key_id.clone() }, public))
     })
@@ -93,13 +108,20 @@ fn public_half(read: &mut Reader<'_>, name: &'static str) -> Option<Jwk> {
     read.parsed(name, PUBLIC, |text| {
         let pem = unescaped(text);
         let of = |algorithm| Some((algorithm, public_key(algorithm, &pem)?));
-        let (algorithm, key) = of(Algorithm::ES256).or_else(|| of(Algorithm::EdDSA))?;
+        let (algorithm, key) = OF_OWN_KEYS.into_iter().find_map(of)?;
         named(Jwk::from_decoding_key(&key, Some(algorithm)).ok()?)
     })
 }
 
-/// The key as `jwks` publishes it, named by its thumbprint (RFC 7638).
+/// The key as `jwks` publishes it, named by its thumbprint (RFC 7638). `None` if an RSA key is too
+/// short or too long.
 fn named(mut jwk: Jwk) -> Option<Jwk> {
+    if let AlgorithmParameters::RSA(key) = &jwk.algorithm {
+        let length = data_encoding::BASE64URL_NOPAD.decode_len(key.n.len()).ok()?;
+        if !RSA_BYTES.contains(&length) {
+            return None;
+        }
+    }
     jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256).ok()?);
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);
     Some(jwk)

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, cell::RefCell, collections::BTreeSet, fmt, ops::RangeInclusive, time::Duration};
 
-use super::{Part, Variables};
+use super::{Part, Variables, presets::Preset};
 
 /// Reads the variables of some parts and collects their faults.
 pub(super) struct Reader<'a> {
@@ -8,6 +8,8 @@ pub(super) struct Reader<'a> {
     vars: &'a Variables,
     /// The names that were asked for.
     asked: RefCell<BTreeSet<&'static str>>,
+    /// What it finds where a variable is not set.
+    pub(super) preset: Option<&'static Preset>,
     faults: Vec<ConfigError>,
 }
 
@@ -32,7 +34,7 @@ impl std::error::Error for ConfigErrors {}
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(parts: &'a [Part], vars: &'a Variables) -> Self {
-        Self { parts, vars, asked: RefCell::new(BTreeSet::new()), faults: Vec::new() }
+        Self { parts, vars, asked: RefCell::new(BTreeSet::new()), preset: None, faults: Vec::new() }
     }
 
     pub(super) fn uses(&self, part: Part) -> bool {
@@ -53,15 +55,39 @@ impl<'a> Reader<'a> {
         self.asked.into_inner()
     }
 
-    /// The names of our own variables that are set, and that nothing has asked for.
-    pub(super) fn ignored(&self) -> Vec<String> {
+    /// The names of those variables that are there, and that nothing has asked for.
+    pub(super) fn ignored(&self, those: impl Fn(&str) -> bool) -> Vec<String> {
         let asked = self.asked.borrow();
-        let ours = self.vars.keys().filter(|name| name.starts_with("MFA_"));
-        ours.filter(|name| !asked.contains(name.as_str())).cloned().collect()
+        let names = self.vars.keys().filter(|name| those(name));
+        names.filter(|name| !asked.contains(name.as_str())).cloned().collect()
     }
 
-    /// The trimmed value. An empty one counts as not set.
+    /// Whether one of those variables is set.
+    pub(super) fn any_is_set(&self, those: impl Fn(&str) -> bool) -> bool {
+        self.vars.iter().any(|(name, value)| those(name) && !value.trim().is_empty())
+    }
+
+    /// The parts that are read.
+    pub(super) const fn parts(&self) -> &'a [Part] {
+        self.parts
+    }
+
+    /// The faults, each as the name of a variable and what is wrong.
+    pub(super) fn into_faults(self) -> impl Iterator<Item = (Cow<'static, str>, Cow<'static, str>)> {
+        self.faults.into_iter().map(|ConfigError { name, wrong }| (name, wrong))
+    }
+
+    /// The trimmed value, or that of the preset. An empty one counts as not set.
     pub(super) fn text(&self, name: &'static str) -> Option<String> {
+        self.own(name).or_else(|| self.preset?.value(name, self.own("MFA_JWT_ISSUER").as_deref()))
+    }
+
+    /// Whether a variable is set itself.
+    pub(super) fn is_set(&self, name: &'static str) -> bool {
+        self.own(name).is_some()
+    }
+
+    fn own(&self, name: &'static str) -> Option<String> {
         self.asked.borrow_mut().insert(name);
         self.vars.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }

@@ -1,3 +1,5 @@
+use jsonwebtoken::Algorithm;
+
 use super::*;
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
@@ -276,4 +278,224 @@ fn a_shared_secret_signs_our_tokens_with_the_algorithm_of_the_login() {
         assert_eq!(config.jwt.signing_key.map(|key| key.algorithm), Some(algorithm));
         assert!(config.jwt.public_keys.is_empty());
     }
+}
+
+/// A login of `MFA_LOGINS` with a shared secret.
+fn entry(name: &str, changes: &[(&str, &str)]) -> serde_json::Value {
+    let mut entry =
+        serde_json::json!({ "name": name, "MFA_JWT_SECRET": format!("the secret of {name}, long enough for it") });
+    for (name, value) in changes {
+        entry[*name] = (*value).into();
+    }
+    entry
+}
+
+fn faults_of_logins(entries: &[serde_json::Value], more: &[(&'static str, &str)]) -> Vec<String> {
+    let logins = serde_json::to_string(entries).expect("JSON");
+    let settings = [("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_LOGINS", &logins)];
+    let Err(faults) = with(&[&settings[..], more].concat()) else { return Vec::new() };
+    faults.to_string().lines().skip(1).map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn several_logins_are_told_apart_or_nothing_starts() {
+    let issuer = ("MFA_JWT_ISSUER", "https://login.example");
+    let [first, second] = ["MFA_JWT_AUDIENCE"; 2].map(|name| move |value| (name, value));
+    assert_eq!(faults_of_logins(&[entry("a", &[]), entry("b", &[])], &[]), Vec::<String>::new());
+    let told_apart = [entry("a", &[issuer, first("x,y")]), entry("b", &[issuer, second("z")])];
+    assert_eq!(faults_of_logins(&told_apart, &[]), Vec::<String>::new());
+
+    let secret = ("MFA_JWT_SECRET", "a secret that two logins share, by mistake or not");
+    let set = serde_json::json!({ "keys": [Jwk::from_encoding_key(
+        &jsonwebtoken::EncodingKey::from_ec_pem(EC_PRIVATE.as_bytes()).expect("a key"), Algorithm::ES256,
+    ).expect("a JWK")] })
+    .to_string();
+    let [algorithm, none] = [("MFA_JWT_ALGORITHM", "ES256"), ("MFA_JWT_SECRET", "")];
+    for (why, entries) in [
+        ("an issuer", [entry("a", &[issuer]), entry("b", &[issuer])]),
+        (
+            "an issuer, and one audience in common",
+            [entry("a", &[issuer, first("x,y")]), entry("b", &[issuer, second("y,z")])],
+        ),
+        ("an issuer, and only one has audiences", [entry("a", &[issuer, first("x")]), entry("b", &[issuer])]),
+        ("a secret", [entry("a", &[secret]), entry("b", &[secret])]),
+        (
+            "a key in two forms",
+            [
+                entry("a", &[algorithm, none, ("MFA_JWT_PUBLIC_KEY", EC_PUBLIC)]),
+                entry("b", &[algorithm, none, ("MFA_JWT_KEY_SET", &set)]),
+            ],
+        ),
+    ] {
+        let found = faults_of_logins(&entries, &[]);
+        assert!(found.len() == 1 && found[0].contains("entries `a` and `b` share"), "{why}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_an_entry_is_told_with_its_name() {
+    for (entries, wrong) in [
+        (vec![entry("a", &[("MFA_JWT_SECRET", "short")])], "entry `a`: MFA_JWT_SECRET must be at least 32 bytes"),
+        (vec![entry("a", &[("MFA_JWT_AUDIENCES", "x")])], "entry `a`: MFA_JWT_AUDIENCES is no setting of a login"),
+        (vec![entry("a", &[("MFA_REQUIRED", "true")])], "entry `a`: MFA_REQUIRED is no setting of a login"),
+        (vec![entry("a", &[("MFA_LOGIN", "cognito")])], "entry `a`: MFA_JWT_ISSUER is required"),
+        (vec![entry("", &[])], "needs entries with a `name`"),
+        (vec![entry("a b", &[])], "needs entries with a `name`"),
+        (vec![entry("a", &[]), entry("a", &[])], "two entries with one name"),
+        (vec![], "must be a JSON list"),
+    ] {
+        let found = faults_of_logins(&entries, &[]);
+        assert!(
+            found.iter().any(|fault| fault.starts_with("MFA_LOGINS") && fault.contains(wrong)),
+            "{wrong}: {found:?}"
+        );
+    }
+    let beside = faults_of_logins(&[entry("a", &[])], &[("MFA_JWT_ISSUER", "https://login.example")]);
+    assert!(beside[0].contains("replaces MFA_LOGIN and MFA_JWT_"), "{beside:?}");
+    let unsigned = faults_of_logins(&[entry("a", &[])], &[("MFA_SIGNING_KEY", "")]);
+    assert!(unsigned[0].starts_with("MFA_SIGNING_KEY"), "{unsigned:?}");
+    let spaces = |users: Option<&str>| {
+        let changes: Vec<_> = users.map(|users| ("users", users)).into_iter().collect();
+        let logins = serde_json::to_string(&[entry("a", &changes)]).expect("JSON");
+        let settings = [("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_LOGINS", logins.as_str())];
+        with(&settings).expect("a configuration").jwt.logins[0].users.clone()
+    };
+    assert_eq!([spaces(None), spaces(Some("")), spaces(Some("all"))], ["a", "", "all"]);
+}
+
+#[test]
+fn a_preset_needs_at_most_four_lines_more_and_single_settings_win() {
+    let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+    for preset in &PRESETS {
+        let name = ("MFA_LOGIN", preset.name);
+        let issuer = ("MFA_JWT_ISSUER", "https://login.example/tenant/v2.0/");
+        let settings: &[_] = match preset.name {
+            "nest-auth" | "custom" => &[name],
+            _ => &[name, issuer, ("MFA_JWT_AUDIENCE", "app"), own],
+        };
+        let login = with(settings).unwrap_or_else(|faults| panic!("{}: {faults}", preset.name)).jwt.logins.remove(0);
+        let LoginKeyConfig::At(url) = login.key else { continue };
+        let expected = match preset.name {
+            "entra" => "https://login.example/tenant/discovery/v2.0/keys",
+            "firebase" => "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
+            _ => "https://login.example/tenant/v2.0/",
+        };
+        assert!(url.starts_with(expected) && !url.contains("//.well"), "{}: {url}", preset.name);
+        if preset.name != "firebase" {
+            assert_eq!(faults(&[name, own]), ["MFA_JWT_ISSUER"], "{}", preset.name);
+        }
+    }
+    let claims = |settings: &[(&'static str, &str)]| {
+        let login = with(&[&[("MFA_JWT_ISSUER", "https://x.example"), own][..], settings].concat()).expect("a login");
+        login.jwt.logins[0].user_claim.as_ref().map(|claim| claim.as_str().to_owned())
+    };
+    assert_eq!(claims(&[("MFA_LOGIN", "okta")]).as_deref(), Some("uid"));
+    assert_eq!(claims(&[("MFA_LOGIN", "okta"), ("MFA_JWT_USER_CLAIM", "sub")]).as_deref(), Some("sub"));
+    let legacy = [("MFA_LOGIN", "supabase"), ("MFA_JWT_ALGORITHM", "HS256")];
+    assert_eq!(faults(&legacy), Vec::<String>::new(), "a shared secret needs no key set");
+    assert_eq!(
+        faults(&[("MFA_LOGIN", "okta"), own, ("MFA_JWT_PUBLIC_KEY", EC_PUBLIC), ("MFA_JWT_ALGORITHM", "ES256")]),
+        Vec::<String>::new()
+    );
+    assert_eq!(faults(&[("MFA_LOGIN", "Cognito")]), ["MFA_LOGIN"]);
+}
+
+#[test]
+fn every_setting_of_a_preset_is_a_variable_of_a_login() {
+    for preset in &PRESETS {
+        for (name, value) in preset.settings {
+            assert!(Config::variables().contains(name), "{}: {name}", preset.name);
+            let is_whole = !value.contains('{') || preset.value(name, Some("https://x.example/")).is_some();
+            assert!(is_whole && preset.value(name, None).is_some() != value.contains('{'), "{}: {name}", preset.name);
+        }
+    }
+}
+
+#[test]
+fn an_added_claim_is_none_that_anybody_reads_or_sets() {
+    let added =
+        |claims: &str, more: &[(&'static str, &str)]| faults(&[&[("MFA_ADD_CLAIMS", claims)][..], more].concat());
+    assert_eq!(added(r#"{"aal":"aal2","https://x.example/mfa":true}"#, &[]), Vec::<String>::new());
+    for name in [
+        "sub",
+        "id",
+        "iss",
+        "aud",
+        "azp",
+        "client_id",
+        "cid",
+        "email",
+        "phone",
+        "phone_number",
+        "email_verified",
+        "xms_edov",
+        "phone_verified",
+        "sessionId",
+        "sid",
+        "origin_jti",
+        "jti",
+        "exp",
+        "iat",
+        "nbf",
+        "amr",
+        "acr",
+        "auth_time",
+        "type",
+        "token_use",
+        "token_type",
+        "typ",
+        "events",
+        "mfa",
+        "isMfaVerified",
+        "isMfaEnabled",
+        "mfa_x",
+        "nonce",
+        "cnf",
+        "act",
+    ] {
+        assert_eq!(added(&serde_json::json!({ name: "x" }).to_string(), &[]), ["MFA_ADD_CLAIMS"], "{name}");
+    }
+    let user = ("MFA_JWT_USER_CLAIM", "app/user");
+    assert_eq!(added(r#"{"app":{"user":"bob"}}"#, &[user]), ["MFA_ADD_CLAIMS"]);
+    for bad in ["[]", "1", "{", "\"x\""] {
+        assert_eq!(added(bad, &[]), ["MFA_ADD_CLAIMS"], "{bad}");
+    }
+}
+
+#[test]
+fn an_issuer_of_our_own_is_an_address_at_which_a_key_set_can_be_found() {
+    let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+    for good in ["https://mfa.example", "https://api.example/prod", "http://127.0.0.1:9000"] {
+        assert_eq!(faults(&[("MFA_ISSUER", good), own]), Vec::<String>::new(), "{good}");
+    }
+    for bad in [
+        "https://mfa.example/",
+        "http://mfa.example",
+        "mfa.example",
+        "https://x.example/?a=b",
+        "https://x.example/#a",
+        "https://",
+    ] {
+        assert_eq!(faults(&[("MFA_ISSUER", bad), own]), ["MFA_ISSUER"], "{bad}");
+    }
+    assert_eq!(faults(&[("MFA_ISSUER", "https://mfa.example")]), ["MFA_ISSUER"], "a shared secret has no key set");
+}
+
+#[test]
+fn a_persons_address_is_read_from_notes_of_a_backend_alone() {
+    let claim = ("MFA_JWT_SOURCE_IP_CLAIM", "ip");
+    assert_eq!(faults(&[claim]), Vec::<String>::new());
+    let signed_elsewhere =
+        [("MFA_JWT_ALGORITHM", "ES256"), ("MFA_JWT_PUBLIC_KEY", EC_PUBLIC), ("MFA_SIGNING_KEY", EC_PRIVATE)];
+    assert_eq!(faults(&[&signed_elsewhere[..], &[claim]].concat()), ["MFA_JWT_SOURCE_IP_CLAIM"]);
+}
+
+#[test]
+fn an_unknown_variable_is_a_fault_that_names_the_nearest_known_one() {
+    let Err(told) = with(&[("MFA_REQIRED", "true"), ("MFA_SMS_COUNTRY", "")]) else { panic!("unknown") };
+    let told = told.to_string();
+    assert!(told.contains("MFA_REQIRED is unknown. The nearest known name is MFA_REQUIRED"), "{told}");
+    assert!(told.contains("MFA_SMS_COUNTRY is unknown. The nearest known name is MFA_SMS_COUNTRIES"), "{told}");
+    assert_eq!(faults_of(&[], &[("MFA_JWT_SECRTE", "x")]), ["MFA_JWT_SECRTE"], "whatever the function uses");
+    assert_eq!(faults_of(&[], &[("MFA_LOGINS", "not read"), ("OTHER", "x")]), Vec::<String>::new());
 }

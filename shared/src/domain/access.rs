@@ -4,7 +4,7 @@ mod path;
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Factor, Proof, Timestamp};
+use super::{Factor, LoginFactor, Proof, Timestamp};
 use path::{Reading, RoutePath};
 
 /// What one route demands in addition to a valid token.
@@ -19,31 +19,46 @@ pub enum RouteRequirement {
         max_age: Option<Duration>,
         /// The factors that are enough. If it is empty, every factor is.
         factors: Vec<Factor>,
+        /// Whether it is demanded only of users who must use MFA: those who switched it on, or
+        /// everybody where the application requires it.
+        if_enabled: bool,
     },
 }
 
+/// What a caller shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shown<'a> {
+    /// The second factor that was passed here.
+    pub proof: Option<&'a Proof>,
+    /// The second factor that the login says it asked for.
+    pub login_factor: Option<LoginFactor>,
+    /// Whether the user must use MFA ([`is_demanded`](super::gate::is_demanded)).
+    pub demanded: bool,
+}
+
 impl RouteRequirement {
-    /// Whether a token that carries `proof` meets it at `now`.
+    /// Whether a caller meets it at `now`.
     #[must_use]
-    pub fn is_met(&self, proof: Option<&Proof>, now: Timestamp) -> bool {
-        match (self, proof) {
-            (Self::Token, _) => true,
-            (Self::SecondFactor { .. }, None) => false,
-            (Self::SecondFactor { max_age, factors }, Some(proof)) => {
-                let fresh = max_age.is_none_or(|max_age| now.since(proof.auth_time) <= max_age);
-                fresh && (factors.is_empty() || factors.contains(&proof.method))
-            }
-        }
+    pub fn is_met(&self, shown: &Shown<'_>, now: Timestamp) -> bool {
+        let Self::SecondFactor { max_age, factors, if_enabled } = self else { return true };
+        let is_fresh = |at: Timestamp| max_age.is_none_or(|max_age| now.since(at) <= max_age);
+        let is_proven =
+            |proof: &Proof| is_fresh(proof.auth_time) && (factors.is_empty() || factors.contains(&proof.method));
+        // What the login asked for is none of our factors, and it is as old as the login says.
+        let is_told = |told: LoginFactor| factors.is_empty() && told.auth_time.map_or(max_age.is_none(), is_fresh);
+        *if_enabled && !shown.demanded || shown.proof.is_some_and(is_proven) || shown.login_factor.is_some_and(is_told)
     }
 
-    /// Reads `token`, or `mfa` and what it must be: `mfa max_age=300 methods=totp,sms`.
+    /// Reads `token`, or `mfa` or `mfa-if-enabled` and what it must be:
+    /// `mfa max_age=300 methods=totp,sms`.
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_ascii_whitespace();
-        match words.next()? {
+        let if_enabled = match words.next()? {
             "token" if words.next().is_none() => return Some(Self::Token),
-            "mfa" => {}
+            "mfa" => false,
+            "mfa-if-enabled" => true,
             _ => return None,
-        }
+        };
         let (mut max_age, mut factors) = (None, Vec::new());
         for word in words {
             match word.split_once('=')? {
@@ -54,7 +69,7 @@ impl RouteRequirement {
                 _ => return None,
             }
         }
-        Some(Self::SecondFactor { max_age, factors })
+        Some(Self::SecondFactor { max_age, factors, if_enabled })
     }
 }
 
@@ -121,18 +136,18 @@ impl RouteRequirements {
         Some(Self { routes, default: default? })
     }
 
-    /// Whether a token that carries `proof` meets at `now` what this request demands.
+    /// Whether a caller meets at `now` what this request demands.
     ///
     /// It must meet every route that matches, because several may: `GET /reports/{id}` and
     /// `ANY /{proxy+}`. It must do so for every reading of the path, so that no spelling of a path
     /// gets a laxer verdict than the one that is configured.
     #[must_use]
-    pub fn are_met(&self, call: &RouteCall<'_>, proof: Option<&Proof>, now: Timestamp) -> bool {
+    pub fn are_met(&self, call: &RouteCall<'_>, shown: &Shown<'_>, now: Timestamp) -> bool {
         Reading::all(call).iter().all(|reading| {
             let mut matching = self.routes.iter().filter(|route| route.matches(call, reading)).peekable();
             let falls_back = matching.peek().is_none() && reading.needs_a_route;
-            (!falls_back || self.default.is_met(proof, now))
-                && matching.all(|route| route.requirement.is_met(proof, now))
+            (!falls_back || self.default.is_met(shown, now))
+                && matching.all(|route| route.requirement.is_met(shown, now))
         })
     }
 }
@@ -172,6 +187,10 @@ mod tests {
         Proof { security_epoch: 1, method, auth_time: Timestamp::from_secs(10_000 - age), session }
     }
 
+    fn shown(proof: Option<&Proof>) -> Shown<'_> {
+        Shown { proof, demanded: true, login_factor: None }
+    }
+
     fn routes(text: &str) -> RouteRequirements {
         RouteRequirements::parse(text).expect(text)
     }
@@ -186,7 +205,7 @@ mod tests {
             Some(proof(totp, 0)),
             Some(proof(totp, 9_000)),
         ];
-        let is_met = |index: &usize| routes.are_met(call, proofs[*index].as_ref(), NOW);
+        let is_met = |index: &usize| routes.are_met(call, &shown(proofs[*index].as_ref()), NOW);
         (0..proofs.len()).filter(is_met).collect()
     }
 
@@ -212,6 +231,37 @@ mod tests {
         }
         assert_eq!(met(&routes("$default = mfa"), "GET", "/x"), SECOND_FACTOR);
         assert_eq!(met(&RouteRequirements::default(), "GET", "/x"), ANYBODY);
+    }
+
+    #[test]
+    fn where_mfa_is_the_users_choice_only_those_who_must_use_it_show_a_factor() {
+        let is_met = |requirement: &str, shown: &Shown<'_>| {
+            RouteRequirement::parse(requirement).expect("a requirement").is_met(shown, NOW)
+        };
+        let (old, fresh) = (proof(Factor::Code(Method::Totp), 900), proof(Factor::Code(Method::Totp), 10));
+        for demanded in [false, true] {
+            let shown = |proof| Shown { proof, demanded, login_factor: None };
+            assert_eq!(is_met("mfa-if-enabled", &shown(None)), !demanded);
+            assert!(is_met("mfa-if-enabled max_age=60", &shown(Some(&fresh))));
+            assert_eq!(is_met("mfa-if-enabled max_age=60", &shown(Some(&old))), !demanded);
+            assert_eq!(is_met("mfa-if-enabled methods=sms", &shown(Some(&fresh))), !demanded);
+            assert!(!is_met("mfa", &shown(None)));
+        }
+    }
+
+    #[test]
+    fn what_the_login_asked_for_is_as_old_as_it_says_and_no_factor_of_ours() {
+        let is_met = |requirement: &str, auth_time: Option<u64>| {
+            let auth_time = auth_time.map(|age| Timestamp::from_secs(10_000 - age));
+            let shown = Shown { login_factor: Some(LoginFactor { auth_time }), demanded: true, proof: None };
+            RouteRequirement::parse(requirement).expect("a requirement").is_met(&shown, NOW)
+        };
+        for requirement in ["mfa", "mfa-if-enabled"] {
+            assert!(is_met(requirement, None) && is_met(requirement, Some(9_000)));
+        }
+        assert!(is_met("mfa max_age=300", Some(300)));
+        assert!(!is_met("mfa max_age=300", Some(301)) && !is_met("mfa max_age=300", None));
+        assert!(!is_met("mfa methods=totp", Some(0)) && !is_met("mfa methods=totp,sms,email", Some(0)));
     }
 
     #[test]
@@ -354,16 +404,16 @@ mod tests {
     #[test]
     fn a_second_factor_must_be_there_fresh_and_of_a_method_that_will_do() {
         let demand = RouteRequirement::parse("mfa max_age=300 methods=totp,sms").expect("a demand");
-        assert!(demand.is_met(Some(&proof(Factor::Code(Method::Totp), 300)), NOW));
-        assert!(!demand.is_met(Some(&proof(Factor::Code(Method::Totp), 301)), NOW));
-        assert!(!demand.is_met(Some(&proof(Factor::Code(Method::Email), 0)), NOW));
-        assert!(!demand.is_met(Some(&proof(Factor::TrustedDevice, 0)), NOW));
-        assert!(!demand.is_met(None, NOW));
+        assert!(demand.is_met(&shown(Some(&proof(Factor::Code(Method::Totp), 300))), NOW));
+        assert!(!demand.is_met(&shown(Some(&proof(Factor::Code(Method::Totp), 301))), NOW));
+        assert!(!demand.is_met(&shown(Some(&proof(Factor::Code(Method::Email), 0))), NOW));
+        assert!(!demand.is_met(&shown(Some(&proof(Factor::TrustedDevice, 0))), NOW));
+        assert!(!demand.is_met(&shown(None), NOW));
         assert!(
             RouteRequirement::parse("mfa")
-                .is_some_and(|any| any.is_met(Some(&proof(Factor::Code(Method::Email), 9_000)), NOW))
+                .is_some_and(|any| any.is_met(&shown(Some(&proof(Factor::Code(Method::Email), 9_000))), NOW))
         );
-        assert!(RouteRequirement::Token.is_met(None, NOW));
+        assert!(RouteRequirement::Token.is_met(&shown(None), NOW));
     }
 
     /// A route of small alphabets, so that routes overlap.

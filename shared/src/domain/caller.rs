@@ -19,6 +19,8 @@ pub struct Caller {
     pub address_tags: Vec<AddressTag>,
     /// The second factor that the token proves, if the token was minted here.
     pub proof: Option<Proof>,
+    /// The second factor that the login says it asked for, if its word is trusted.
+    pub login_factor: Option<LoginFactor>,
     /// Where the call comes from, if that is known.
     pub source: Option<Source>,
 }
@@ -41,6 +43,13 @@ impl Caller {
     pub fn session(&self) -> Option<ProofSession> {
         self.proof.map(|proof| proof.session)
     }
+}
+
+/// A second factor that the login asked for itself (`MFA_JWT_TRUSTED_AMR`). It opens nothing here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginFactor {
+    /// When the user signed in, if the token says it.
+    pub auth_time: Option<Timestamp>,
 }
 
 /// A second factor that was passed: what the claim `mfa` of our own tokens says.

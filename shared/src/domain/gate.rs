@@ -204,6 +204,7 @@ mod tests {
                     contact: Contact { email, ..Contact::default() },
                     address_tags: has.address.then_some(OWN).into_iter().collect(),
                     proof: None,
+                    login_factor: None,
                     source: None,
                 };
                 let policy = Policy { required, methods: methods.clone(), ..Policy::default() };

@@ -107,8 +107,16 @@ impl Keys {
 
     /// The name of a user in the table. A `sub` may be an address, which must not stand there.
     #[must_use]
+    pub fn user_id_in(&self, space: &str, subject: &str) -> UserId {
+        let parts = [space.as_bytes(), subject.as_bytes()];
+        // Each part goes in behind its length, so no user id of the empty space is one of another.
+        UserId(truncated(&self.user, if space.is_empty() { &parts[1..] } else { &parts }))
+    }
+
+    /// The same in the empty space, that of a bundle with one login.
+    #[must_use]
     pub fn user_id(&self, subject: &str) -> UserId {
-        UserId(truncated(&self.user, &[subject.as_bytes()]))
+        self.user_id_in("", subject)
     }
 
     /// The name of a login in the table: `value` is what `claim` says in a token of `issuer` for

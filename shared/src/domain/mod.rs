@@ -32,7 +32,7 @@ pub mod verify;
 pub mod verify_totp_setup;
 
 pub use address::{Address, Contact, Countries, Email, NoAddress, Phone};
-pub use caller::{Caller, Context, Proof, ProofSession};
+pub use caller::{Caller, Context, LoginFactor, Proof, ProofSession};
 pub use decision::{After, Change, Counter, CounterKind, CounterPart, Decision, Refusal};
 pub use ids::{
     AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, NetworkTag, RecoveryId, RecoveryTag, SessionId,
@@ -41,7 +41,7 @@ pub use ids::{
 pub use item::{ItemKey, UnreadableItem, Write};
 pub use ledger::Ledger;
 pub use method::{Channel, Method};
-pub use policy::{Policy, VerifiedContact};
+pub use policy::Policy;
 pub use snapshot::{CodeRecord, DeviceRecord, Snapshot, StoredCode};
 pub use source::Source;
 pub use time::Timestamp;

@@ -6,17 +6,6 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Which addresses of a token are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VerifiedContact {
-    /// All of them.
-    Any,
-    /// Those that no mark of the token calls unverified.
-    NotDenied,
-    /// Those that a mark of the token calls verified, and none unverified.
-    Marked,
-}
-
 /// The numbers and switches of the rules. What an operator may set is a field. The rest is a
 /// constant.
 #[expect(clippy::struct_excessive_bools, reason = "each is one switch of the operator's")]
@@ -59,11 +48,6 @@ pub struct Policy {
     /// Bounds the bill of an attack that the other limits do not see. Defaults to `1000`. Allowed:
     /// `1..=10_000_000`.
     pub sms_per_day: u32,
-
-    /// Which addresses of a token are used, by what the token says of their verification.
-    ///
-    /// Defaults to [`VerifiedContact::NotDenied`].
-    pub verified_contact: VerifiedContact,
 
     /// Whether, while MFA is on, a code goes to an address that the ledger has not seen proven only
     /// under a proof.
@@ -313,7 +297,6 @@ impl Default for Policy {
             methods: vec![Method::Totp],
             sms_countries: Countries::default(),
             sms_per_day: 1000,
-            verified_contact: VerifiedContact::NotDenied,
             bind_addresses: true,
             enrol_with_code: false,
             code_length: 6,

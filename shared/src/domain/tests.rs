@@ -117,6 +117,7 @@ impl World {
             contact: Contact { email: Ok(email), ..Contact::default() },
             address_tags: vec![self.keys.address_tag(user, Method::Email, &address())],
             proof: self.proofs[usize::from(login)],
+            login_factor: None,
             source: Some(Source::at([192, 0, 2 + login, 1].into())),
         }
     }

@@ -2,7 +2,7 @@ use std::future::{Future, ready};
 
 use lambda_http::http::{HeaderMap, header};
 
-use super::{ErrorCode, LogLine, Problem};
+use super::{ErrorCode, LogLine, Problem, source};
 use crate::{
     App,
     domain::{Caller, Source, Timestamp},
@@ -43,7 +43,21 @@ impl BearerToken {
     /// # Errors
     /// A [`Problem`] if it has no valid token, or if the token cannot be judged.
     pub async fn read(app: &App, headers: &HeaderMap, now: Timestamp) -> Result<Self, Problem> {
-        let (caller, claims) = app.verifier.authenticate(bearer_token(headers)?, now).await?;
+        Self::check(app, bearer_token(headers)?, now).await
+    }
+
+    /// The same, but a token without the scheme is taken too, as API Gateway's own authorizer does.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn read_bare(app: &App, headers: &HeaderMap, now: Timestamp) -> Result<Self, Problem> {
+        let bare = authorization(headers)?.trim();
+        let token = if bare.contains(' ') { bearer_token(headers)? } else { bare };
+        Self::check(app, token, now).await
+    }
+
+    async fn check(app: &App, token: &str, now: Timestamp) -> Result<Self, Problem> {
+        let (caller, claims) = app.verifier.authenticate(token, now).await?;
         Ok(Self { caller, claims })
     }
 }
@@ -55,7 +69,8 @@ impl Authenticate for BearerToken {
 
     async fn from_request(app: &App, headers: &HeaderMap, source: &Source, now: Timestamp) -> Result<Self, Problem> {
         let Self { caller, claims } = Self::read(app, headers, now).await?;
-        Ok(Self { caller: Caller { source: Some(source.clone()), ..caller }, claims })
+        let source = app.verifier.noted_source(&claims).map_or_else(|| source.clone(), source::of_text);
+        Ok(Self { caller: Caller { source: Some(source), ..caller }, claims })
     }
 
     fn log(&self, app: &App, line: &mut LogLine) {
@@ -90,13 +105,17 @@ impl Authenticate for Public {
 
 /// The token of `Authorization: Bearer …` (RFC 6750 2.1). The scheme may be in upper or lower case.
 fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
+    match authorization(headers)?.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),
+        _ => Err(Problem::NoAuth),
+    }
+}
+
+/// The header `Authorization`, if it occurs exactly once and is not blank.
+fn authorization(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Problem::NoAuth);
     };
-    let value = value.to_str().map_err(|_| Problem::NoAuth)?;
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),
-        _ => Err(Problem::NoAuth),
-    }
+    value.to_str().ok().filter(|value| !value.trim().is_empty()).ok_or(Problem::NoAuth)
 }

@@ -12,14 +12,16 @@ use crate::{
 
 /// One operation of the API, which the pipeline runs.
 pub trait Endpoint: Send + Sync + 'static {
-    /// The operation's stem. It names the function's folder, event, template resource and operation
-    /// id.
+    /// The operation's stem. It names the function's folder, its event and the operation id.
     const NAME: &'static str;
+    /// The function that serves it, if that has another name.
+    const FUNCTION: &'static str = Self::NAME;
     /// The method that it answers.
     const METHOD: Method;
     /// The path that it is served at.
     const PATH: &'static str;
-    /// Whether it answers although MFA is off for the application. Only `status` and `jwks` do.
+    /// Whether it answers although MFA is off for the application. Only `status` and what `jwks`
+    /// serves do.
     const ANSWERS_WHEN_OFF: bool = false;
     /// The parts of the configuration that it uses. It reads no other, and if it uses the table,
     /// the connection is opened while the function starts.

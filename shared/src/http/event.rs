@@ -45,11 +45,13 @@ pub enum Payload {
 #[error("{0}")]
 pub struct ForeignEvent(String);
 
-/// What the Lambda authorizer of an HTTP API is asked (payload 2.0). Holds secrets: it cannot be
-/// printed.
+/// What a Lambda authorizer is asked. Holds secrets: it cannot be printed.
 pub struct AuthorizerRequest {
-    /// The headers.
+    /// The headers. In the event of a token authorizer that is `Authorization` alone.
     pub headers: HeaderMap,
+    /// The ARN of the method, which the answer to a REST API names. An HTTP API of payload 2.0 has
+    /// none.
+    pub method_arn: Option<String>,
     route_key: String,
     method: String,
     path: String,
@@ -58,6 +60,12 @@ pub struct AuthorizerRequest {
 }
 
 impl AuthorizerRequest {
+    /// The route for the log. A path would hold values that callers choose.
+    #[must_use]
+    pub fn route_name(&self) -> &str {
+        if self.route_key.is_empty() { "the route" } else { &self.route_key }
+    }
+
     /// The route key, method and path that the authorizer judges.
     #[must_use]
     pub fn route_call(&self) -> RouteCall<'_> {
@@ -86,26 +94,26 @@ impl Event {
         self.fields().and_then(|event| request(&event, request_id)).ok_or_else(|| self.foreign())
     }
 
-    /// Reads the event as the question to an authorizer.
+    /// Whether the path of the request ends with `end`. A stage or a base path may stand before it.
+    #[must_use]
+    pub fn path_ends_with(&self, end: &str) -> bool {
+        let path = self.fields().and_then(|event| event.text("rawPath").or_else(|| event.text("path")));
+        path.is_some_and(|path| path.ends_with(end.as_bytes()))
+    }
+
+    /// Reads the event as the question to an authorizer: of an HTTP API (payload 2.0 or 1.0), or of
+    /// a REST API (`REQUEST` or `TOKEN`).
     ///
     /// # Errors
     /// [`ForeignEvent`] if it is not such a question, or if it names no route, method or path.
     pub fn authorizer_request(&self) -> Result<AuthorizerRequest, ForeignEvent> {
         let read = |event: Object| {
-            let context = event.object("requestContext")?;
-            let http = context.object("http")?;
-            let utf8 = |text: Vec<u8>| String::from_utf8(text).ok();
-            let parameters = event.object("pathParameters");
-            let parameters = parameters.iter().flat_map(|all| &all.0);
-            let parameter = |(name, value): (&ByteBuf, &&RawValue)| Some((lossy(name), lossy(&text(value)?)));
-            Some(AuthorizerRequest {
-                headers: single_headers(&event),
-                route_key: event.text("routeKey").and_then(utf8)?,
-                method: http.text("method").and_then(utf8)?,
-                path: event.text("rawPath").or_else(|| http.text("path")).and_then(utf8)?,
-                path_parameters: parameters.filter_map(parameter).collect(),
-                stage: context.text("stage").and_then(utf8),
-            })
+            let kind = event.text("type");
+            match (event.text("methodArn"), kind.as_deref()) {
+                (Some(arn), Some(b"TOKEN")) => asked_about_token(&event, &utf8(arn)?),
+                (Some(arn), _) => asked_by_rest(&event, utf8(arn)?),
+                (None, _) => asked_by_http(&event),
+            }
         };
         self.fields().and_then(read).ok_or_else(|| self.foreign())
     }
@@ -126,6 +134,69 @@ impl Event {
             Some(_) => "a number".to_owned(),
         })
     }
+}
+
+fn utf8(text: Vec<u8>) -> Option<String> {
+    String::from_utf8(text).ok()
+}
+
+fn path_parameters(event: &Object) -> HashMap<String, String> {
+    let parameters = event.object("pathParameters");
+    let parameters = parameters.iter().flat_map(|all| &all.0);
+    let parameter = |(name, value): (&ByteBuf, &&RawValue)| Some((lossy(name), lossy(&text(value)?)));
+    parameters.filter_map(parameter).collect()
+}
+
+/// The question of an HTTP API, payload 2.0.
+fn asked_by_http(event: &Object) -> Option<AuthorizerRequest> {
+    let context = event.object("requestContext")?;
+    let http = context.object("http")?;
+    Some(AuthorizerRequest {
+        headers: single_headers(event),
+        method_arn: None,
+        route_key: event.text("routeKey").and_then(utf8)?,
+        method: http.text("method").and_then(utf8)?,
+        path: event.text("rawPath").or_else(|| http.text("path")).and_then(utf8)?,
+        path_parameters: path_parameters(event),
+        stage: context.text("stage").and_then(utf8),
+    })
+}
+
+/// The question of a REST API, or of an HTTP API with payload 1.0.
+fn asked_by_rest(event: &Object, method_arn: String) -> Option<AuthorizerRequest> {
+    let context = event.object("requestContext")?;
+    let method = event.text("httpMethod").and_then(utf8)?;
+    let resource = event.text("resource").and_then(utf8)?;
+    Some(AuthorizerRequest {
+        headers: all_headers(event),
+        method_arn: Some(method_arn),
+        route_key: format!("{method} {resource}"),
+        method,
+        path: event.text("path").and_then(utf8)?,
+        path_parameters: path_parameters(event),
+        stage: context.text("stage").and_then(utf8),
+    })
+}
+
+/// The question of a REST API about a token alone. Only the ARN says what is called:
+/// `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH`.
+fn asked_about_token(event: &Object, method_arn: &str) -> Option<AuthorizerRequest> {
+    let mut parts = method_arn.splitn(6, ':').nth(5)?.splitn(4, '/').skip(1);
+    let (stage, method, path) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
+    let mut headers = HeaderMap::new();
+    if let Some(token) = event.get("authorizationToken") {
+        add(&mut headers, b"authorization", token);
+    }
+    Some(AuthorizerRequest {
+        headers,
+        method_arn: Some(method_arn.to_owned()),
+        // No key of the configuration is empty, so the path alone decides.
+        route_key: String::new(),
+        method: method.to_owned(),
+        path: format!("/{path}"),
+        path_parameters: HashMap::new(),
+        stage: Some(stage.to_owned()),
+    })
 }
 
 fn request(event: &Object, request_id: &str) -> Option<(Payload, Incoming)> {
@@ -476,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authorizer_is_asked_about_a_route_by_payload_2_alone() {
+    fn an_authorizer_is_asked_about_a_route_by_an_http_api() {
         let asked = |event: &Value| Event::read(event.to_string().as_bytes()).authorizer_request();
         let request = asked(&of_payload_2()).unwrap_or_else(|shape| panic!("{shape}"));
         let call = request.route_call();
@@ -484,13 +555,44 @@ mod tests {
         assert_eq!((call.path, call.stage), ("/auth/mfa/devices/a%20b", Some("prod")));
         assert_eq!(call.parameters["deviceId"], "a b");
         assert_eq!(request.headers["x-upper"], "1");
-        assert!(asked(&of_payload_1()).is_err());
+        assert!(asked(&of_payload_1()).is_err(), "a request that nobody is asked about");
         for pointer in ["/routeKey", "/requestContext", "/requestContext/http", "/requestContext/http/method"] {
             for value in [json!(null), json!(1), json!([])] {
                 let mut event = of_payload_2();
                 *event.pointer_mut(pointer).expect("a place") = value;
                 assert!(asked(&event).is_err(), "{event}");
             }
+        }
+    }
+
+    #[test]
+    fn an_authorizer_is_asked_by_a_rest_api_about_a_request_or_a_token() {
+        let asked = |event: &Value| Event::read(event.to_string().as_bytes()).authorizer_request();
+        let arn = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/GET/reports/5:6/x";
+        let mut request = of_payload_1();
+        request["type"] = "REQUEST".into();
+        request["methodArn"] = arn.into();
+        request["resource"] = "/reports/{id}/x".into();
+        let read = asked(&request).unwrap_or_else(|shape| panic!("{shape}"));
+        let call = read.route_call();
+        assert_eq!((call.key, call.path), ("DELETE /reports/{id}/x", "/auth/mfa/devices/a%20b"));
+        assert_eq!(read.method_arn.as_deref(), Some(arn));
+        for field in ["resource", "path", "httpMethod", "requestContext"] {
+            let mut event = request.clone();
+            event[field] = Value::Null;
+            assert!(asked(&event).is_err(), "{field}");
+        }
+
+        let token = |arn: &str| json!({ "type": "TOKEN", "authorizationToken": "Bearer x", "methodArn": arn });
+        let read = asked(&token(arn)).unwrap_or_else(|shape| panic!("{shape}"));
+        let call = read.route_call();
+        assert_eq!((call.key, call.method, call.path, call.stage), ("", "GET", "/reports/5:6/x", Some("prod")));
+        assert_eq!(read.headers["authorization"], "Bearer x");
+        let root =
+            asked(&token("arn:aws:execute-api:r:a:api/$default/POST/")).unwrap_or_else(|shape| panic!("{shape}"));
+        assert_eq!((root.route_call().method, root.route_call().path), ("POST", "/"));
+        for bad in ["", "arn", "arn:aws:execute-api:r:a:api", "arn:aws:execute-api:r:a:api/stage"] {
+            assert!(asked(&token(bad)).is_err(), "{bad}");
         }
     }
 

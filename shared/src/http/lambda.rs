@@ -23,13 +23,8 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// Fails if the configuration has faults, which are all reported at once, or if the Lambda runtime
 /// ends.
 pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error> {
-    let config = Config::from_env(E::USES)?;
-    let app = App::new(config, Clock::wall());
+    let app = start(E::USES).await?;
     let endpoint = build(&app);
-    if E::USES.contains(&Part::Table) {
-        let _ = tokio::time::timeout(WARM_UP, app.table.open()).await;
-    }
-
     let (app, endpoint) = (&app, &endpoint);
     // `lambda_http::run` would decode the event, and panic if it cannot make a URL of it.
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
@@ -43,6 +38,41 @@ pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error
         })
     }))
     .await
+}
+
+/// The same with two endpoints, which use the same parts of the configuration. The second answers
+/// requests whose path ends with its own, and the first all others.
+///
+/// # Errors
+/// The same as [`run`].
+pub async fn run_both<A: Endpoint, B: Endpoint>(
+    first: impl FnOnce(&App) -> A,
+    second: impl FnOnce(&App) -> B,
+) -> Result<(), Error> {
+    let app = start(A::USES).await?;
+    let (first, second) = (first(&app), second(&app));
+    let (app, first, second) = (&app, &first, &second);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
+        Box::pin(async move {
+            let LambdaEvent { payload, context } = event;
+            let (response, log) = if payload.path_ends_with(B::PATH) {
+                answer(app, second, &payload, &context.request_id).await
+            } else {
+                answer(app, first, &payload, &context.request_id).await
+            };
+            log.write();
+            Ok::<_, Error>(response)
+        })
+    }))
+    .await
+}
+
+async fn start(uses: &[Part]) -> Result<App, Error> {
+    let app = App::new(Config::from_env(uses)?, Clock::wall());
+    if uses.contains(&Part::Table) {
+        let _ = tokio::time::timeout(WARM_UP, app.table.open()).await;
+    }
+    Ok(app)
 }
 
 async fn answer<E: Endpoint>(app: &App, endpoint: &E, event: &Event, request_id: &str) -> (EventResponse, LogLine) {

@@ -316,6 +316,7 @@ impl From<TokenError> for Problem {
             TokenError::Unavailable { retry_after, .. } => {
                 Self::KeySetUnavailable { cause: error.to_string(), retry_after: retry_after.as_secs().max(1) }
             }
+            TokenError::LoginGone => Self::Refused(Refusal::SessionInvalid),
             TokenError::NotMade(cause) => Self::Internal(cause),
         }
     }

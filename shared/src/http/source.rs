@@ -14,9 +14,16 @@ use crate::domain::Source;
 /// may be invented by the sender.
 pub(super) fn source(gateway: Option<&str>, headers: &HeaderMap, hops: u8) -> Source {
     let forwarded = if hops == 0 { None } else { forwarded(headers, hops) };
-    let written = forwarded.as_deref().or(gateway).map(str::trim).filter(|text| !text.is_empty());
-    // All requests without an address share one limit, so that leaving it out helps nobody.
-    let Some(written) = written else { return Source::Unreadable("unknown".to_owned()) };
+    of_text(forwarded.as_deref().or(gateway).unwrap_or_default())
+}
+
+/// The source that an address stands for.
+pub(super) fn of_text(written: &str) -> Source {
+    let written = written.trim();
+    if written.is_empty() {
+        // All requests without an address share one limit, so that leaving it out helps nobody.
+        return Source::Unreadable("unknown".to_owned());
+    }
     // Each unreadable text has a limit of its own: a proxy that writes an unknown form must not put
     // everybody into one.
     let hash = || BASE64URL_NOPAD.encode(digest(&SHA256, written.as_bytes()).as_ref());

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{Claims, TokenError};
-use crate::config::JwtConfig;
+use crate::config::LoginConfig;
 
 /// Claims that say what a token is for, and of which `access` is the only good value.
 const MARKS: [&str; 3] = ["type", "token_use", "token_type"];
@@ -15,7 +15,7 @@ const KINDS: [&str; 4] = ["bearer", "access", "jwt", "at+jwt"];
 
 /// Fails unless this is an access token of the configured audience. `header_type` is `typ` of the
 /// header.
-pub(super) fn check(header_type: Option<&str>, claims: &Claims, config: &JwtConfig) -> Result<(), TokenError> {
+pub(super) fn check(header_type: Option<&str>, claims: &Claims, config: &LoginConfig) -> Result<(), TokenError> {
     let is_rfc_9068 = match header_type.map(plain_type).as_deref() {
         None | Some("jwt") => false,
         Some("at+jwt") => true,
@@ -79,7 +79,7 @@ mod tests {
         let settings = [("MFA_JWT_AUDIENCE", audiences.join(",")), ("MFA_JWT_ANY_TOKEN", any_token.to_string())];
         let settings = settings.map(|(name, value)| (name.to_owned(), value));
         let config = Config::from_vars(&[], &settings.into()).expect("a configuration");
-        check(header_type, &Claims::for_test(&claims.to_string()), &config.jwt).is_ok()
+        check(header_type, &Claims::for_test(&claims.to_string()), &config.jwt.logins[0]).is_ok()
     }
 
     #[test]

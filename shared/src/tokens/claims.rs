@@ -1,11 +1,11 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value, json};
 
 use super::TokenError;
-use crate::config::{ClaimName, ContactConfig, JwtConfig, is_never_copied};
+use crate::config::{ClaimName, ContactConfig, LoginConfig, is_never_copied};
 
 /// Claims whose value two logins of one user can share: those of the same second, or all of them.
 const SHARED: [&str; 12] =
@@ -20,6 +20,8 @@ pub struct Claims {
     all: Map<String, Value>,
     user: String,
     login: LoginName,
+    /// What `MFA_LOGINS` calls the login that issued the token. Empty if there is only one.
+    from: String,
 }
 
 /// What names the login that a token belongs to. A renewed token has the same.
@@ -34,12 +36,33 @@ pub struct LoginName {
     pub is_shared: bool,
 }
 
+/// The claim in which our tokens say what they prove, and of which login they are.
+const OF_LOGIN: &str = "mfa";
+
+/// What the claim `mfa` says of the login.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OfLogin {
+    /// What `MFA_LOGINS` calls it. Empty if there is only one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) from: String,
+    /// The authentication methods that it named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) amr: Vec<String>,
+}
+
+impl OfLogin {
+    /// Takes it out of what [`Claims::kept`] gave.
+    pub(super) fn take(claims: &mut Map<String, Value>) -> Self {
+        claims.remove(OF_LOGIN).and_then(|claim| serde_json::from_value(claim).ok()).unwrap_or_default()
+    }
+}
+
 impl Claims {
     /// Reads the claims of `token`, as `config` says where they are.
     ///
     /// # Errors
     /// [`TokenError::Invalid`] if no claim names the user.
-    pub(super) fn of(UniqueClaims(all): UniqueClaims, token: &str, config: &JwtConfig) -> Result<Self, TokenError> {
+    pub(super) fn of(UniqueClaims(all): UniqueClaims, token: &str, config: &LoginConfig) -> Result<Self, TokenError> {
         let user = match &config.user_claim {
             Some(name) => name.find(&all).and_then(identifier),
             None => sub_or_id(&all),
@@ -59,7 +82,7 @@ impl Claims {
             let value = data_encoding::BASE64URL_NOPAD.encode(digest(&SHA256, signed.as_bytes()).as_ref());
             LoginName { claim: String::new(), value, is_shared: true }
         });
-        Ok(Self { all, user, login })
+        Ok(Self { all, user, login, from: config.name.clone() })
     }
 
     #[cfg(test)]
@@ -70,13 +93,19 @@ impl Claims {
         }
         let config = crate::config::Config::from_vars(&[], &crate::config::Variables::new()).expect("a configuration");
         let claims = serde_json::from_str(&claims.to_string()).expect("claims");
-        Self::of(claims, "a.b.c", &config.jwt).expect("a user")
+        Self::of(claims, "a.b.c", &config.jwt.logins[0]).expect("a user")
     }
 
     /// What names the login that the token belongs to.
     #[must_use]
     pub const fn login(&self) -> &LoginName {
         &self.login
+    }
+
+    /// What `MFA_LOGINS` calls the login that issued the token. Empty if there is only one.
+    #[must_use]
+    pub fn from(&self) -> &str {
+        &self.from
     }
 
     /// All claims.
@@ -88,6 +117,12 @@ impl Claims {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.all.get(name)
+    }
+
+    /// The claim of a configured name.
+    #[must_use]
+    pub fn find(&self, name: &ClaimName) -> Option<&Value> {
+        name.find(&self.all)
     }
 
     /// A claim that is a string.
@@ -111,11 +146,29 @@ impl Claims {
         &self.user
     }
 
-    /// The claims that a token minted here keeps: all but those that only its signer may set.
+    /// The authentication methods that the login itself names (RFC 8176), also in the form of
+    /// Supabase, `[{"method": …}]`. Those of a token minted here are not all the login's.
+    pub(super) fn login_amr(&self) -> Vec<String> {
+        let ours = self.get(OF_LOGIN).and_then(|ours| ours.get("amr"));
+        let list = if self.get(OF_LOGIN).is_some() { ours } else { self.get("amr") };
+        let list = list.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        list.iter()
+            .filter_map(|method| method.get("method").unwrap_or(method).as_str())
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
+    /// The claims that a token minted here keeps: all but those that only its signer may set. In
+    /// place of `mfa` is what the next token says of the login.
     #[must_use]
     pub fn kept(&self) -> Map<String, Value> {
         let kept = self.all.iter().filter(|(name, _)| !is_never_copied(name));
-        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+        let mut kept: Map<_, _> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let of_login = OfLogin { from: self.from.clone(), amr: self.login_amr() };
+        if of_login != OfLogin::default() {
+            kept.insert(OF_LOGIN.to_owned(), json!(of_login));
+        }
+        kept
     }
 }
 
@@ -143,6 +196,18 @@ fn identifier(value: &Value) -> Option<String> {
 /// readers could each believe another value.
 #[derive(Debug)]
 pub(super) struct UniqueClaims(Map<String, Value>);
+
+impl UniqueClaims {
+    /// A claim.
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The login that a token of ours is from.
+    pub(super) fn from(&self) -> &str {
+        self.get(OF_LOGIN).and_then(|claim| claim.get("from")).and_then(Value::as_str).unwrap_or_default()
+    }
+}
 
 impl<'de> Deserialize<'de> for UniqueClaims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -227,14 +292,12 @@ impl fmt::Debug for Claims {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::config::{Config, LOGIN_CLAIMS};
 
-    fn config(settings: &[(&str, &str)]) -> JwtConfig {
+    fn config(settings: &[(&str, &str)]) -> LoginConfig {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::from_vars(&[], &settings.collect()).expect("a configuration").jwt
+        Config::from_vars(&[], &settings.collect()).expect("a configuration").jwt.logins.remove(0)
     }
 
     fn of_token(claims: &Value, token: &str, settings: &[(&str, &str)]) -> Result<Claims, TokenError> {

@@ -3,22 +3,16 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{ClaimName, ContactConfig},
-    domain::{Contact, Email, NoAddress, Phone, VerifiedContact},
+    config::{ClaimName, ContactConfig, EMAIL_MARKS, PHONE_MARKS, VerifiedContact},
+    domain::{Contact, Email, NoAddress, Phone},
 };
 
-/// Claims that say whether the e-mail address beside them was verified, as providers name them.
-const EMAIL_MARKS: [&str; 5] = ["email_verified", "emailVerified", "emailVerifiedAt", "email_confirmed_at", "xms_edov"];
-/// The same for a phone number.
-const PHONE_MARKS: [&str; 5] =
-    ["phone_number_verified", "phone_verified", "phoneNumberVerified", "phoneVerifiedAt", "phone_confirmed_at"];
-
 /// Reads the addresses.
-pub(super) fn contact(claims: &Map<String, Value>, config: &ContactConfig, wanted: VerifiedContact) -> Contact {
+pub(super) fn contact(claims: &Map<String, Value>, config: &ContactConfig) -> Contact {
     let phone = |text: &str| Phone::parse_after(&config.phone_prefix, text);
     Contact {
-        email: first_of(claims, &config.email_claims, &EMAIL_MARKS, wanted, Email::parse),
-        phone: first_of(claims, &config.phone_claims, &PHONE_MARKS, wanted, phone),
+        email: first_of(claims, &config.email_claims, &EMAIL_MARKS, config.verified, Email::parse),
+        phone: first_of(claims, &config.phone_claims, &PHONE_MARKS, config.verified, phone),
     }
 }
 
@@ -84,6 +78,7 @@ mod tests {
             email_claims: names(email),
             phone_claims: names(phone),
             phone_prefix: prefix.unwrap_or_default().to_owned(),
+            verified: VerifiedContact::default(),
         }
     }
 
@@ -92,7 +87,7 @@ mod tests {
     }
 
     fn read(claims: &Value, config: &ContactConfig, wanted: VerifiedContact) -> Contact {
-        contact(claims.as_object().expect("an object"), config, wanted)
+        contact(claims.as_object().expect("an object"), &ContactConfig { verified: wanted, ..config.clone() })
     }
 
     fn email_with(mark: &str, value: &Value, wanted: VerifiedContact) -> Result<String, NoAddress> {

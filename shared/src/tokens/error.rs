@@ -18,6 +18,9 @@ pub enum TokenError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The login that the user signed in at is no longer configured.
+    #[error("the login of this session is no longer configured")]
+    LoginGone,
     /// A token cannot be made.
     #[error("{0}")]
     NotMade(String),

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::TokenError;
 use crate::{
-    config::{Config, KeySet, LoginKeyConfig},
+    config::{KeySet, LoginConfig, LoginKeyConfig},
     domain::Timestamp,
 };
 
@@ -35,14 +35,15 @@ pub(super) enum LoginKeys {
 }
 
 impl LoginKeys {
-    pub(super) fn new(config: &Config) -> Self {
-        match &config.jwt.login_key {
+    /// `timeout` is how long fetching a key set may take.
+    pub(super) fn new(config: &LoginConfig, timeout: Duration) -> Self {
+        match &config.key {
             LoginKeyConfig::One(key) => Self::One(Arc::new(key.clone())),
             LoginKeyConfig::Set(set) => Self::Set(set.clone()),
             LoginKeyConfig::At(url) => Self::At(RemoteKeySet {
                 url: url.clone(),
-                algorithm: config.jwt.algorithm,
-                timeout: config.aws.timeout,
+                algorithm: config.algorithm,
+                timeout,
                 last: Mutex::default(),
             }),
         }

@@ -4,13 +4,10 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{TokenError, contact::contact};
+use super::{TokenError, claims::OfLogin, contact::contact};
 use crate::{
-    config::{Config, ContactConfig, SigningKey},
-    domain::{
-        Factor, LoginId, Policy, Proof, ProofSession, SessionId, Timestamp, UserId, VerifiedContact, keys::Keys,
-        verify::Verified,
-    },
+    config::{Config, SigningKey},
+    domain::{Factor, LoginId, Proof, ProofSession, SessionId, Timestamp, UserId, keys::Keys, verify::Verified},
     random,
 };
 
@@ -27,34 +24,32 @@ struct ProofClaim {
     provenance: Option<LoginId>,
     ends: u64,
     mac: String,
+    #[serde(flatten)]
+    of_login: OfLogin,
 }
 
 /// Signs access tokens that prove a passed second factor, both to the application and to this
 /// bundle.
 pub struct Minter {
     signing: Option<(Header, EncodingKey)>,
-    lifetime: std::time::Duration,
-    contact: ContactConfig,
-    verified_contact: VerifiedContact,
+    config: Arc<Config>,
     keys: Arc<Keys>,
 }
 
 impl Minter {
     /// Builds the minter of a configuration.
     #[must_use]
-    pub fn new(config: &Config, policy: &Policy, keys: Arc<Keys>) -> Self {
+    pub fn new(config: Arc<Config>, keys: Arc<Keys>) -> Self {
         let signing = config.jwt.signing_key.clone().map(|SigningKey { algorithm, key, id }| {
             let mut header = Header::new(algorithm);
+            if id.is_some() {
+                // RFC 9068 2.1. With a shared secret, the header is the one that the application makes.
+                header.typ = Some("at+jwt".to_owned());
+            }
             header.kid = id;
             (header, key)
         });
-        Self {
-            signing,
-            lifetime: policy.access_token_lifetime,
-            contact: config.jwt.contact.clone(),
-            verified_contact: policy.verified_contact,
-            keys,
-        }
+        Self { signing, config, keys }
     }
 
     /// An access token of `session` for a user who passed a second factor. It carries `claims`,
@@ -75,15 +70,18 @@ impl Minter {
         let token_id = random::uuid()?.to_string();
         let auth_time = verified.auth_time;
         let proof = Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time, session };
-        let contact = contact(&claims, &self.contact, self.verified_contact);
-        let expires = now.plus(self.lifetime).min(session.ends);
+        let of_login = OfLogin::take(&mut claims);
+        let Config { jwt, policy, .. } = &*self.config;
+        let login = jwt.login_named(&of_login.from).ok_or(TokenError::LoginGone)?;
+        let contact = contact(&claims, &login.contact);
+        let expires = now.plus(policy.access_token_lifetime).min(session.ends);
         let expires = login_ends.map_or(expires, |ends| expires.min(ends)).whole_seconds();
         let mac = self.keys.proof_mac(user, &token_id, expires, &contact, &proof);
 
         let ours = json!({
             "isMfaEnabled": verified.enabled,
             "isMfaVerified": true,
-            "amr": verified.factor.authentication_methods(),
+            "amr": union(&of_login.amr, verified.factor.authentication_methods()),
             "auth_time": auth_time.as_secs(),
             "mfa": ProofClaim {
                 epoch: proof.security_epoch,
@@ -94,12 +92,15 @@ impl Minter {
                 provenance: session.other_provenance(),
                 ends: session.ends.as_secs(),
                 mac: data_encoding::BASE64URL_NOPAD.encode(&mac),
+                of_login,
             },
             "iat": now.as_secs(),
             "exp": expires.as_secs(),
             "jti": token_id,
             "type": "access",
         });
+        claims.extend(jwt.added_claims.clone());
+        claims.extend(jwt.issuer.as_ref().map(|issuer| ("iss".to_owned(), issuer.as_str().into())));
         if let Value::Object(ours) = ours {
             claims.extend(ours);
         }
@@ -109,4 +110,10 @@ impl Minter {
         jsonwebtoken::encode(header, &claims, key)
             .map_err(|error| TokenError::NotMade(format!("a token cannot be signed: {error}")))
     }
+}
+
+/// The authentication methods of the login, then ours that are not among them.
+fn union<'a>(of_login: &'a [String], ours: &[&'a str]) -> Vec<&'a str> {
+    let new = ours.iter().copied().filter(|method| !of_login.iter().any(|of| of == method));
+    of_login.iter().map(String::as_str).chain(new).collect()
 }

@@ -12,7 +12,7 @@ use mfa::{
     config::{Config, KeySet, LoginKeyConfig, Part, Variables, development},
     domain::{
         Countries, Factor, LoginId, Method, Phone, Proof, SessionId,
-        access::{RouteCall, RouteRequirements},
+        access::{RouteCall, RouteRequirements, Shown},
     },
     messages,
     tokens::{Minter, Verifier},
@@ -104,20 +104,23 @@ fn is_on_this_machine(endpoint: &str) -> bool {
 
 fn assert_makes_tokens_that_it_takes(config: &Config) {
     let keys = Arc::new(config.keys());
-    let user = keys.user_id("alice");
+    let login = &config.jwt.logins[0];
+    let user = keys.user_id_in(&login.users, "alice");
     let id = SessionId([7; 16]);
     let sealed = keys.seal_claims(user, id, b"{}", [1; 12]).expect("a key that seals");
     assert_eq!(keys.claims(user, id, &sealed).as_deref().map(Vec::as_slice), Some(&b"{}"[..]));
 
-    let mut claims = Map::from_iter([("sub".to_owned(), json!("alice"))]);
-    claims.extend(config.jwt.issuer.iter().map(|issuer| ("iss".to_owned(), issuer.as_str().into())));
-    claims.extend(config.jwt.audiences.first().map(|audience| ("aud".to_owned(), audience.as_str().into())));
-    let minter = Minter::new(config, &config.policy, Arc::clone(&keys));
+    let name = login.user_claim.as_ref().map_or("sub", |claim| claim.as_str());
+    let from = json!({ "from": login.name });
+    let mut claims = Map::from_iter([(name.to_owned(), json!("alice")), ("mfa".to_owned(), from)]);
+    claims.extend(login.issuer.iter().map(|issuer| ("iss".to_owned(), issuer.as_str().into())));
+    claims.extend(login.audiences.first().map(|audience| ("aud".to_owned(), audience.as_str().into())));
+    let minter = Minter::new(Arc::new(config.clone()), Arc::clone(&keys));
     let token = minter.mint(user, claims, &right_totp(), session(LoginId([7; 8]), None), START, None).expect("a token");
     if token.len() > 16 * 1024 {
         return;
     }
-    let verifier = Verifier::new(config, &config.policy, keys);
+    let verifier = Verifier::new(Arc::new(config.clone()), keys);
     let outcome = verifier.authenticate(&token, START).now_or_never().expect("a key of our own is at hand");
     assert!(outcome.expect("a token of ours is taken").0.proof.is_some());
 }
@@ -162,7 +165,7 @@ pub fn route_requirements(data: &[u8]) {
     let met_at = |routes: &RouteRequirements, key: &str, proof: Option<&Proof>, now| {
         let (method, path) = key.split_once(' ').unwrap_or(("GET", "/no/such/route"));
         let call = RouteCall { key, method, path, parameters: &parameters, stage: None };
-        routes.are_met(&call, proof, now)
+        routes.are_met(&call, &Shown { proof, demanded: true, login_factor: None }, now)
     };
     let met = |routes: &_, key: &_, proof| met_at(routes, key, proof, START);
     let login = Proof {
@@ -255,8 +258,9 @@ static SET_CONFIG: LazyLock<Config> = LazyLock::new(|| {
 
 fn verifier(set: KeySet, algorithm: Algorithm) -> Verifier {
     let mut config = SET_CONFIG.clone();
-    config.jwt.login_key = LoginKeyConfig::Set(set);
-    config.jwt.algorithm = algorithm;
+    config.jwt.logins[0].key = LoginKeyConfig::Set(set);
+    config.jwt.logins[0].algorithm = algorithm;
     // Our own key may be the stranger's key. It is not tried, because the tokens do not name it.
-    Verifier::new(&config, &config.policy, Arc::new(config.keys()))
+    let keys = Arc::new(config.keys());
+    Verifier::new(Arc::new(config), keys)
 }
