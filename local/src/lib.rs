@@ -5,7 +5,9 @@
 
 pub mod clock;
 pub mod environment;
+pub mod explain;
 mod inbox;
+mod login_shape;
 mod router;
 mod routes;
 mod services;
@@ -13,6 +15,7 @@ mod table;
 mod workbench;
 
 pub use inbox::{Inbox, InboxMessage};
+pub use login_shape::{Filling, LoginShape, SHAPES};
 pub use router::{Server, router};
 pub use routes::{LocalRoute, routes};
 pub use services::{Services, ServicesError, StartServices};

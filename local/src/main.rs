@@ -2,20 +2,22 @@
 
 use std::{
     collections::BTreeMap,
-    io::{ErrorKind, Write},
+    io::{ErrorKind, Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use axum::http::{HeaderValue, Method};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use mfa::{
     App,
     config::{Config, Part},
     http::{ErrorCode, LogLine},
 };
-use mfa_local::{LocalTable, Server, Services, StartServices, clock::LocalClock, environment, router};
+use mfa_local::{
+    LocalTable, LoginShape, Server, Services, StartServices, clock::LocalClock, environment, explain::explain, router,
+};
 use tokio::net::TcpListener;
 
 /// Multi-factor authentication on one machine: every function behind one port, with an embedded
@@ -23,6 +25,8 @@ use tokio::net::TcpListener;
 #[derive(Parser)]
 #[command(version)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Port to serve at; 0 picks a free one [default: 9000; with --services-only 9001, because
     /// `cargo lambda watch` takes 9000].
     #[arg(long)]
@@ -39,6 +43,10 @@ struct Options {
     /// Send text messages to the SNS at this address instead of the inbox.
     #[arg(long, value_name = "URL")]
     sns: Option<String>,
+    /// Stand behind a login of this provider: its tokens are signed by a key of development and
+    /// checked as `MFA_LOGIN` says (docs/logins).
+    #[arg(long, value_name = "PROVIDER", value_parser = provider, conflicts_with = "jwt_secret")]
+    login: Option<LoginShape>,
     /// The HS256 secret of login tokens, at least 32 bytes.
     #[arg(long, value_name = "SECRET")]
     jwt_secret: Option<String>,
@@ -59,9 +67,26 @@ struct Options {
     env_file: PathBuf,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Say what the settings of a login read in a token: accepted or why not, the user, the login,
+    /// the addresses. Reads the token from standard input, and sends it nowhere. Without settings,
+    /// it names the provider and the lines to set.
+    ExplainToken {
+        /// A setting of the login, such as `MFA_LOGIN=cognito`. May be given more than once.
+        #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+        settings: Vec<(String, String)>,
+    },
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Options::parse()).await {
+    let mut options = Options::parse();
+    let outcome = match options.command.take() {
+        Some(Command::ExplainToken { settings }) => explain_token(&settings.into_iter().collect()),
+        None => run(options).await,
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             // If standard error is closed, nobody is left to tell.
@@ -84,7 +109,7 @@ async fn run(options: Options) -> Result<(), String> {
         sns: options.sns.clone(),
     };
     let services = Services::start(wanted, &clock).await.map_err(|error| error.to_string())?;
-    let variables = variables(&options, &services);
+    let variables = variables(&options, &services)?;
     let config = Config::from_vars(&Part::ALL, &variables).map_err(|faults| faults.to_string())?;
     let table = LocalTable::new(&services.endpoints.dynamodb, &config.table);
     table.create().await?;
@@ -92,6 +117,7 @@ async fn run(options: Options) -> Result<(), String> {
         write_env_file(&options.env_file, &variables)?;
     }
 
+    let login = options.login.clone().zip(config.jwt.logins.first().cloned());
     let app = (!options.services_only).then(|| App::new(config, clock.for_app()));
     let jwt_secret = variables.get("MFA_JWT_SECRET").cloned().unwrap_or_default();
     let app = router(Server {
@@ -101,6 +127,7 @@ async fn run(options: Options) -> Result<(), String> {
         clock,
         clock_is_adjustable: options.data.is_none() && !options.services_only,
         jwt_secret,
+        login,
         allow_origin: options.allow_origin.clone(),
         log: print_request,
     });
@@ -113,6 +140,13 @@ async fn run(options: Options) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
+fn explain_token(settings: &BTreeMap<String, String>) -> Result<(), String> {
+    let mut token = String::new();
+    std::io::stdin().read_to_string(&mut token).map_err(|error| format!("cannot read standard input: {error}"))?;
+    print(&explain(&token, settings, LocalClock::wall().now())?);
+    Ok(())
+}
+
 async fn listen(port: u16) -> Result<TcpListener, String> {
     TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => {
@@ -122,14 +156,21 @@ async fn listen(port: u16) -> Result<TcpListener, String> {
     })
 }
 
-fn variables(options: &Options, services: &Services) -> BTreeMap<String, String> {
+fn variables(options: &Options, services: &Services) -> Result<BTreeMap<String, String>, String> {
     let defaults = environment::variables(&services.endpoints).into_iter();
     let mut variables: BTreeMap<_, _> = defaults.map(|(name, value)| (name.to_owned(), value)).collect();
     if let Some(secret) = &options.jwt_secret {
         variables.insert("MFA_JWT_SECRET".to_owned(), secret.clone());
     }
+    if let Some(login) = &options.login {
+        variables.extend(login.variables()?);
+    }
     variables.extend(options.settings.iter().cloned());
-    variables
+    Ok(variables)
+}
+
+fn provider(name: &str) -> Result<LoginShape, String> {
+    LoginShape::named(name)
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

@@ -10,13 +10,14 @@ use axum::{
 };
 use mfa::{
     App,
+    config::LoginConfig,
     domain::Timestamp,
     http::{Incoming, LogLine, Served, serve_unknown},
     random,
 };
 use tower_http::cors::CorsLayer;
 
-use crate::{Inbox, LocalRoute, LocalTable, clock::LocalClock, routes, workbench};
+use crate::{Inbox, LocalRoute, LocalTable, LoginShape, clock::LocalClock, routes, workbench};
 
 /// At most so many bytes of a body are read. The pipeline refuses far smaller bodies.
 const READ_AT_MOST: usize = 64 * 1024;
@@ -35,6 +36,8 @@ pub struct Server {
     pub clock_is_adjustable: bool,
     /// The HS256 secret that the workbench signs login tokens with.
     pub jwt_secret: String,
+    /// The provider whose tokens the login makes, if it is none of our own.
+    pub login: Option<(LoginShape, LoginConfig)>,
     /// The one origin, besides the console's own, that browsers may call from.
     pub allow_origin: Option<HeaderValue>,
     /// Receives the log line of each request.

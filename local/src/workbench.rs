@@ -10,10 +10,10 @@ use axum::{
     routing::{get, post},
 };
 use jsonwebtoken::{EncodingKey, Header};
-use mfa::random;
+use mfa::{config::LoginConfig, random};
 use serde_json::{Map, Value, json};
 
-use crate::{Inbox, InboxMessage, LocalTable, Server, clock::LocalClock};
+use crate::{Filling, Inbox, InboxMessage, LocalTable, LoginShape, Server, clock::LocalClock};
 
 /// Lifetime of a login token in seconds, unless the request gives another.
 const LOGIN_LIFETIME: u64 = 60 * 60;
@@ -23,7 +23,9 @@ struct Workbench {
     table: LocalTable,
     clock: LocalClock,
     clock_is_adjustable: bool,
-    login_key: EncodingKey,
+    jwt_secret: String,
+    /// The tokens of which provider are made, if not our own kind.
+    login: Option<(LoginShape, LoginConfig)>,
 }
 
 type Shared = State<Arc<Workbench>>;
@@ -35,7 +37,8 @@ pub(crate) fn router(server: Server) -> Router {
         table: server.table,
         clock: server.clock,
         clock_is_adjustable: server.clock_is_adjustable,
-        login_key: EncodingKey::from_secret(server.jwt_secret.as_bytes()),
+        jwt_secret: server.jwt_secret,
+        login: server.login,
     };
     Router::new()
         .route("/", get(console))
@@ -74,6 +77,12 @@ async fn login_token(State(bench): Shared, body: JsonBody) -> Response {
     };
     let now = bench.clock.now().as_secs();
     let Ok(session) = random::uuid() else { return refused("no randomness") };
+    if let Some((shape, login)) = &bench.login {
+        let (session, token) = (session.to_string(), session.as_simple().to_string());
+        let filling = Filling { login: &session, signed_in_at: now, token: &token, now, lifetime };
+        let claims = shape.claims_of(login, claims, &filling);
+        return shape.sign(&claims, &bench.jwt_secret).map_or_else(|error| refused(&error), made);
+    }
     let mut default = |name: &str, value: Value| {
         claims.entry(name).or_insert(value);
     };
@@ -81,10 +90,12 @@ async fn login_token(State(bench): Shared, body: JsonBody) -> Response {
     default("exp", now.saturating_add(lifetime).into());
     default("type", "access".into());
     default("sessionId", session.to_string().into());
-    match jsonwebtoken::encode(&Header::default(), &claims, &bench.login_key) {
-        Ok(token) => Json(json!({ "accessToken": token })).into_response(),
-        Err(error) => refused(&error.to_string()),
-    }
+    let key = EncodingKey::from_secret(bench.jwt_secret.as_bytes());
+    jsonwebtoken::encode(&Header::default(), &claims, &key).map_or_else(|error| refused(&error.to_string()), made)
+}
+
+fn made(token: impl Into<Value>) -> Response {
+    Json(json!({ "accessToken": token.into() })).into_response()
 }
 
 async fn read_clock(State(bench): Shared) -> Json<Value> {

@@ -13,29 +13,21 @@ use std::{
     },
 };
 
-use jsonwebtoken::{EncodingKey, Header, jwk::Jwk};
 use lambda_http::http::Method;
-use mfa::config::PRESETS;
+use mfa::config::{PRESETS, development};
+use mfa_local::{Filling, LoginShape};
 use mfa_tests::{Login, TestApp, claims_of, totp_code};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::contract::assert_table_up_to_date;
 
-const RSA: &[u8] = include_bytes!("keys/rsa.pem");
-const EC: &[u8] = include_bytes!("keys/ec.pem");
-const OWN: &str = include_str!("keys/ed.pem");
-const SECRET: &str = "a secret that the login and this service share, of many more than 32 bytes";
-
 /// A kind of token.
 #[derive(Deserialize)]
 struct Kind {
     token: String,
-    header: Map<String, Value>,
-    /// `{login}`, `{token}`, `{now}`, `{a little ahead}`, `{login time}` and `{expires}` are filled
-    /// in.
-    claims: Map<String, Value>,
-    settings: BTreeMap<String, String>,
+    #[serde(flatten)]
+    shape: LoginShape,
     /// The user id that must be read.
     user: String,
     /// The addresses that may be used.
@@ -78,65 +70,37 @@ struct Issuer<'a> {
 
 impl<'a> Issuer<'a> {
     async fn start(kind: &'a Kind) -> Self {
-        let algorithm = kind.header["alg"].as_str().expect("an algorithm");
-        let mut settings = vec![("MFA_METHODS", "totp,email,sms".to_owned())];
-        if algorithm.starts_with("HS") {
-            settings.push(("MFA_JWT_SECRET", SECRET.to_owned()));
-        } else {
-            settings.push(("MFA_JWT_KEY_SET", key_set(algorithm).to_string()));
-            settings.push(("MFA_JWT_SECRET", String::new()));
-            settings.push(("MFA_SIGNING_KEY", OWN.to_owned()));
-        }
-        settings.extend(kind.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
-        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut settings = kind.shape.variables().expect("variables");
+        settings.insert("MFA_METHODS".to_owned(), "totp,email,sms".to_owned());
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Self { kind, mfa: TestApp::start_with(&settings).await, tokens: AtomicU64::new(0) }
     }
 
     /// The next token of the `login`-th login.
     fn token(&self, login: u64, change: &Change) -> String {
-        let (now, serial) = (self.mfa.clock.now().as_secs(), self.tokens.fetch_add(1, Ordering::Relaxed));
-        let mut claims: Map<_, _> =
-            self.kind.claims.iter().map(|(name, value)| (name.clone(), filled(value, login, serial, now))).collect();
+        let serial = self.tokens.fetch_add(1, Ordering::Relaxed);
+        let (name, token) = (login.to_string(), serial.to_string());
+        let filling = Filling {
+            login: &name,
+            signed_in_at: 1_893_455_000 + login,
+            token: &token,
+            now: self.mfa.clock.now().as_secs(),
+            lifetime: 300,
+        };
+        let mut shape = self.kind.shape.clone();
+        let mut claims = shape.filled(&filling);
         // The renewed token differs, even if only its signature input does.
         claims.insert("x_serial".to_owned(), serial.into());
-        let mut header = self.kind.header.clone();
-        for (all, changes) in [(&mut claims, &change.claims), (&mut header, &change.header)] {
+        for (all, changes) in [(&mut claims, &change.claims), (&mut shape.header, &change.header)] {
             all.extend(changes.clone());
             all.retain(|_, value| *value != json!("(none)"));
         }
-        let header: Header = serde_json::from_value(Value::Object(header)).expect("a header");
-        let algorithm = format!("{:?}", header.alg);
-        jsonwebtoken::encode(&header, &claims, &key(&algorithm)).expect("a token")
+        shape.sign(&claims, development::JWT_SECRET).expect("a token")
     }
 
     /// The `login`-th login, with its next token.
     fn renewed(&self, login: u64) -> Login {
         Login::with_token(&self.mfa, self.token(login, &Change::default()))
-    }
-}
-
-fn key_set(algorithm: &str) -> Value {
-    let mut jwk = Jwk::from_encoding_key(&key(algorithm), algorithm.parse().expect("an algorithm")).expect("a JWK");
-    jwk.common.key_id = Some("login".to_owned());
-    json!({ "keys": [jwk] })
-}
-
-fn key(algorithm: &str) -> EncodingKey {
-    match &algorithm[..2] {
-        "HS" => EncodingKey::from_secret(SECRET.as_bytes()),
-        "ES" => EncodingKey::from_ec_pem(EC).expect("a key"),
-        _ => EncodingKey::from_rsa_pem(RSA).expect("a key"),
-    }
-}
-
-fn filled(value: &Value, login: u64, serial: u64, now: u64) -> Value {
-    match value.as_str() {
-        Some("{now}") => now.into(),
-        Some("{a little ahead}") => (now + 10).into(),
-        Some("{login time}") => (1_893_455_000 + login).into(),
-        Some("{expires}") => (now + 300).into(),
-        Some(text) => text.replace("{login}", &login.to_string()).replace("{token}", &serial.to_string()).into(),
-        None => value.clone(),
     }
 }
 
@@ -214,8 +178,8 @@ fn the_documentation_shows_each_kind() {
     let kinds = kinds();
     assert!(kinds.len() >= 20);
     let rows = kinds.into_values().map(|kind| {
-        assert!(kind.settings.len() <= 5, "{}: an operator sets at most five lines", kind.token);
-        let settings: Vec<_> = kind.settings.keys().map(|name| format!("`{name}`")).collect();
+        assert!(kind.shape.settings.len() <= 5, "{}: an operator sets at most five lines", kind.token);
+        let settings: Vec<_> = kind.shape.settings.keys().map(|name| format!("`{name}`")).collect();
         let address = |is_there: bool| if is_there { "yes" } else { "–" };
         let [email, phone] = [kind.email.is_some(), kind.phone.is_some()].map(address);
         format!("| {} | {} | {email} | {phone} | {} |", kind.token, kind.login, settings.join(", "))
@@ -239,17 +203,14 @@ fn the_documentation_shows_each_preset() {
 async fn two_kinds_at_once_share_no_users() {
     let kinds = kinds();
     let entry = |name: &str, kind: &Kind| {
-        let issuer = format!("https://{name}.example");
-        let mut entry = json!({ "name": name, "MFA_JWT_ISSUER": issuer });
-        let algorithm = kind.header["alg"].as_str().expect("an algorithm");
-        if algorithm.starts_with("HS") {
-            entry["MFA_JWT_SECRET"] = SECRET.into();
-        } else {
-            entry["MFA_JWT_KEY_SET"] = key_set(algorithm);
+        let mut entry: Map<_, _> =
+            kind.shape.variables().expect("variables").into_iter().map(|(k, v)| (k, json!(v))).collect();
+        entry.remove("MFA_SIGNING_KEY");
+        if kind.shape.is_shared_secret() {
+            entry.insert("MFA_JWT_SECRET".to_owned(), development::JWT_SECRET.into());
         }
-        for (setting, value) in kind.settings.iter().filter(|(setting, _)| *setting != "MFA_JWT_ISSUER") {
-            entry[setting] = value.as_str().into();
-        }
+        entry.insert("name".to_owned(), name.into());
+        entry.insert("MFA_JWT_ISSUER".to_owned(), format!("https://{name}.example").into());
         entry
     };
     for (first, second) in
@@ -257,17 +218,21 @@ async fn two_kinds_at_once_share_no_users() {
     {
         let pair = [("a", &kinds[first]), ("b", &kinds[second])];
         let logins = json!([entry("a", pair[0].1), entry("b", pair[1].1)]).to_string();
-        let mfa =
-            TestApp::start_with(&[("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", OWN), ("MFA_LOGINS", &logins)]).await;
+        let mfa = TestApp::start_with(&[
+            ("MFA_JWT_SECRET", ""),
+            ("MFA_SIGNING_KEY", include_str!("keys/ed.pem")),
+            ("MFA_LOGINS", &logins),
+        ])
+        .await;
         let mut states = Vec::new();
         for (n, (name, kind)) in pair.into_iter().enumerate() {
             let issuer = Issuer { kind, mfa: Arc::clone(&mfa), tokens: AtomicU64::new(0) };
-            let user = kind.settings.get("MFA_JWT_USER_CLAIM").map_or("sub", String::as_str);
+            let user = kind.shape.settings.get("MFA_JWT_USER_CLAIM").map_or("sub", String::as_str);
             let same = Change {
                 claims: [("iss", json!(format!("https://{name}.example"))), (user, json!("alice"))]
                     .map(|(name, value)| (name.to_owned(), value))
                     .into_iter()
-                    .chain(kind.claims.get("id").map(|_| ("id".to_owned(), json!("alice"))))
+                    .chain(kind.shape.claims.get("id").map(|_| ("id".to_owned(), json!("alice"))))
                     .collect(),
                 ..Change::default()
             };

@@ -16,6 +16,19 @@ pub(super) fn contact(claims: &Map<String, Value>, config: &ContactConfig) -> Co
     }
 }
 
+/// Which claim holds the address that is read, and the marks that stand beside it.
+pub(super) fn place_of_address(
+    claims: &Map<String, Value>,
+    names: &[ClaimName],
+    marks: &[&'static str],
+    parse: impl Fn(&str) -> bool,
+) -> Option<(String, Vec<&'static str>)> {
+    let is_read = |name: &&ClaimName| name.find(claims).and_then(Value::as_str).is_some_and(&parse);
+    let name = names.iter().find(is_read)?;
+    let marks = marks.iter().copied().filter(|mark| name.find_beside(mark, claims).is_some());
+    Some((name.as_str().to_owned(), marks.collect()))
+}
+
 /// The first of the claims `names` that `parse` can read, if its marks allow it.
 fn first_of<T>(
     claims: &Map<String, Value>,

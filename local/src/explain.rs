@@ -1,0 +1,187 @@
+//! `mfa-local explain-token`: what the settings of a login read in a token, on this machine alone.
+
+use std::fmt::Write;
+
+use data_encoding::BASE64URL_NOPAD;
+use mfa::{
+    config::{Config, LoginConfig, PRESETS, Preset, Variables},
+    domain::{Address, Method, Timestamp},
+    tokens::{Explained, TokenError},
+};
+use serde_json::{Map, Value};
+
+type Sign = fn(&Map<String, Value>) -> bool;
+
+/// What shows that a token is of a provider.
+const SIGNS: [(&str, Sign); 10] = [
+    ("cognito", |claims| issuer(claims).contains("//cognito-idp.")),
+    ("auth0", |claims| issuer(claims).contains(".auth0.com/")),
+    ("firebase", |claims| issuer(claims).starts_with("https://securetoken.google.com/")),
+    ("supabase", |claims| issuer(claims).ends_with("/auth/v1") && claims.contains_key("session_id")),
+    ("keycloak", |claims| issuer(claims).contains("/realms/")),
+    ("clerk", |claims| claims.contains_key("sts") || issuer(claims).contains("clerk")),
+    ("okta", |claims| claims.contains_key("uid") && claims.contains_key("cid")),
+    ("entra", |claims| claims.contains_key("oid") && claims.contains_key("tid")),
+    ("zitadel", |claims| issuer(claims).contains("zitadel")),
+    ("nest-auth", |claims| claims.contains_key("sessionId") && claims.contains_key("type")),
+];
+
+fn issuer(claims: &Map<String, Value>) -> &str {
+    claims.get("iss").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Explains a token to a person. `settings` are the variables of the login, perhaps none.
+///
+/// # Errors
+/// The sentence for the person, if the text is no token or the settings have faults.
+pub fn explain(token: &str, settings: &Variables, now: Timestamp) -> Result<String, String> {
+    let token = token.trim();
+    let token = token.strip_prefix("Bearer ").unwrap_or(token);
+    let claims = claims_of(token).ok_or("this is no JWT: three parts, separated by dots, in base64url")?;
+    let fitting = fitting_preset(&claims);
+    let mut text = String::new();
+    let guessed = if settings.is_empty() { fitting.map(|preset| suggested(preset, token, &claims)) } else { None };
+    let settings = guessed.as_ref().unwrap_or(settings);
+    if let Some(settings) = &guessed {
+        text.push_str("No settings were given. These fit the token:\n\n");
+        for (name, value) in settings {
+            line(&mut text, name, value);
+        }
+        text.push('\n');
+    } else if let Some(preset) =
+        fitting.filter(|preset| settings.get("MFA_LOGIN").is_none_or(|name| name != preset.name))
+    {
+        line(&mut text, "would fit too", &format!("MFA_LOGIN={}", preset.name));
+    }
+    // A function with no parts knows no keys, so it can read the rest of a login without them.
+    let config = Config::from_vars(&[], &with_public_half(settings)).map_err(|faults| faults.to_string())?;
+    let login = config.jwt.logins.first().ok_or("MFA_LOGINS is not explained: give the settings of one login")?;
+    match Explained::read(token, login, now) {
+        Err(TokenError::Invalid(cause)) => line(&mut text, "accepted", &format!("no: {cause}")),
+        Err(error) => line(&mut text, "accepted", &format!("no: {error}")),
+        Ok(explained) => {
+            line(&mut text, "accepted", "yes, if its signature is good: that was not checked");
+            describe(&mut text, &explained, login, now);
+        }
+    }
+    Ok(text)
+}
+
+fn claims_of(token: &str) -> Option<Map<String, Value>> {
+    let mut parts = token.split('.');
+    let payload = BASE64URL_NOPAD.decode(parts.nth(1)?.as_bytes()).ok()?;
+    parts.next().filter(|_| parts.next().is_none())?;
+    serde_json::from_slice(&payload).ok()
+}
+
+fn fitting_preset(claims: &Map<String, Value>) -> Option<&'static Preset> {
+    let (name, _) = SIGNS.iter().find(|(_, is_of)| is_of(claims))?;
+    PRESETS.iter().find(|preset| preset.name == *name)
+}
+
+/// The lines that an operator would set for a token of this provider.
+fn suggested(preset: &Preset, token: &str, claims: &Map<String, Value>) -> Variables {
+    let mut settings = Variables::from([("MFA_LOGIN".to_owned(), preset.name.to_owned())]);
+    let mut set = |name: &str, value: &str| settings.insert(name.to_owned(), value.to_owned());
+    if !issuer(claims).is_empty() {
+        set("MFA_JWT_ISSUER", issuer(claims));
+    }
+    let audience = ["aud", "client_id", "azp", "cid"].into_iter().find_map(|name| claims.get(name));
+    let audience = audience.and_then(|value| value.as_str().or_else(|| value.as_array()?.first()?.as_str()));
+    let has = |name: &str| preset.settings.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
+    if let Some(audience) = audience.filter(|_| has("MFA_JWT_AUDIENCE").is_none()) {
+        set("MFA_JWT_AUDIENCE", audience);
+    }
+    let algorithm = jsonwebtoken::decode_header(token).map(|header| format!("{:?}", header.alg)).unwrap_or_default();
+    if has("MFA_JWT_ALGORITHM") != Some(&algorithm) {
+        set("MFA_JWT_ALGORITHM", &algorithm);
+    }
+    settings
+}
+
+/// Settings that a function without keys can start with: with public keys, it must know our own.
+fn with_public_half(settings: &Variables) -> Variables {
+    let mut settings = settings.clone();
+    settings.entry("MFA_SIGNING_PUBLIC_KEY".to_owned()).or_insert_with(|| OWN_PUBLIC.to_owned());
+    settings
+}
+
+const OWN_PUBLIC: &str = include_str!("../../tests/it/keys/ed.pub.pem");
+
+fn describe(text: &mut String, explained: &Explained, login: &LoginConfig, now: Timestamp) {
+    let claims = &explained.claims;
+    let named_by = login
+        .user_claim
+        .as_ref()
+        .map_or_else(|| if claims.get("sub").is_some() { "sub" } else { "id" }, |claim| claim.as_str());
+    line(text, "user", &format!("{} (claim {named_by})", claims.user_name()));
+    let name = explained.login();
+    let share = if name.is_shared { "shared: somebody with the password can have the same" } else { "exact" };
+    let by = if name.claim.is_empty() { "no claim: set MFA_JWT_LOGIN_CLAIM" } else { &name.claim };
+    line(text, "login", &format!("{} (claim {by}; {share})", name.value));
+    for (method, place) in [(Method::Email, &explained.email_claim), (Method::Sms, &explained.phone_claim)] {
+        let address = match explained.contact.address_for(method) {
+            Ok(Address::Email(email)) => email.as_str().to_owned(),
+            Ok(Address::Phone(phone)) => phone.as_str().to_owned(),
+            Err(why) => format!("none: {why}"),
+        };
+        let place = place.as_ref().map(|(claim, marks)| match marks.as_slice() {
+            [] => format!(" (claim {claim}, no mark)"),
+            marks => format!(" (claim {claim}, mark {})", marks.join(", ")),
+        });
+        line(text, if method == Method::Email { "e-mail" } else { "phone" }, &(address + &place.unwrap_or_default()));
+    }
+    if let Some(ends) = claims.millis("exp").map(Timestamp::from_millis) {
+        line(text, "ends", &format!("{}, in {} s", ends.to_rfc3339(), ends.since(now).as_secs()));
+    }
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    // Writing to a text cannot fail.
+    let _ = writeln!(text, "{name:<18} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Filling, LoginShape, SHAPES};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_900_000_000);
+
+    fn token(shape: &LoginShape) -> String {
+        let now = NOW.as_secs();
+        let filling = Filling { login: "l1", signed_in_at: now - 60, token: "t1", now, lifetime: 300 };
+        shape.sign(&shape.filled(&filling), "a secret of the login, of many more bytes than 32").expect("a token")
+    }
+
+    #[test]
+    fn the_token_of_each_provider_is_known_and_read_by_the_lines_that_are_suggested() {
+        for (name, _) in SHAPES {
+            let shape = LoginShape::named(name).expect("a shape");
+            let text = explain(&token(&shape), &Variables::new(), NOW).expect("an explanation");
+            let preset = name.strip_suffix("-id").unwrap_or(name);
+            assert!(text.contains("accepted           yes"), "{name}: {text}");
+            assert!(text.contains(&format!("MFA_LOGIN          {preset}\n")), "{name}: {text}");
+            assert!(text.contains("\nends               2030-03-17T17:51:40.000Z, in 300 s\n"), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_refused_is_told_why() {
+        let shape = LoginShape::named("okta").expect("a shape");
+        let with = |name: &str, value: &str| {
+            let mut settings = shape.settings.clone();
+            settings.insert(name.to_owned(), value.to_owned());
+            explain(&token(&shape), &settings, NOW).expect("an explanation")
+        };
+        assert!(with("MFA_JWT_AUDIENCE", "other").contains("no: another audience"));
+        assert!(with("MFA_JWT_ISSUER", "https://other.example").contains("no: another issuer"));
+        assert!(with("MFA_JWT_ALGORITHM", "RS512").contains("no: another algorithm"));
+        assert!(with("MFA_JWT_USER_CLAIM", "nothing").contains("no: no claim names the user"));
+        let renamed = with("MFA_JWT_USER_CLAIM", "sub");
+        assert!(renamed.contains("(claim sub)") && !renamed.contains("would fit too"), "{renamed}");
+        let later = explain(&token(&shape), &shape.settings, Timestamp::from_secs(1_900_000_300));
+        assert!(later.expect("an explanation").contains("no: expired"));
+        assert!(explain("x.y", &Variables::new(), NOW).is_err() && explain("", &Variables::new(), NOW).is_err());
+    }
+}
