@@ -132,10 +132,13 @@ fn read_headers<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<HeaderMap> 
 
 /// Whether the headers hold exactly one bearer token, and the token is signed.
 fn is_authentic(headers: &HeaderMap) -> bool {
+    matches!(words_of_authorization(headers)[..], [scheme, token] if scheme.eq_ignore_ascii_case("bearer") && is_signed(token))
+}
+
+fn words_of_authorization(headers: &HeaderMap) -> Vec<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let words: Vec<_> = value.to_str().unwrap_or_default().split_whitespace().collect();
-    matches!(words[..], [scheme, token] if scheme.eq_ignore_ascii_case("bearer") && is_signed(token))
+    let (Some(value), None) = (values.next(), values.next()) else { return Vec::new() };
+    value.to_str().unwrap_or_default().split_whitespace().collect()
 }
 
 /// The pipeline of every route, up to the first call to the table. Its answers are documented, and
@@ -417,15 +420,33 @@ pub fn authorizer_events(data: &[u8]) {
     let route = request.route_call().key;
     // The route comes from the gateway, and is logged as it is.
     assert_shows_no_secret(&serde_json::to_string(&log).expect("JSON").replace(route, ""));
-    let verdict = serde_json::to_value(verdict.expect("a verdict")).expect("JSON");
-    assert_eq!(verdict.get("context").is_some(), verdict["isAuthorized"] == true, "{verdict}");
-    if verdict["isAuthorized"] != true {
+    let is_rest = request.method_arn.is_some();
+    let is_bare = matches!(words_of_authorization(&request.headers)[..], [token] if is_signed(token));
+    let is_authentic = is_bare || is_authentic(&request.headers);
+    let Ok(verdict) = verdict else {
+        // A REST API has no other way to a 401.
+        assert!(is_rest && log.status == 401);
+        return;
+    };
+    let verdict = serde_json::to_value(verdict).expect("JSON");
+    let statement = &verdict["policyDocument"]["Statement"][0];
+    let passes = verdict["isAuthorized"] == true || statement["Effect"] == "Allow";
+    assert_eq!(verdict.get("isAuthorized").is_some(), !is_rest, "{verdict}");
+    assert_eq!(statement["Resource"].as_str(), request.method_arn.as_deref());
+    assert_eq!(verdict["context"].get("error").is_some(), !passes, "{verdict}");
+    if !passes {
         assert_eq!(log.status, 403);
         return;
     }
-    assert!(is_authentic(&request.headers), "{:?}", request.headers);
+    assert!(is_authentic, "{:?}", request.headers);
     let second_factor = verdict["context"]["method"].as_str();
-    assert_eq!(verdict["context"]["amr"], if second_factor.is_some() { json!(["otp", "mfa"]) } else { json!([]) });
+    let amr = match (second_factor, is_rest) {
+        (Some(_), false) => json!(["otp", "mfa"]),
+        (Some(_), true) => json!("otp mfa"),
+        (None, false) => json!([]),
+        (None, true) => json!(""),
+    };
+    assert_eq!(verdict["context"]["amr"], amr);
     match route {
         "POST /transfers" => panic!("no token of this host comes from a code by SMS"),
         "GET /reports" => assert_eq!(second_factor, Some("totp")),
