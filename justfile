@@ -79,7 +79,7 @@ memory:
 mutations:
     @bash .ci/run mutations
 
-# (not in CI) cargo-mutants over shared/src/domain
+# (not in CI) cargo-mutants over the rules and their storage; SHARD=1/8 for a part
 mutants:
     @bash .ci/run mutants
 
