@@ -43,6 +43,10 @@ smoke:
 client:
     @bash .ci/run client
 
+# The examples run with their clients, and verifiers of others accept our tokens
+examples:
+    @bash .ci/run examples
+
 # The server answers made-up calls as docs/openapi.yaml describes
 conformance:
     @bash .ci/run conformance
