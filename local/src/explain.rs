@@ -39,6 +39,9 @@ pub fn explain(token: &str, settings: &Variables, now: Timestamp) -> Result<Stri
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
     let claims = claims_of(token).ok_or("this is no JWT: three parts, separated by dots, in base64url")?;
     let fitting = fitting_preset(&claims);
+    if settings.contains_key("MFA_LOGINS") {
+        return Err("MFA_LOGINS is not explained: give the settings of one of its entries".to_owned());
+    }
     let mut text = String::new();
     let guessed = if settings.is_empty() { fitting.map(|preset| suggested(preset, token, &claims)) } else { None };
     let settings = guessed.as_ref().unwrap_or(settings);
@@ -55,7 +58,7 @@ pub fn explain(token: &str, settings: &Variables, now: Timestamp) -> Result<Stri
     }
     // A function with no parts knows no keys, so it can read the rest of a login without them.
     let config = Config::from_vars(&[], &with_public_half(settings)).map_err(|faults| faults.to_string())?;
-    let login = config.jwt.logins.first().ok_or("MFA_LOGINS is not explained: give the settings of one login")?;
+    let login = config.jwt.logins.first().ok_or("no login is configured")?;
     match Explained::read(token, login, now) {
         Err(TokenError::Invalid(cause)) => line(&mut text, "accepted", &format!("no: {cause}")),
         Err(error) => line(&mut text, "accepted", &format!("no: {error}")),
@@ -103,10 +106,14 @@ fn suggested(preset: &Preset, token: &str, claims: &Map<String, Value>) -> Varia
 fn with_public_half(settings: &Variables) -> Variables {
     let mut settings = settings.clone();
     settings.entry("MFA_SIGNING_PUBLIC_KEY".to_owned()).or_insert_with(|| OWN_PUBLIC.to_owned());
+    settings.insert("MFA_DYNAMODB_ENDPOINT".to_owned(), ON_THIS_MACHINE.to_owned());
     settings
 }
 
-const OWN_PUBLIC: &str = include_str!("../../tests/it/keys/ed.pub.pem");
+/// Keys of development may be used, because nothing is deployed.
+const ON_THIS_MACHINE: &str = "http://127.0.0.1";
+
+const OWN_PUBLIC: &str = include_str!("../keys/ed.pub.pem");
 
 fn describe(text: &mut String, explained: &Explained, login: &LoginConfig, now: Timestamp) {
     let claims = &explained.claims;

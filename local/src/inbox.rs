@@ -31,6 +31,8 @@ struct Messages {
     received: u64,
     /// Whether `…@rejected.example` is taken too.
     takes_rejected: bool,
+    /// Whether no mail is taken, because the sender is not verified.
+    refuses_sender: bool,
 }
 
 /// A message that the bundle sent.
@@ -83,6 +85,11 @@ impl Inbox {
         self.lock().takes_rejected = takes;
     }
 
+    /// From now on, the sender of mail is verified, or not.
+    pub fn verify_sender(&self, verified: bool) {
+        self.lock().refuses_sender = !verified;
+    }
+
     /// Serves SES and SNS at one address. Their paths differ.
     pub(crate) fn router(&self) -> Router {
         Router::new()
@@ -122,6 +129,10 @@ async fn send_email(State(inbox): State<Inbox>, Json(call): Json<Value>) -> Resp
     let Some(to) = text_at("/Destination/ToAddresses/0") else {
         return ses_error(StatusCode::BAD_REQUEST, "BadRequestException", "no destination");
     };
+    if inbox.lock().refuses_sender {
+        let message = "Email address is not verified. The following identities failed the check: the sender";
+        return ses_error(StatusCode::BAD_REQUEST, "MessageRejected", message);
+    }
     // The real SES takes plain ASCII alone.
     if !to.is_ascii() || to.ends_with("@rejected.example") && !inbox.lock().takes_rejected {
         return ses_error(StatusCode::BAD_REQUEST, "MessageRejected", "the address is refused");

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// Keys of development, which everybody knows.
-const EC: &str = include_str!("../../tests/it/keys/ec.pem");
-const RSA: &str = include_str!("../../tests/it/keys/rsa.pem");
-const OWN: &str = include_str!("../../tests/it/keys/ed.pem");
+const EC: &str = include_str!("../keys/ec.pem");
+const RSA: &str = include_str!("../keys/rsa.pem");
+const OWN: &str = include_str!("../keys/ed.pem");
 
 /// The shape of each preset of `MFA_LOGIN`, by its name.
 pub const SHAPES: [(&str, &str); 11] = [
@@ -182,7 +182,9 @@ mod tests {
             ("auth0", json!({ "sub": "alice", "https://example.com/email": "alice@example.org" })),
         ] {
             let shape = LoginShape::named(name).expect("a shape");
-            let config = Config::from_vars(&[], &shape.variables().expect("variables")).expect("a configuration");
+            let mut variables = shape.variables().expect("variables");
+            variables.insert("MFA_DYNAMODB_ENDPOINT".to_owned(), "http://127.0.0.1".to_owned());
+            let config = Config::from_vars(&[], &variables).expect("a configuration");
             let asked = asked.as_object().expect("an object").clone();
             let claims = shape.claims_of(&config.jwt.logins[0], asked, &filling);
             for (claim, value) in expected.as_object().expect("an object") {

@@ -12,6 +12,7 @@ pub mod config;
 pub mod delivery;
 pub mod domain;
 pub mod http;
+mod json;
 pub mod messages;
 pub mod random;
 pub mod step_up;

@@ -133,3 +133,27 @@ async fn a_bound_address_is_the_same_in_another_case_of_its_domain_and_another_i
     mfa.advance(60);
     person("Alice@bücher.example").challenge("email").await.assert_problem(400, "MFA_METHOD_NOT_AVAILABLE");
 }
+
+#[tokio::test]
+async fn a_request_that_never_reached_the_provider_leaves_the_refusal_as_it_was() {
+    let settings = [("MFA_REQUIRED", "true"), ("MFA_METHODS", "totp,sms"), ("MFA_SMS_PER_DAY", "1")];
+    let mfa = TestApp::start_with(&settings).await;
+    let alice = mfa.user("alice").with_phone("+15550100123").login();
+    alice.challenge("sms").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+    alice.setup().await.assert_ok();
+    mfa.advance(61);
+    alice.challenge("sms").await.assert_problem(429, "RATE_LIMITED");
+    alice.setup().await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_fault_of_the_account_is_no_refusal_of_the_address() {
+    let mfa = TestApp::start().await;
+    mfa.inbox.verify_sender(false);
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    alice.toggle(true).await.assert_ok();
+    alice.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
+    let status = alice.status().await;
+    assert_eq!((&status["isEnabled"], &status["verifiedMethods"]), (&json!(true), &json!(["email"])));
+    alice.setup().await.assert_problem(401, "MFA_REQUIRED");
+}

@@ -41,7 +41,7 @@ async fn judge_event(mfa: &Arc<TestApp>, mut event: Value, token: Option<&str>) 
 
 async fn passes(mfa: &Arc<TestApp>, route: &str, login: &Login) -> bool {
     let (verdict, _) = judge(mfa, route, Some(&login.token)).await.expect("a verdict");
-    assert_eq!(verdict["context"].get("error").is_none(), verdict["isAuthorized"] == true, "{verdict}");
+    assert_eq!(verdict["context"].get("reason").is_none(), verdict["isAuthorized"] == true, "{verdict}");
     verdict["isAuthorized"] == true
 }
 
@@ -96,7 +96,7 @@ async fn a_token_with_any_fault_passes_nowhere_and_the_table_is_not_asked() {
     let refresh = person.clone().with("type", "refresh").login().token;
     for token in [None, Some("x"), Some(expired.as_str()), Some(refresh.as_str())] {
         let (verdict, log) = judge(&mfa, "GET /anything", token).await.expect("a verdict");
-        assert_eq!(verdict, json!({ "isAuthorized": false, "context": { "error": "invalid_token" } }));
+        assert_eq!(verdict, json!({ "isAuthorized": false, "context": { "reason": "invalid_token" } }));
         assert!(log.contains(r#""status":403"#), "{log}");
     }
     assert!(mfa.fault_proxy.take_calls().is_empty());
@@ -202,7 +202,7 @@ async fn where_mfa_is_the_users_choice_only_who_chose_it_shows_a_factor() {
     assert!(passes(&mfa, "GET /reports", &alice).await, "an authenticator alone demands nothing");
     alice.toggle(true).await.assert_ok();
     let (verdict, log) = judge(&mfa, "GET /reports", Some(&alice.token)).await.expect("a verdict");
-    assert_eq!(verdict, json!({ "isAuthorized": false, "context": { "error": "insufficient_user_authentication" } }));
+    assert_eq!(verdict, json!({ "isAuthorized": false, "context": { "reason": "insufficient_user_authentication" } }));
     assert!(log.contains("demands another second factor"), "{log}");
     let proven = alice.prove("totp", &device.advance_to_next_code(&mfa)).await;
     mfa.fault_proxy.take_calls();
@@ -267,7 +267,7 @@ async fn a_rest_api_gets_a_policy_for_the_one_method_and_401_for_a_bad_token() {
                 "{route}"
             );
             let (user, context) = match effect {
-                "Deny" => ("unknown", json!({ "error": "insufficient_user_authentication" })),
+                "Deny" => ("unknown", json!({ "reason": "insufficient_user_authentication" })),
                 _ if *token == proven.token => {
                     let at = mfa.clock.now().as_secs();
                     ("alice", json!({ "sub": "alice", "amr": "mfa", "method": "email", "authTime": at }))
@@ -283,14 +283,20 @@ async fn a_rest_api_gets_a_policy_for_the_one_method_and_401_for_a_bad_token() {
                 "{bad}"
             );
         }
+        let wild = judge_rest(&mfa, &rest_event(kind, "GET /anything/*", &format!("Bearer {}", proven.token))).await;
+        let wild = wild.expect("a verdict");
+        assert_eq!(
+            wild["policyDocument"]["Statement"][0]["Effect"], "Deny",
+            "it would be a policy for other paths too"
+        );
         let bare = judge_rest(&mfa, &rest_event(kind, "GET /reports", &proven.token)).await.expect("a verdict");
         assert_eq!(bare["principalId"], "alice", "a token without the scheme, as API Gateway takes it");
     }
 }
 
 #[tokio::test]
-async fn claims_are_handed_on_as_texts_and_ours_come_first() {
-    let names = "email,roles,level,beta,profile,absent,https://example.com/team,sub,amr";
+async fn claims_are_handed_on_as_texts_beside_ours() {
+    let names = "email,roles,level,beta,profile,absent,https://example.com/team";
     let mfa = TestApp::start_with(&[("MFA_AUTHORIZER_CLAIMS", names)]).await;
     let person = mfa.user("alice").with_email("alice@example.com").with("roles", json!(["admin", 7]));
     let person =

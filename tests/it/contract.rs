@@ -6,7 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mfa::{config::Config, domain::access::RouteRequirements, http::ErrorCode};
+use mfa::{
+    config::{Config, EMAIL_MARKS, LOGIN_CLAIMS, PHONE_MARKS},
+    domain::access::RouteRequirements,
+    http::ErrorCode,
+};
 use mfa_local::LocalRoute;
 use mfa_tests::{TestApp, sample_event::assert_up_to_date};
 use serde_json::{Value, json};
@@ -349,4 +353,48 @@ fn the_examples_of_the_api_description_say_what_the_bundle_says() {
         .filter(|(_, message)| !is_put_together(message))
         .partition(|(code, message)| is_known(message) && ErrorCode::ALL.iter().any(|known| known.as_str() == *code));
     assert!(known.len() > 15 && unknown.is_empty(), "{unknown:?}");
+}
+
+/// The texts between quotation marks that stand behind one of `calls` in the sources of a folder,
+/// tests aside.
+fn arguments_of(folder: &str, calls: &[&str]) -> BTreeSet<String> {
+    fn sources(folder: &Path, all: &mut String) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                sources(&path, all);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                all.push_str(text.split("#[cfg(test)]").next().unwrap_or_default());
+            }
+        }
+    }
+    let mut all = String::new();
+    sources(&root().join(folder), &mut all);
+    let named = |call: &&str| -> Vec<String> {
+        let after = all.split(*call).skip(1);
+        after.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name.to_owned()).collect()
+    };
+    calls.iter().flat_map(named).collect()
+}
+
+#[tokio::test]
+async fn every_claim_header_and_parameter_that_the_code_reads_is_documented() {
+    let page = read("docs/integrate.md");
+    let (_, read_here) = page.split_once("## What this service reads").expect("a section");
+    let documented: BTreeSet<_> = read_here.split('`').skip(1).step_by(2).collect();
+    let mut names = arguments_of("shared/src/tokens", &[".get(\"", ".text(\"", ".millis(\"", "find_beside(\""]);
+    assert!(names.len() > 15, "{names:?}");
+    let marks = EMAIL_MARKS.iter().chain(&PHONE_MARKS).chain(&LOGIN_CLAIMS);
+    names.extend(marks.map(|name| (*name).to_owned()));
+    for list in ["aud client_id azp cid type token_use token_type email phone_number phone", "nest_auth_device_trust"] {
+        names.extend(list.split(' ').map(ToOwned::to_owned));
+    }
+    names.extend(arguments_of("shared/src/http", &["get_all(\"", "header(\""]));
+    names.extend(["authorization", "content-type", "user-agent"].map(ToOwned::to_owned));
+    let mfa = TestApp::start().await;
+    let parameters = mfa.routes().iter().filter_map(|route| route.path.split_once('{'));
+    names.extend(parameters.map(|(_, name)| name.trim_end_matches('}').to_owned()));
+    let missing: Vec<_> = names.iter().filter(|name| !documented.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "docs/integrate.md, \"What this service reads\", lacks {missing:?}");
 }

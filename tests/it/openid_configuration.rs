@@ -59,6 +59,15 @@ async fn a_token_of_ours_is_taken_by_the_issuer_of_the_login_and_by_our_own() {
     let newer = alice.at(&after).prove("email", &code).await;
     assert_eq!(claims_of(&newer.token)["iss"], "https://mfa.example.com");
     assert_eq!(newer.status().await["verifiedMethods"], json!(["email"]));
+    // While both run, and after the setting is taken back.
+    assert_eq!(newer.at(&before).status().await["verifiedMethods"], json!(["email"]));
+    before.advance(61);
+    let code = newer.receive_code("email").await;
+    let answer = newer.verify("email", &code).await;
+    let back = before.refresh(&answer.text("refreshToken")).await;
+    let back = alice.with(back.text("accessToken"));
+    assert_eq!(claims_of(&back.token)["iss"], login.1);
+    assert_eq!(back.status().await["verifiedMethods"], json!(["email"]));
     let foreign = before.user("alice").with("iss", "https://mfa.example.com").login();
     let answer = foreign.at(&after).call(Method::GET, "/auth/mfa/status", Vec::new()).await;
     answer.assert_problem(401, "INVALID_TOKEN");

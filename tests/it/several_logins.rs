@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use lambda_http::http::Method;
-use mfa_tests::{Login, TestApp};
+use mfa::http::{Event, LogLine};
+use mfa_tests::{Login, TestApp, claims_of};
 use serde_json::{Value, json};
 
 const OWN: &str = include_str!("keys/ed.pem");
@@ -61,6 +62,35 @@ async fn users_of_two_logins_never_meet_wherever_they_stand_in_the_list() {
         let turned = json!([logins[1], logins[0]]).to_string();
         let again = mfa.redeployed_with(&[("MFA_LOGINS", &turned)]);
         assert_eq!(customer.at(&again).status().await["isEnabled"], true, "the place in the list means nothing");
+    }
+}
+
+#[tokio::test]
+async fn the_application_is_told_of_which_login_a_user_is() {
+    let logins = json!([customers(&json!({})), staff(&json!({}))]).to_string();
+    let settings = [
+        ("MFA_JWT_SECRET", ""),
+        ("MFA_SIGNING_KEY", OWN),
+        ("MFA_LOGINS", &logins),
+        ("MFA_ISSUER", "https://mfa.example.com"),
+    ];
+    let mfa = TestApp::start_with(&settings).await;
+    for (secret, name) in [(CUSTOMERS, "customers"), (STAFF, "staff")] {
+        let alice = login(&mfa, secret, &json!({}));
+        let code = alice.receive_code("email").await;
+        let proven = alice.prove("email", &code).await;
+        assert_eq!(claims_of(&proven.token)["mfa"]["from"], name);
+        for token in [&alice.token, &proven.token] {
+            let event = json!({
+                "routeKey": "GET /", "rawPath": "/", "headers": { "authorization": format!("Bearer {token}") },
+                "requestContext": { "http": { "method": "GET", "path": "/" } },
+            });
+            let mut log = LogLine::new("authorizer", "test");
+            let event = Event::read(event.to_string().as_bytes());
+            let verdict = mfa_authorizer::authorize(&mfa.app, &event, &mut log).await.expect("a verdict");
+            let verdict = serde_json::to_value(verdict).expect("JSON");
+            assert_eq!((&verdict["context"]["sub"], &verdict["context"]["login"]), (&json!("alice"), &json!(name)));
+        }
     }
 }
 
@@ -133,14 +163,11 @@ async fn a_token_that_two_logins_accept_is_of_neither() {
 
 #[tokio::test]
 async fn no_login_is_asked_for_keys_of_tokens_that_another_issued() {
-    let asked = json!({
-        "name": "remote", "MFA_JWT_ALGORITHM": "HS384", "MFA_JWT_SECRET": STAFF, "MFA_JWT_ISSUER": "https://other.example",
-    });
     let unreachable = json!({
         "name": "keys", "MFA_JWT_ALGORITHM": "ES256", "MFA_JWT_ISSUER": "https://keys.example",
         "MFA_JWT_KEY_SET_URL": "http://127.0.0.1:1/keys",
     });
-    let mfa = started(&[customers(&json!({})), unreachable, asked]).await;
+    let mfa = started(&[customers(&json!({})), unreachable]).await;
     assert_eq!(status(&login(&mfa, CUSTOMERS, &json!({}))).await, 200);
     let now = mfa.clock.now().as_secs();
     let key = EncodingKey::from_ec_pem(include_bytes!("keys/ec.pem")).expect("a key");
@@ -156,7 +183,7 @@ async fn no_login_is_asked_for_keys_of_tokens_that_another_issued() {
 async fn a_note_of_a_backend_says_where_the_person_is() {
     let noted = json!({ "MFA_JWT_SOURCE_IP_CLAIM": "ip" });
     let mfa = started(&[customers(&noted), staff(&json!({}))]).await;
-    // Ten persons behind one backend, each at an address of their own, and each may have a text.
+    // 32 persons behind one backend, each at an address of their own.
     for n in 0..32 {
         let person =
             json!({ "sub": format!("p{n}"), "ip": format!("192.0.2.{n}"), "phone": format!("+1202555{n:04}") });

@@ -3,8 +3,8 @@
 //!
 //! It serves HTTP APIs (payload 2.0 with simple responses, payload 1.0) and REST APIs (`REQUEST` and
 //! `TOKEN`). It makes no call to the table, so a proof that has ended still counts until its token
-//! expires, at most 15 minutes. Only for a route with `mfa-if-enabled`, and only if the token proves
-//! nothing, it reads the user's ledger.
+//! expires, at most 15 minutes. Only for a route with `mfa-if-enabled`, and only if the token does not
+//! meet the demand, it reads the user's ledger.
 
 mod verdict;
 

@@ -66,6 +66,10 @@ impl Verdict {
             claims.iter().filter_map(|name| Some((name.as_str().to_owned(), token.find(name).and_then(as_text)?)));
         let mut context: Context = handed_on.map(|(name, text)| (name, text.into())).collect();
         context.insert("sub".to_owned(), token.user_name().into());
+        if !token.from().is_empty() {
+            // The same `sub` may be another person's at another login.
+            context.insert("login".to_owned(), token.from().into());
+        }
         let methods = caller.proof.map_or(&[][..], |proof| proof.method.authentication_methods());
         // A REST API takes no lists.
         let amr = if request.method_arn.is_some() { methods.join(" ").into() } else { json!(methods) };
@@ -82,13 +86,15 @@ impl Verdict {
 
     /// The answer to a request that does not pass.
     pub(crate) fn refused(request: &AuthorizerRequest, why: Refused) -> Self {
-        let context = Context::from([("error".to_owned(), why.as_str().into())]);
+        let context = Context::from([("reason".to_owned(), why.as_str().into())]);
         Self::of(request, "unknown", false, context)
     }
 
     fn of(request: &AuthorizerRequest, user: &str, is_authorized: bool, context: Context) -> Self {
         let Some(arn) = &request.method_arn else { return Self::Simple { is_authorized, context } };
-        let effect = if is_authorized { "Allow" } else { "Deny" };
+        // IAM reads these two as wildcards, so the policy would be one for other paths too.
+        let is_one_method = !arn.contains(['*', '?']);
+        let effect = if is_authorized && is_one_method { "Allow" } else { "Deny" };
         let statement = json!({ "Action": "execute-api:Invoke", "Effect": effect, "Resource": arn });
         let policy_document = json!({ "Version": "2012-10-17", "Statement": [statement] });
         Self::Policy { principal_id: user.to_owned(), policy_document, context }

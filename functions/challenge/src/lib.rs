@@ -9,7 +9,6 @@ use mfa::{
         Address, Channel, CodeId, Context, Method, Policy, Refusal,
         challenge::{self, Cancelled, CodeRequest, Failure, Reserved},
         code::Otp,
-        ledger::SentCode,
         trust::TrustToken,
     },
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
@@ -99,7 +98,7 @@ impl Challenge {
             }
         };
         if let Err(unsent) = self.charge_store_deliver(table, &request, &otp, &reserved, &cx).await {
-            let cancelled = undo(table, &request, reserved.previous.as_ref(), unsent.failure(), &cx).await;
+            let cancelled = undo(table, &request, Some(&reserved), unsent.failure(), &cx).await;
             return Err(unsent.problem(cancelled, &reserved));
         }
         let sent = Sent {
@@ -249,12 +248,12 @@ async fn charge(table: &Table, request: &CodeRequest, reserved: &Reserved, cx: &
 async fn undo(
     table: &Table,
     request: &CodeRequest,
-    previous: Option<&SentCode>,
+    reserved: Option<&Reserved>,
     failure: Failure,
     cx: &Context<'_>,
 ) -> Cancelled {
     let Some(undo) = failure.undo() else { return Cancelled::default() };
-    let cancel = |snapshot: &_| challenge::cancel(snapshot, request, previous, undo, cx);
+    let cancel = |snapshot: &_| challenge::cancel(snapshot, request, reserved, undo, cx);
     table.decide(UserQuery::user(cx.caller.user), cx.now, cancel).await.unwrap_or_default()
 }
 

@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    ClaimName, JwtConfig, KeySet, Part, Variables, all_differ, is_local, is_never_copied, own_keys, presets::Preset,
-    reader::Reader,
+    ClaimName, JwtConfig, KeySet, Part, Variables, all_differ, development, is_local, is_never_copied, own_keys,
+    presets::Preset, reader::Reader,
 };
+use crate::json::Unique;
 
 /// The claims that name a login, if the configuration does not say which: the first that a token
 /// has.
@@ -132,7 +133,8 @@ fn issuer(text: &str) -> Option<String> {
 /// something else: an id, an address or its mark, a lifetime, a proof.
 fn added_claims(text: &str, logins: &[LoginConfig]) -> Option<Map<String, Value>> {
     const READ: [&str; 10] = ["sub", "id", "iss", "aud", "azp", "client_id", "cid", "events", "typ", "token_type"];
-    let claims: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let Unique(claims) = serde_json::from_str(text).ok()?;
+    let claims = claims.as_object()?;
     let is_read_by = |login: &LoginConfig, name: &str| {
         let ContactConfig { email_claims, phone_claims, .. } = &login.contact;
         let one = login.user_claim.iter().chain(&login.source_claim);
@@ -142,11 +144,10 @@ fn added_claims(text: &str, logins: &[LoginConfig]) -> Option<Map<String, Value>
     let is_taken = |name: &String| {
         is_never_copied(name)
             || READ.contains(&name.as_str())
-            || EMAIL_MARKS.contains(&name.as_str())
-            || PHONE_MARKS.contains(&name.as_str())
+            || EMAIL_MARKS.iter().chain(&PHONE_MARKS).any(|mark| name.rsplit('/').next() == Some(*mark))
             || logins.iter().any(|login| is_read_by(login, name))
     };
-    (!claims.keys().any(is_taken)).then_some(claims)
+    (!claims.keys().any(is_taken)).then(|| claims.clone())
 }
 
 /// The one login that the variables describe, and its shared secret. That is empty if the algorithm
@@ -165,6 +166,9 @@ fn one(read: &mut Reader<'_>) -> (LoginConfig, Zeroizing<String>) {
         }
         asymmetric_login_key(read, algorithm)
     });
+    if !read.is_local && thumbprints(algorithm, &key).any(|print| development::KEYS.contains(&print.as_str())) {
+        read.fault(PUBLIC_LOGIN_KEYS[0], development::REFUSED);
+    }
     let issuer = read.text("MFA_JWT_ISSUER");
     let audiences = read.parsed("MFA_JWT_AUDIENCE", "must be a comma list of audiences, each once", names);
     let any_token = read.switch("MFA_JWT_ANY_TOKEN", false);
@@ -196,19 +200,23 @@ fn one(read: &mut Reader<'_>) -> (LoginConfig, Zeroizing<String>) {
 const CLAIM: &str = "must be the name of one claim that users cannot write (docs/configuration.md)";
 const USER_CLAIM: &str =
     "must be the name of one claim that our tokens keep and that users cannot write (docs/configuration.md)";
-pub(super) const CLAIMS: &str =
-    "must be a comma list of claims, each once, that users cannot write (docs/configuration.md)";
+const CLAIMS: &str = "must be a comma list of claims, each once, that users cannot write (docs/configuration.md)";
 
 /// The logins of `MFA_LOGINS`: a JSON list of objects with `name`, perhaps `users`, and the
 /// variables of one login by their names.
 fn several(read: &mut Reader<'_>) -> Option<Vec<LoginConfig>> {
     let wrong = "must be a JSON list of objects, each with a `name` and the settings of a login";
     let entries = read.parsed("MFA_LOGINS", wrong, |text| {
-        let entries: Vec<Map<String, Value>> = serde_json::from_str(text).ok()?;
-        (!entries.is_empty()).then_some(entries)
+        let Unique(list) = serde_json::from_str(text).ok()?;
+        let entries: Option<Vec<_>> = list.as_array()?.iter().map(|entry| entry.as_object().cloned()).collect();
+        entries.filter(|entries| !entries.is_empty())
     })?;
-    if read.any_is_set(|name| name == "MFA_LOGIN" || name.starts_with("MFA_JWT_")) {
-        read.fault("MFA_LOGINS", "replaces MFA_LOGIN and MFA_JWT_…: set these in its entries");
+    let is_of_a_login = |name: &str| name == "MFA_LOGIN" || name == VERIFIED_CONTACT || name.starts_with("MFA_JWT_");
+    if read.any_is_set(is_of_a_login) {
+        read.fault(
+            "MFA_LOGINS",
+            "replaces MFA_LOGIN, MFA_JWT_… and MFA_REQUIRE_VERIFIED_CONTACT: set these in its entries",
+        );
     }
     let mut keys = Vec::new();
     let logins: Vec<_> = entries.into_iter().map(|entry| named(read, entry, &mut keys)).collect();
@@ -217,7 +225,9 @@ fn several(read: &mut Reader<'_>) -> Option<Vec<LoginConfig>> {
     }
     for (second, keys_of_second) in logins.iter().zip(&keys) {
         for (first, keys_of_first) in logins.iter().zip(&keys).take_while(|(first, _)| first.name != second.name) {
-            if !keys_of_first.is_disjoint(keys_of_second) && !are_told_apart(first, second) {
+            // One token has one algorithm.
+            let share_keys = first.algorithm == second.algorithm && !keys_of_first.is_disjoint(keys_of_second);
+            if share_keys && !are_told_apart(first, second) {
                 let (first, second) = (&first.name, &second.name);
                 let wrong = "share a key, a key set or an issuer, so each needs audiences, and none in common";
                 read.fault("MFA_LOGINS", format!("entries `{first}` and `{second}` {wrong}"));
@@ -235,7 +245,13 @@ fn are_told_apart(first: &LoginConfig, second: &LoginConfig) -> bool {
 
 /// One entry of `MFA_LOGINS`. Adds what its tokens are checked with to `keys`.
 fn named(read: &mut Reader<'_>, entry: Map<String, Value>, keys: &mut Vec<BTreeSet<String>>) -> LoginConfig {
-    let mut settings: Variables = entry.into_iter().map(|(name, value)| (name, plain(value))).collect();
+    let mut settings = Variables::new();
+    for (setting, value) in entry.into_iter().filter(|(_, value)| !value.is_null()) {
+        match plain(&setting, &value) {
+            Some(text) => drop(settings.insert(setting, text)),
+            None => read.fault("MFA_LOGINS", format!("{setting} in an entry must be a text, a number or a boolean")),
+        }
+    }
     let name = settings.remove("name").unwrap_or_default();
     let users = settings.remove("users").unwrap_or_else(|| name.clone());
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -243,6 +259,7 @@ fn named(read: &mut Reader<'_>, entry: Map<String, Value>, keys: &mut Vec<BTreeS
         read.fault("MFA_LOGINS", "needs entries with a `name` of 1 to 32 letters, digits, `-` or `_`");
     }
     let mut of_entry = Reader::new(read.parts(), &settings);
+    of_entry.is_local = read.is_local;
     let (login, _) = one(&mut of_entry);
     for unknown in of_entry.ignored(|_| true) {
         of_entry.fault(unknown, "is no setting of a login");
@@ -254,12 +271,13 @@ fn named(read: &mut Reader<'_>, entry: Map<String, Value>, keys: &mut Vec<BTreeS
     LoginConfig { name, users, ..login }
 }
 
-/// A setting as a variable holds it.
-fn plain(value: Value) -> String {
+/// A setting as a variable holds it. A key set may be written as JSON.
+fn plain(name: &str, value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => text,
-        Value::Null => String::new(),
-        other => other.to_string(),
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Object(_) if name == "MFA_JWT_KEY_SET" => Some(value.to_string()),
+        Value::Object(_) | Value::Array(_) | Value::Null => None,
     }
 }
 
@@ -267,17 +285,24 @@ fn plain(value: Value) -> String {
 fn checked_with(read: &Reader<'_>, login: &LoginConfig) -> BTreeSet<String> {
     let names = ["MFA_JWT_ISSUER", "MFA_JWT_SECRET", "MFA_JWT_KEY_SET_URL"];
     let texts = names.into_iter().filter_map(|name| Some(format!("{name} {}", read.text(name)?)));
-    let keys: Vec<_> = match &login.key {
+    texts.chain(thumbprints(login.algorithm, &login.key)).collect()
+}
+
+/// The thumbprints of public keys (RFC 7638).
+fn thumbprints(algorithm: Algorithm, key: &LoginKeyConfig) -> impl Iterator<Item = String> {
+    let keys: Vec<_> = match key {
         LoginKeyConfig::One(key) => vec![key],
         LoginKeyConfig::Set(set) => set.keys().collect(),
         LoginKeyConfig::At(_) => Vec::new(),
     };
-    let thumbprint = |key: &DecodingKey| {
-        let jwk = Jwk::from_decoding_key(key, Some(login.algorithm)).ok()?;
+    let thumbprint = move |key: &DecodingKey| {
+        let jwk = Jwk::from_decoding_key(key, Some(algorithm)).ok()?;
         jwk.thumbprint(ThumbprintHash::SHA256).ok()
     };
-    texts.chain(keys.into_iter().filter_map(thumbprint)).collect()
+    keys.into_iter().filter_map(thumbprint).collect::<Vec<_>>().into_iter()
 }
+
+const VERIFIED_CONTACT: &str = "MFA_REQUIRE_VERIFIED_CONTACT";
 
 fn contact(read: &mut Reader<'_>) -> ContactConfig {
     let kept = |text: &str| claim_names(text).filter(|names| names.iter().all(ClaimName::is_kept));
@@ -287,7 +312,7 @@ fn contact(read: &mut Reader<'_>) -> ContactConfig {
         let digits = text.strip_prefix('+')?;
         (digits.len() <= 3 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned())
     });
-    let verified = read.parsed("MFA_REQUIRE_VERIFIED_CONTACT", "must be true, false or marked", |text| match text {
+    let verified = read.parsed(VERIFIED_CONTACT, "must be true, false or marked", |text| match text {
         "true" => Some(VerifiedContact::NotDenied),
         "false" => Some(VerifiedContact::Any),
         "marked" => Some(VerifiedContact::Marked),
@@ -327,6 +352,9 @@ fn jwt_secret(read: &mut Reader<'_>, algorithm: Algorithm) -> Zeroizing<String> 
     let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
         (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
     });
+    if !read.is_local && secret.as_ref().is_some_and(|secret| secret.as_str() == development::JWT_SECRET) {
+        read.fault("MFA_JWT_SECRET", development::REFUSED);
+    }
     if read.is_padded("MFA_JWT_SECRET") {
         read.fault("MFA_JWT_SECRET", "must not begin or end with white space: the application would have another key");
     }

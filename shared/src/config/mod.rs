@@ -46,6 +46,15 @@ pub mod development {
     pub const HASH_KEY: &str = "bWZhLWRldmVsb3BtZW50LWhhc2gta2V5LTAwMDAwMDA=";
     /// `MFA_SEALING_KEYS` of development.
     pub const SEALING_KEYS: &str = "dev:bWZhLWRldmVsb3BtZW50LXNlYWxpbmcta2V5LTAwMDA=";
+    /// The thumbprints (RFC 7638) of the key pairs in `local/keys/`: EC, Ed25519 and RSA.
+    pub const KEYS: [&str; 3] = [
+        "jGYGleJEFC6q7OKSSgfB3NuzwfkJdBoMrECJo9mEsAg",
+        "wEbdWWHAl7wL0H2DI3IAoPJ3y_63dIqJwzyhd1n2UbM",
+        "C80a3I4ealIBioDhuIDfKlXqm4ioPPXmShwj439zoMA",
+    ];
+
+    pub(super) const REFUSED: &str =
+        "is the well-known development key, which only a DynamoDB on this machine may be used with";
 }
 
 /// A part of the configuration that some functions use and others do not. A function reads the
@@ -224,6 +233,7 @@ impl Config {
     fn read(read: &mut Reader<'_>) -> Self {
         let policy = policy(read);
         let aws = aws(read);
+        read.is_local = aws.dynamodb_endpoint.as_deref().is_some_and(is_local);
         let app_name = read.part(Part::AppName, app_name);
         read.part(Part::Users, |read| require_senders(read, &policy));
         let (email, sms) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
@@ -232,7 +242,7 @@ impl Config {
         let hash_key = read.part(Part::Users, hash_key);
         let sealing_keys = read.part(Part::SealingKeys, sealing_keys);
         let table = read.part(Part::Table, table);
-        refuse_development_keys(read, &aws);
+        refuse_development_keys(read, &jwt);
         Self {
             policy,
             app_name,
@@ -330,10 +340,17 @@ fn sending(read: &mut Reader<'_>, policy: &Policy, app_name: &str) -> (Option<Em
     (email, sms)
 }
 
+/// What the authorizer tells the application besides the claims that it hands on.
+const TOLD_BY_AUTHORIZER: [&str; 7] = ["sub", "login", "amr", "method", "authTime", "satisfiedByLogin", "reason"];
+
 fn route_requirements(read: &mut Reader<'_>) -> (RouteRequirements, Vec<ClaimName>) {
     let wrong = "must be a list such as `POST /transfers = mfa max_age=300 methods=totp,sms; $default = token`";
     let routes = read.parsed("MFA_AUTHORIZER_ROUTES", wrong, RouteRequirements::parse);
-    let claims = read.parsed("MFA_AUTHORIZER_CLAIMS", login::CLAIMS, login::claim_names);
+    let wrong = "must be a comma list of claims, each once, none of them a name that the authorizer itself tells";
+    let is_ours = |name: &ClaimName| TOLD_BY_AUTHORIZER.contains(&name.as_str());
+    let claims = read.parsed("MFA_AUTHORIZER_CLAIMS", wrong, |text| {
+        login::claim_names(text).filter(|names| !names.iter().any(is_ours))
+    });
     (routes.unwrap_or_default(), claims.unwrap_or_default())
 }
 
@@ -488,13 +505,12 @@ fn refuse_unknown_variables(read: &mut Reader<'_>) {
 }
 
 /// Everybody knows the development keys. They protect nothing, so only a table on this machine may
-/// use them.
-fn refuse_development_keys(read: &mut Reader<'_>, aws: &AwsConfig) {
-    if aws.dynamodb_endpoint.as_deref().is_some_and(is_local) {
+/// use them. `login` refuses those of login tokens.
+fn refuse_development_keys(read: &mut Reader<'_>, jwt: &JwtConfig) {
+    if read.is_local {
         return;
     }
     let known = [
-        (Part::Users, "MFA_JWT_SECRET", development::JWT_SECRET),
         (Part::Users, "MFA_HASH_KEY", development::HASH_KEY),
         (Part::SealingKeys, "MFA_SEALING_KEYS", development::SEALING_KEYS),
     ];
@@ -502,11 +518,12 @@ fn refuse_development_keys(read: &mut Reader<'_>, aws: &AwsConfig) {
         // Compares the key itself, wherever it stands in a list and whatever its id.
         let key = value.rsplit(':').next().unwrap_or(value);
         if read.uses(part) && read.text(name).is_some_and(|text| text.contains(key)) {
-            read.fault(
-                name,
-                "is the well-known development key, which only a DynamoDB on this machine may be used with",
-            );
+            read.fault(name, development::REFUSED);
         }
+    }
+    let is_known = |key: &Jwk| key.common.key_id.as_deref().is_some_and(|id| development::KEYS.contains(&id));
+    if jwt.public_keys.iter().any(is_known) {
+        read.fault("MFA_SIGNING_KEY", development::REFUSED);
     }
 }
 

@@ -137,14 +137,17 @@ impl Preset {
     }
 
     /// The value that it has for a variable, for tokens of `issuer`. `None` if it has none, or if
-    /// the value needs an issuer and there is none.
+    /// the value needs an issuer, or a longer one.
     pub(super) fn value(&self, name: &str, issuer: Option<&str>) -> Option<String> {
         let (_, value) = self.settings.iter().find(|(of, _)| *of == name)?;
         if !value.contains('{') {
             return Some((*value).to_owned());
         }
         let issuer = issuer?.trim_end_matches('/');
-        let authority = issuer.rsplit_once('/').map_or(issuer, |(authority, _)| authority);
+        let (authority, _) = issuer.rsplit_once('/')?;
+        if value.contains("{authority}") && authority.split_once("://").is_none_or(|(_, host)| host.is_empty()) {
+            return None;
+        }
         Some(value.replace("{issuer}", issuer).replace("{authority}", authority))
     }
 }

@@ -8,6 +8,8 @@ pub(super) struct Reader<'a> {
     vars: &'a Variables,
     /// The names that were asked for.
     asked: RefCell<BTreeSet<&'static str>>,
+    /// Whether the table is on this machine, so that keys of development may be used.
+    pub(super) is_local: bool,
     /// What it finds where a variable is not set.
     pub(super) preset: Option<&'static Preset>,
     faults: Vec<ConfigError>,
@@ -34,7 +36,7 @@ impl std::error::Error for ConfigErrors {}
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(parts: &'a [Part], vars: &'a Variables) -> Self {
-        Self { parts, vars, asked: RefCell::new(BTreeSet::new()), preset: None, faults: Vec::new() }
+        Self { parts, vars, asked: RefCell::new(BTreeSet::new()), is_local: false, preset: None, faults: Vec::new() }
     }
 
     pub(super) fn uses(&self, part: Part) -> bool {
@@ -55,11 +57,16 @@ impl<'a> Reader<'a> {
         self.asked.into_inner()
     }
 
-    /// The names of those variables that are there, and that nothing has asked for.
+    /// The names of those variables that are set, and that nothing has asked for.
     pub(super) fn ignored(&self, those: impl Fn(&str) -> bool) -> Vec<String> {
         let asked = self.asked.borrow();
         let names = self.vars.keys().filter(|name| those(name));
-        names.filter(|name| !asked.contains(name.as_str())).cloned().collect()
+        names
+            .filter(|name| {
+                !asked.contains(name.as_str()) && self.vars.get(*name).is_some_and(|value| !value.trim().is_empty())
+            })
+            .cloned()
+            .collect()
     }
 
     /// Whether one of those variables is set.

@@ -351,7 +351,7 @@ fn what_is_wrong_in_an_entry_is_told_with_its_name() {
         );
     }
     let beside = faults_of_logins(&[entry("a", &[])], &[("MFA_JWT_ISSUER", "https://login.example")]);
-    assert!(beside[0].contains("replaces MFA_LOGIN and MFA_JWT_"), "{beside:?}");
+    assert!(beside[0].contains("replaces MFA_LOGIN, MFA_JWT_"), "{beside:?}");
     let unsigned = faults_of_logins(&[entry("a", &[])], &[("MFA_SIGNING_KEY", "")]);
     assert!(unsigned[0].starts_with("MFA_SIGNING_KEY"), "{unsigned:?}");
     let spaces = |users: Option<&str>| {
@@ -405,7 +405,7 @@ fn every_setting_of_a_preset_is_a_variable_of_a_login() {
     for preset in &PRESETS {
         for (name, value) in preset.settings {
             assert!(Config::variables().contains(name), "{}: {name}", preset.name);
-            let is_whole = !value.contains('{') || preset.value(name, Some("https://x.example/")).is_some();
+            let is_whole = !value.contains('{') || preset.value(name, Some("https://x.example/tenant/v2.0/")).is_some();
             assert!(is_whole && preset.value(name, None).is_some() != value.contains('{'), "{}: {name}", preset.name);
         }
     }
@@ -492,10 +492,88 @@ fn a_persons_address_is_read_from_notes_of_a_backend_alone() {
 
 #[test]
 fn an_unknown_variable_is_a_fault_that_names_the_nearest_known_one() {
-    let Err(told) = with(&[("MFA_REQIRED", "true"), ("MFA_SMS_COUNTRY", "")]) else { panic!("unknown") };
+    let Err(told) = with(&[("MFA_REQIRED", "true"), ("MFA_SMS_COUNTRY", "+1"), ("MFA_OF_THE_NEXT_RELEASE", "")]) else {
+        panic!("unknown")
+    };
     let told = told.to_string();
     assert!(told.contains("MFA_REQIRED is unknown. The nearest known name is MFA_REQUIRED"), "{told}");
     assert!(told.contains("MFA_SMS_COUNTRY is unknown. The nearest known name is MFA_SMS_COUNTRIES"), "{told}");
+    assert!(!told.contains("NEXT_RELEASE"), "an empty value counts as not set: {told}");
     assert_eq!(faults_of(&[], &[("MFA_JWT_SECRTE", "x")]), ["MFA_JWT_SECRTE"], "whatever the function uses");
     assert_eq!(faults_of(&[], &[("MFA_LOGINS", "not read"), ("OTHER", "x")]), Vec::<String>::new());
+}
+
+#[test]
+fn null_is_not_set_and_what_is_no_text_is_a_fault() {
+    let users = |entry: serde_json::Value| {
+        let logins = serde_json::to_string(&[entry]).expect("JSON");
+        let settings = [("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_LOGINS", logins.as_str())];
+        with(&settings).expect("a configuration").jwt.logins[0].users.clone()
+    };
+    let mut without = entry("a", &[]);
+    without["users"] = serde_json::Value::Null;
+    without["MFA_JWT_ISSUER"] = serde_json::Value::Null;
+    assert_eq!(users(without), "a", "and never the space of a bundle with one login");
+    for (setting, value) in [("MFA_JWT_EMAIL_CLAIM", r#"["email"]"#), ("MFA_JWT_AUDIENCE", "{}"), ("users", "[]")] {
+        let mut odd = entry("a", &[]);
+        odd[setting] = serde_json::from_str(value).expect("JSON");
+        assert!(faults_of_logins(&[odd], &[])[0].contains(setting), "{setting}");
+    }
+    let twice = r#"[{"name":"a","users":"x","users":"","MFA_JWT_SECRET":"the secret of a, long enough for it"}]"#;
+    let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+    assert_eq!(faults(&[("MFA_JWT_SECRET", ""), own, ("MFA_LOGINS", twice)])[0], "MFA_LOGINS");
+    assert_eq!(faults(&[("MFA_ADD_CLAIMS", r#"{"a":1,"a":2}"#)]), ["MFA_ADD_CLAIMS"]);
+    assert_eq!(faults(&[("MFA_ADD_CLAIMS", r#"{"https://x.example/email_verified":true}"#)]), ["MFA_ADD_CLAIMS"]);
+}
+
+#[test]
+fn keys_of_development_need_a_table_on_this_machine_wherever_they_stand() {
+    const OWN: &str = include_str!("../../../local/keys/ed.pem");
+    let local = ("MFA_DYNAMODB_ENDPOINT", "http://127.0.0.1:8000");
+    let secret = ("MFA_JWT_SECRET", development::JWT_SECRET);
+    assert!(faults_of_logins(&[entry("a", &[secret])], &[])[0].contains("development key"));
+    assert_eq!(faults_of_logins(&[entry("a", &[secret])], &[local]), Vec::<String>::new());
+    for own in [OWN, include_str!("../../../local/keys/ec.pem"), include_str!("../../../local/keys/rsa.pem")] {
+        assert_eq!(faults(&[("MFA_SIGNING_KEY", own)]), ["MFA_SIGNING_KEY"]);
+        assert_eq!(faults(&[("MFA_SIGNING_KEY", own), local]), Vec::<String>::new());
+    }
+    let key = jsonwebtoken::EncodingKey::from_rsa_pem(include_bytes!("../../../local/keys/rsa.pem")).expect("a key");
+    let jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).expect("a JWK");
+    let set = serde_json::json!({ "keys": [jwk] }).to_string();
+    let login = [("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_JWT_ALGORITHM", "RS256"), ("MFA_JWT_KEY_SET", set.as_str())];
+    assert_eq!(faults(&login), ["MFA_JWT_PUBLIC_KEY"]);
+    assert_eq!(faults(&[&login[..], &[local]].concat()), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_list_of_logins_replaces_is_set_nowhere_else() {
+    for (name, value) in [("MFA_REQUIRE_VERIFIED_CONTACT", "marked"), ("MFA_JWT_PHONE_PREFIX", "+")] {
+        assert!(faults_of_logins(&[entry("a", &[])], &[(name, value)])[0].contains("replaces"), "{name}");
+    }
+    let two_signatures = [
+        entry("old", &[("MFA_JWT_ISSUER", "https://x.example"), ("MFA_JWT_AUDIENCE", "app"), ("users", "")]),
+        entry(
+            "new",
+            &[
+                ("MFA_JWT_ISSUER", "https://x.example"),
+                ("MFA_JWT_AUDIENCE", "app"),
+                ("users", ""),
+                ("MFA_JWT_SECRET", ""),
+                ("MFA_JWT_ALGORITHM", "ES256"),
+                ("MFA_JWT_PUBLIC_KEY", EC_PUBLIC),
+            ],
+        ),
+    ];
+    assert_eq!(faults_of_logins(&two_signatures, &[]), Vec::<String>::new(), "a token has one algorithm");
+    let no_tenant = [("MFA_LOGIN", "entra"), ("MFA_SIGNING_KEY", EC_PRIVATE)];
+    let issuer = ("MFA_JWT_ISSUER", "https://login.microsoftonline.com");
+    assert!(!faults(&[&no_tenant[..], &[issuer]].concat()).is_empty(), "no address follows from it");
+}
+
+#[test]
+fn no_claim_is_handed_on_under_a_name_of_the_authorizers_own() {
+    for name in TOLD_BY_AUTHORIZER {
+        assert_eq!(faults(&[("MFA_AUTHORIZER_CLAIMS", name)]), ["MFA_AUTHORIZER_CLAIMS"], "{name}");
+    }
+    assert_eq!(faults(&[("MFA_AUTHORIZER_CLAIMS", "email,app/role")]), Vec::<String>::new());
 }

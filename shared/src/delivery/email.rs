@@ -53,11 +53,28 @@ impl EmailSender {
 }
 
 /// What the errors of `SendEmail` (SES API v2) mean for this one address.
-fn sort(code: &str, cause: String) -> NotSent {
+fn sort(code: &str, message: &str) -> NotSent {
+    let cause = code.to_owned();
     match code {
+        // The sender, or an account in the sandbox: every address would be refused.
+        "MessageRejected" if message.contains("not verified") => NotSent::Refused(cause),
         "MessageRejected" | "BadRequestException" => NotSent::Rejected(cause),
         // AccountSuspended, SendingPaused, MailFromDomainNotVerified, NotFound, LimitExceeded,
         // TooManyRequests, and errors of the future: they say nothing about this address.
         _ => NotSent::Refused(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_may_not_send_says_nothing_of_the_address() {
+        let unverified = "Email address is not verified. The following identities failed the check: a@b.example";
+        assert!(matches!(sort("MessageRejected", unverified), NotSent::Refused(cause) if cause == "MessageRejected"));
+        assert!(matches!(sort("MessageRejected", "Address blacklisted."), NotSent::Rejected(_)));
+        assert!(matches!(sort("BadRequestException", "Missing final '@domain'"), NotSent::Rejected(_)));
+        assert!(matches!(sort("SendingPausedException", ""), NotSent::Refused(_)));
     }
 }

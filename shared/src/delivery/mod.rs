@@ -35,8 +35,8 @@ impl NotSent {
 }
 
 /// Classifies a failed call. `of_service` classifies what the service itself answered, by the code
-/// of the error.
-fn not_sent<E>(error: &SdkError<E, HttpResponse>, of_service: fn(&str, String) -> NotSent) -> NotSent
+/// and the message of the error. The message may hold the address, so it is never logged.
+fn not_sent<E>(error: &SdkError<E, HttpResponse>, of_service: fn(&str, &str) -> NotSent) -> NotSent
 where
     E: aws_sdk_dynamodb::error::ProvideErrorMetadata + Error + 'static,
 {
@@ -46,7 +46,7 @@ where
             match context.raw().status().as_u16() {
                 // With a 5xx, the provider may have taken the message before something broke.
                 status @ 500.. if code != "ServiceUnavailable" => NotSent::Unknown(format!("{status} {code}")),
-                _ => of_service(code, code.to_owned()),
+                _ => of_service(code, context.err().message().unwrap_or_default()),
             }
         }
         SdkError::ConstructionFailure(_) => NotSent::Refused("the call could not be made".to_owned()),

@@ -64,13 +64,29 @@ fn attribute(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildErro
 }
 
 /// What the errors of `Publish` mean for this one number.
-fn sort(code: &str, cause: String) -> NotSent {
+fn sort(code: &str, message: &str) -> NotSent {
+    let cause = code.to_owned();
     match code {
+        // A parameter of the message's own, such as the sender id, says nothing about the number.
+        _ if !message.to_ascii_lowercase().contains("phone") => NotSent::Refused(cause),
         "InvalidParameter" | "InvalidParameterException" | "ParameterValueInvalid" | "ValidationException" => {
             NotSent::Rejected(cause)
         }
         // Throttled, AuthorizationError, and errors of the future: they say nothing about this
         // number.
         _ => NotSent::Refused(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_does_not_name_the_number_says_nothing_of_it() {
+        let of_number = "Invalid parameter: PhoneNumber Reason: +12025550123 is not valid to publish to";
+        assert!(matches!(sort("InvalidParameter", of_number), NotSent::Rejected(cause) if cause == "InvalidParameter"));
+        assert!(matches!(sort("InvalidParameter", "Invalid parameter: SenderID"), NotSent::Refused(_)));
+        assert!(matches!(sort("Throttled", of_number), NotSent::Refused(_)));
     }
 }

@@ -302,6 +302,32 @@ mod tests {
     }
 
     #[test]
+    fn what_an_address_ends_at_or_drops_gets_no_laxer_verdict() {
+        let some = routes("POST /transfers = mfa; GET /a/b = mfa; $default = token");
+        for path in [
+            "/transfers#",
+            "/transfers%23x",
+            "/transfers%2523",
+            "/transfers?x",
+            "/transfers%3Fx",
+            "/trans%0Afers",
+            "/trans\tfers",
+            "/transfers%20",
+            "/transfers%00",
+            "/transfers/%20",
+            "/transfers%20#x",
+            "/./transfers%23/..",
+        ] {
+            assert_eq!(met(&some, "POST", path), SECOND_FACTOR, "{path}");
+        }
+        assert_eq!(met(&some, "POST", "/transfers/5"), ANYBODY);
+        let parameters = HashMap::from([("proxy".to_owned(), "b#x".to_owned())]);
+        let call =
+            RouteCall { key: "ANY /{proxy+}", method: "GET", path: "/a/b%23x", parameters: &parameters, stage: None };
+        assert_eq!(met_by(&some, &call), SECOND_FACTOR);
+    }
+
+    #[test]
     fn letters_that_some_readers_fold_together_are_one() {
         let some = routes("POST /transfers = mfa; $default = token");
         assert_eq!(met(&some, "POST", "/tran%C5%BFfers"), SECOND_FACTOR);

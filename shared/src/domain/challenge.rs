@@ -44,6 +44,8 @@ pub struct Reserved {
     pub limits: Limits,
     /// The login's earlier code, which this one supersedes.
     pub previous: Option<SentCode>,
+    /// Whether the provider refused the address for good before.
+    pub was_refused: bool,
 }
 
 /// The limits outside the ledger, which belong to more than one user.
@@ -89,13 +91,15 @@ pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> 
         Err(retry_at) => return Decision::refuse(Refusal::RateLimited { retry_at }),
     };
     ledger.sends.record(send);
-    if let Some(tag) = cx.caller.address_tag(request.method) {
+    let tag = cx.caller.address_tag(request.method);
+    let was_refused = tag.is_some_and(|tag| ledger.is_refused(tag));
+    if let Some(tag) = tag {
         // Perhaps the provider takes it now.
         ledger.set_refused(tag, false);
     }
     let resend_after = ledger.sends.next(known, cx.now).map_or_else(|next| next.since(cx.now), |_| Duration::ZERO);
     let limits = limits(snapshot, request, known, cx);
-    Decision::commit(ledger, Ok(Reserved { code, resend_after, limits, previous }))
+    Decision::commit(ledger, Ok(Reserved { code, resend_after, limits, previous, was_refused }))
 }
 
 fn limits(snapshot: &Snapshot, request: &CodeRequest, known: bool, cx: &Context<'_>) -> Limits {
@@ -203,7 +207,7 @@ impl Failure {
 pub fn cancel(
     snapshot: &Snapshot,
     request: &CodeRequest,
-    previous: Option<&SentCode>,
+    reserved: Option<&Reserved>,
     undo: Undo,
     cx: &Context<'_>,
 ) -> Decision<Cancelled> {
@@ -214,10 +218,16 @@ pub fn cancel(
         return Decision::NoChange(Ok(Cancelled::default()));
     };
     let cancelled = ledger.codes.remove(place);
+    let previous = reserved.and_then(|reserved| reserved.previous.as_ref());
     let restored = previous.filter(|code| undo.restore_previous && code.until > cx.now);
     ledger.codes.extend(restored.cloned());
     let refunded = undo.refund && ledger.sends.refund(cx.now, cancelled.known, cx.now);
-    let refused = cx.caller.address_tag(request.method).filter(|_| undo.mark_refused);
+    let tag = cx.caller.address_tag(request.method);
+    if let Some(tag) = tag.filter(|_| reserved.is_some_and(|reserved| reserved.was_refused)) {
+        // Nobody asked the provider again.
+        ledger.set_refused(tag, true);
+    }
+    let refused = tag.filter(|_| undo.mark_refused);
     let switched_off = refused.is_some_and(|tag| toggle::refused_for_good(&mut ledger, snapshot, tag, cx));
     Decision::commit(ledger, Ok(Cancelled { refunded, switched_off }))
 }

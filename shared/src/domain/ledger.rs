@@ -135,7 +135,8 @@ pub struct ProvenAddress {
 pub struct MarkedAddress {
     /// Which.
     pub tag: AddressTag,
-    /// Switching MFA on proved it, and no code of any method has been judged right since.
+    /// MFA was switched on with it alone, before any code of a usable method was right, and none has
+    /// been since.
     pub untried: bool,
     /// When a code was last to be sent there, the provider refused the address for good.
     pub refused: bool,
@@ -328,7 +329,7 @@ impl Ledger {
         self.marked.iter().any(|marked| marked.untried)
     }
 
-    /// Remembers that switching MFA on proved an address, and no other.
+    /// Remembers the address that MFA was switched on with before any code was right, if there is one.
     pub fn switched_on_with(&mut self, untried: Option<AddressTag>) {
         self.each_mark(untried, |marked| marked.untried = Some(marked.tag) == untried);
     }

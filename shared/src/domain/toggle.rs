@@ -146,7 +146,6 @@ fn switch_on(ledger: &mut Ledger, snapshot: &Snapshot, proves: Option<AddressTag
     let mut stopped = Stopped::default();
     ledger.enabled = true;
     ledger.codes.clear();
-    ledger.switched_on_with(proves);
     ledger.forget_networks_but(cx.network());
 
     for device in &mut ledger.devices {

@@ -5,7 +5,10 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value, json};
 
 use super::TokenError;
-use crate::config::{ClaimName, ContactConfig, LoginConfig, is_never_copied};
+use crate::{
+    config::{ClaimName, ContactConfig, LoginConfig, is_never_copied},
+    json::Unique,
+};
 
 /// Claims whose value two logins of one user can share: those of the same second, or all of them.
 const SHARED: [&str; 12] =
@@ -48,6 +51,9 @@ pub(super) struct OfLogin {
     /// The authentication methods that it named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) amr: Vec<String>,
+    /// The issuer that its tokens name, if ours name another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) iss: Option<String>,
 }
 
 impl OfLogin {
@@ -146,6 +152,12 @@ impl Claims {
         &self.user
     }
 
+    /// The issuer of the login. A token of ours may name another, and then says this one beside it.
+    pub(super) fn login_issuer(&self) -> Option<&str> {
+        let ours = self.get(OF_LOGIN).and_then(|ours| ours.get("iss")).and_then(Value::as_str);
+        ours.or_else(|| self.text("iss"))
+    }
+
     /// The authentication methods that the login itself names (RFC 8176), also in the form of
     /// Supabase, `[{"method": …}]`. Those of a token minted here are not all the login's.
     pub(super) fn login_amr(&self) -> Vec<String> {
@@ -164,7 +176,10 @@ impl Claims {
     pub fn kept(&self) -> Map<String, Value> {
         let kept = self.all.iter().filter(|(name, _)| !is_never_copied(name));
         let mut kept: Map<_, _> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let of_login = OfLogin { from: self.from.clone(), amr: self.login_amr() };
+        if let Some(issuer) = self.login_issuer() {
+            kept.insert("iss".to_owned(), issuer.into());
+        }
+        let of_login = OfLogin { from: self.from.clone(), amr: self.login_amr(), iss: None };
         if of_login != OfLogin::default() {
             kept.insert(OF_LOGIN.to_owned(), json!(of_login));
         }
@@ -215,71 +230,6 @@ impl<'de> Deserialize<'de> for UniqueClaims {
             Unique(Value::Object(claims)) => Ok(Self(claims)),
             Unique(_) => Err(de::Error::custom("not an object")),
         }
-    }
-}
-
-/// A JSON value without such an object.
-struct Unique(Value);
-
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor).map(Self)
-    }
-}
-
-struct UniqueVisitor;
-
-impl<'de> de::Visitor<'de> for UniqueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Unique(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some((name, Unique(value))) = entries.next_entry::<String, Unique>()? {
-            if object.insert(name, value).is_some() {
-                return Err(de::Error::custom("a claim occurs twice"));
-            }
-        }
-        Ok(Value::Object(object))
     }
 }
 

@@ -23,8 +23,7 @@ pub(super) fn place_of_address(
     marks: &[&'static str],
     parse: impl Fn(&str) -> bool,
 ) -> Option<(String, Vec<&'static str>)> {
-    let is_read = |name: &&ClaimName| name.find(claims).and_then(Value::as_str).is_some_and(&parse);
-    let name = names.iter().find(is_read)?;
+    let (name, ()) = read_first(claims, names, |text| parse(text).then_some(()))?;
     let marks = marks.iter().copied().filter(|mark| name.find_beside(mark, claims).is_some());
     Some((name.as_str().to_owned(), marks.collect()))
 }
@@ -37,10 +36,13 @@ fn first_of<T>(
     wanted: VerifiedContact,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, NoAddress> {
-    let is_there = |value: &&Value| !value.is_null() && value.as_str() != Some("");
-    let mut given = names.iter().filter_map(|name| Some((name, name.find(claims).filter(is_there)?))).peekable();
-    let none = if given.peek().is_some() { NoAddress::Malformed } else { NoAddress::Absent };
-    let (name, address) = given.find_map(|(name, value)| Some((name, parse(value.as_str()?)?))).ok_or(none)?;
+    let is_there = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    let none = if names.iter().any(|name| name.find(claims).is_some_and(is_there)) {
+        NoAddress::Malformed
+    } else {
+        NoAddress::Absent
+    };
+    let (name, address) = read_first(claims, names, parse).ok_or(none)?;
 
     let mut found = marks.iter().filter_map(|mark| name.find_beside(mark, claims)).peekable();
     let is_marked = found.peek().is_some();
@@ -50,6 +52,15 @@ fn first_of<T>(
         VerifiedContact::Marked => is_marked && found.all(is_positive),
     };
     if is_usable { Ok(address) } else { Err(NoAddress::Unverified) }
+}
+
+/// The first of the claims that `parse` can read, and what it reads.
+fn read_first<'a, T>(
+    claims: &Map<String, Value>,
+    names: &'a [ClaimName],
+    parse: impl Fn(&str) -> Option<T>,
+) -> Option<(&'a ClaimName, T)> {
+    names.iter().find_map(|name| Some((name, parse(name.find(claims)?.as_str()?)?)))
 }
 
 /// Whether a mark says that an address was verified: `true`, also as a string or a number, or when

@@ -70,10 +70,14 @@ impl Minter {
         let token_id = random::uuid()?.to_string();
         let auth_time = verified.auth_time;
         let proof = Proof { security_epoch: verified.security_epoch, method: verified.factor, auth_time, session };
-        let of_login = OfLogin::take(&mut claims);
+        let mut of_login = OfLogin::take(&mut claims);
         let Config { jwt, policy, .. } = &*self.config;
         let login = jwt.login_named(&of_login.from).ok_or(TokenError::LoginGone)?;
         let contact = contact(&claims, &login.contact);
+        if let Some(issuer) = &jwt.issuer {
+            of_login.iss = claims.get("iss").and_then(Value::as_str).map(ToOwned::to_owned);
+            claims.insert("iss".to_owned(), issuer.as_str().into());
+        }
         let expires = now.plus(policy.access_token_lifetime).min(session.ends);
         let expires = login_ends.map_or(expires, |ends| expires.min(ends)).whole_seconds();
         let mac = self.keys.proof_mac(user, &token_id, expires, &contact, &proof);
@@ -100,7 +104,6 @@ impl Minter {
             "type": "access",
         });
         claims.extend(jwt.added_claims.clone());
-        claims.extend(jwt.issuer.as_ref().map(|issuer| ("iss".to_owned(), issuer.as_str().into())));
         if let Value::Object(ours) = ours {
             claims.extend(ours);
         }

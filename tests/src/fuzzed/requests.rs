@@ -433,7 +433,7 @@ pub fn authorizer_events(data: &[u8]) {
     let passes = verdict["isAuthorized"] == true || statement["Effect"] == "Allow";
     assert_eq!(verdict.get("isAuthorized").is_some(), !is_rest, "{verdict}");
     assert_eq!(statement["Resource"].as_str(), request.method_arn.as_deref());
-    assert_eq!(verdict["context"].get("error").is_some(), !passes, "{verdict}");
+    assert_eq!(verdict["context"].get("reason").is_some(), !passes, "{verdict}");
     if !passes {
         assert_eq!(log.status, 403);
         return;

@@ -116,6 +116,14 @@ impl Reading {
     fn of(path: &str, needs_a_route: bool) -> Vec<Self> {
         let spelled = path.strip_prefix('/').unwrap_or(path).split('/').map(ToOwned::to_owned).collect();
         let mut all = vec![Self { is_spelled: true, segments: spelled, is_resolved: false, needs_a_route }];
+        for times in 0..=DECODINGS {
+            let path = decoded(path, times);
+            // The key of the route was found for another path than this one, as with resolved dots.
+            if let Some(path) = as_in_an_address(&path).filter(|cut| *cut != path) {
+                let of_cut = Self::of(&path, needs_a_route).into_iter().filter(|reading| !reading.is_spelled);
+                all.extend(of_cut.map(|reading| Self { is_resolved: true, ..reading }));
+            }
+        }
         for times in 1..=DECODINGS {
             // Some decode before they split at the slashes, some after.
             for before in 0..=times {
@@ -170,6 +178,14 @@ fn resolved(segments: &[String]) -> Vec<String> {
         }
     }
     all
+}
+
+/// What is left of a path if the application puts it into an address and reads that: it ends at a `?`
+/// or `#`, and tabs, line ends and blanks at its end are dropped (WHATWG URL 4.4).
+fn as_in_an_address(path: &str) -> Option<String> {
+    let path = path.split(['?', '#']).next()?;
+    let kept: String = path.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
+    Some(kept.trim_end_matches(|c: char| c <= ' ').to_owned())
 }
 
 /// The text, percent-decoded this often. A `%` that begins no escape stays.
