@@ -12,6 +12,7 @@ use super::{
     keys::{Keys, SealingKey},
     ledger::RecentLogin,
     recovery::{RecoveryCode, RecoveryRecord},
+    scenario::secret,
     setup_totp,
     verify::{Guess, judge},
     verify_totp_setup, *,
@@ -77,10 +78,6 @@ struct World {
     sets: Vec<RecoveryId>,
     used_recovery: HashSet<(RecoveryId, u8)>,
     serial: u64,
-}
-
-fn secret(id: DeviceId) -> Vec<u8> {
-    id.0.as_bytes().iter().chain(&[7; 4]).copied().collect()
 }
 
 fn address() -> Address {
