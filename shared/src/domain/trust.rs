@@ -217,8 +217,9 @@ mod tests {
         assert_eq!((verified.factor, verified.auth_time.as_secs()), (Factor::TrustedDevice, from));
         assert!(proven(record(1, from, 4), NOW).is_err() && proven(record(1, from, 6), NOW).is_err());
         assert!(proven(record(2, from, 5), NOW).is_err(), "another");
-        let end = Timestamp::from_secs(from).plus(Policy::TRUST_LIFETIME);
-        assert!(proven(record(1, from, 5), end).is_err());
+        let thirty_days = from + 30 * 86_400;
+        assert!(proven(record(1, from, 5), Timestamp::from_secs(thirty_days - 1)).is_ok());
+        assert!(proven(record(1, from, 5), Timestamp::from_secs(thirty_days)).is_err());
         let off = Policy { trusted_devices: false, ..Policy::default() };
         assert!(prove(&snapshot(vec![record(1, from, 5)]), TrustId([1; 16]), &off, NOW).is_err());
         let erased = Snapshot { stored: false, ..snapshot(vec![record(1, from, 5)]) };
