@@ -150,6 +150,7 @@ mod tests {
         assert_eq!(wait(&sends, 90 + 3600), None);
         sends.record(PastSend { at: at(90 + 3600), known: false, reserve: false });
         assert_eq!(wait(&sends, 90 + 3601), Some(at(90 + 3630)));
+        assert_eq!(wait(&sent(&[0, 3570]), 3600), None, "a send of an hour ago spaces no more");
     }
 
     #[test]
