@@ -5,6 +5,7 @@ use std::{fmt::Debug, time::Duration};
 use uuid::Uuid;
 
 use super::{
+    code::Otp,
     keys::{Keys, SealingKey},
     ledger::Device,
     *,
@@ -94,6 +95,12 @@ impl Scenario {
 /// The secret of an authenticator.
 pub(super) fn secret(id: DeviceId) -> Vec<u8> {
     id.0.as_bytes().iter().chain(&[7; 4]).copied().collect()
+}
+
+/// The code of a secret in one TOTP step.
+pub(super) fn code_in(secret: &[u8], step: u64) -> Otp {
+    let generator = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
+    Otp::parse(&generator.generate(step * 30).to_string(), 6).expect("six digits")
 }
 
 /// What a rule commits.
