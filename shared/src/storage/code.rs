@@ -114,4 +114,10 @@ mod tests {
             assert_eq!(read(login, item).expect("a code"), CodeRecord { code, reserved_at, superseded: expected });
         }
     }
+
+    #[test]
+    fn each_login_has_a_place_of_its_own() {
+        assert_eq!(prefix(LoginId([1; 8])), "CODE#AQEBAQEBAQE");
+        assert_ne!(prefix(LoginId([1; 8])), prefix(LoginId([2; 8])));
+    }
 }

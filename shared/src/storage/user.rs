@@ -363,11 +363,14 @@ impl PutSoFar {
 
 /// Waits for a random time, so that requests that lost a race do not meet again.
 async fn pause() -> Result<(), StoreError> {
+    tokio::time::sleep(length_of_pause(random::number()?)).await;
+    Ok(())
+}
+
+fn length_of_pause(random: u64) -> Duration {
     let (least, most) = Policy::COMMIT_PAUSE;
     let spread = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or(0).max(1);
-    let extra = Duration::from_millis(random::number()? % spread);
-    tokio::time::sleep(least + extra).await;
-    Ok(())
+    least + Duration::from_millis(random % spread)
 }
 
 #[cfg(test)]
@@ -401,5 +404,11 @@ mod tests {
             let newer = noted(key, Item::from([("schema".to_owned(), number(2))]));
             assert!(matches!(newer, Err(StoreError::Unavailable(_))), "a newer version wrote it");
         }
+    }
+
+    #[test]
+    fn a_pause_has_any_length_within_its_bounds() {
+        let pauses = [0, 1, 74, 75, u64::MAX].map(|random| length_of_pause(random).as_millis());
+        assert_eq!(pauses, [5, 6, 79, 5, 20]);
     }
 }
