@@ -133,3 +133,55 @@ impl Context<'_> {
         session.or(self.caller.provenance)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::scenario::{OTHER, OWN, Scenario};
+
+    #[test]
+    fn a_login_is_shared_unless_it_is_its_own_provenance() {
+        for (provenance, shared, other) in
+            [(Some(OWN), false, None), (None, true, None), (Some(OTHER), true, Some(OTHER))]
+        {
+            let mut scenario = Scenario::new();
+            scenario.caller.provenance = provenance;
+            assert_eq!(scenario.caller.shares_login(), shared, "{provenance:?}");
+            let session = ProofSession::named(SessionId([3; 16]), OWN, provenance, Timestamp::default());
+            assert_eq!(session.other_provenance(), other, "{provenance:?}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_is_known_to_have_made_is_nobodys_own() {
+        let mut scenario = Scenario::new();
+        assert!(scenario.cx().is_own(Some(OWN)));
+        assert!(!scenario.cx().is_own(Some(OTHER)) && !scenario.cx().is_own(None));
+        scenario.caller.provenance = None;
+        assert!(!scenario.cx().is_own(Some(OWN)) && !scenario.cx().is_own(None));
+    }
+
+    #[test]
+    fn a_network_is_told_by_a_readable_address_alone_and_only_if_networks_are_known() {
+        let network = |source: Option<Source>, known_networks| {
+            let mut scenario = Scenario::new();
+            (scenario.caller.source, scenario.policy.known_networks) = (source, known_networks);
+            scenario.cx().network()
+        };
+        let at = |last: u8| Some(Source::at([192, 0, 2, last].into()));
+        assert!(network(at(1), true).is_some());
+        assert_eq!(network(at(1), true), network(at(254), true));
+        assert_ne!(network(at(1), true), network(Some(Source::at([192, 0, 3, 1].into())), true));
+        assert_eq!(network(at(1), false), None);
+        assert_eq!(network(None, true), None);
+        assert_eq!(network(Some(Source::Unreadable("x".to_owned())), true), None);
+    }
+
+    #[test]
+    fn a_grace_belongs_to_the_session_of_the_token_or_else_to_its_login() {
+        let mut scenario = Scenario::new();
+        assert_eq!(scenario.cx().grace_holder(), Some(OWN));
+        let session = scenario.prove(std::time::Duration::ZERO);
+        assert_eq!(scenario.cx().grace_holder(), Some(scenario.keys.session_login(session)));
+    }
+}

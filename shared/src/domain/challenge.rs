@@ -247,6 +247,133 @@ pub fn totp_is_ready(snapshot: &Snapshot) -> Decision<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{
+        LoginId, NetworkTag,
+        scenario::{NOW, OWN, Scenario, committed, refused},
+        trust::TrustRecord,
+    };
+
+    const DEVICE: TrustId = TrustId([4; 16]);
+
+    /// A request for a code, with the token of a device that the user may have trusted.
+    fn request(scenario: &Scenario, method: Method) -> CodeRequest {
+        let address = scenario.caller.contact.address_for(method).expect("an address");
+        let source = scenario.caller.source.clone().expect("a source");
+        CodeRequest { id: CodeId([9; 8]), method, address, source, trusted_device: Some(DEVICE) }
+    }
+
+    fn reserved(scenario: &Scenario, method: Method) -> Reserved {
+        let decision = reserve(&scenario.user, &request(scenario, method), &scenario.cx());
+        committed(decision).outcome.expect("a code")
+    }
+
+    fn know_own_network(scenario: &mut Scenario) {
+        let network = scenario.cx().network().expect("a network");
+        scenario.user.ledger.know(network, NOW);
+    }
+
+    fn trust_device(scenario: &mut Scenario) {
+        scenario.user.trusted.push(TrustRecord {
+            id: DEVICE,
+            label: String::new(),
+            created: NOW,
+            last_used_at: None,
+            security_epoch: scenario.user.ledger.security_epoch,
+            auth_time: NOW,
+            until: NOW.plus(Policy::TRUST_LIFETIME),
+            sessions: Vec::new(),
+        });
+    }
+
+    #[test]
+    fn a_caller_is_known_by_a_network_or_while_mfa_is_on_by_a_trusted_device_or_a_proof() {
+        type Shows = fn(&mut Scenario);
+        let table: [(&str, Shows, bool, bool); 5] = [
+            ("nothing", |_| (), false, false),
+            ("a known network", know_own_network, true, true),
+            ("another network", |scenario| scenario.user.ledger.know(NetworkTag([9; 8]), NOW), false, false),
+            ("a trusted device", trust_device, false, true),
+            ("a fresh proof", |scenario| _ = scenario.prove(Duration::ZERO), false, true),
+        ];
+        for (what, shows, while_off, while_on) in table {
+            for (enabled, known) in [(false, while_off), (true, while_on)] {
+                let mut scenario = if enabled { Scenario::enabled() } else { Scenario::new() };
+                scenario.user.ledger.prove(scenario.tag(Method::Email), Some(OWN));
+                shows(&mut scenario);
+                assert_eq!(reserved(&scenario, Method::Email).code.known, known, "{what}, MFA on: {enabled}");
+            }
+        }
+    }
+
+    #[test]
+    fn while_mfa_is_on_a_code_goes_to_a_proven_address_alone() {
+        let mut scenario = Scenario::enabled();
+        let request = request(&scenario, Method::Email);
+        assert_eq!(refused(reserve(&scenario.user, &request, &scenario.cx())), Refusal::AddressNotProven);
+        scenario.user.ledger.prove(scenario.tag(Method::Email), Some(OWN));
+        assert_eq!(reserved(&scenario, Method::Email).code.id, request.id);
+    }
+
+    #[test]
+    fn shared_limits_spare_proven_addresses_and_keep_text_messages_for_known_callers() {
+        use CounterKind::{Destination, PaidDay, PaidNumber, Source};
+        type Raised = Vec<(CounterKind, u32)>;
+        let strangers: Raised = vec![(Destination, 10), (Source, 30), (PaidDay, 800)];
+        let kept: Raised = vec![(PaidNumber, 5), (PaidDay, 1000)];
+        for (method, is_proven, known, counters, kept) in [
+            (Method::Email, false, false, vec![(Destination, 10)], vec![]),
+            (Method::Email, false, true, vec![(Destination, 10)], vec![]),
+            (Method::Email, true, false, vec![], vec![]),
+            (Method::Sms, false, false, strangers.clone(), vec![]),
+            (Method::Sms, false, true, strangers, vec![]),
+            (Method::Sms, true, false, vec![(PaidDay, 800)], vec![]),
+            (Method::Sms, true, true, vec![(PaidDay, 800)], kept),
+        ] {
+            let mut scenario = Scenario::new();
+            if is_proven {
+                scenario.user.ledger.prove(scenario.tag(method), Some(OWN));
+            }
+            if known {
+                know_own_network(&mut scenario);
+            }
+            let limits = reserved(&scenario, method).limits;
+            let raised = |list: &[Counter]| -> Raised { list.iter().map(|of| (of.kind, of.max)).collect() };
+            let case = format!("{method:?}, proven {is_proven}, known {known}");
+            assert_eq!((raised(&limits.counters), raised(&limits.kept)), (counters, kept), "{case}");
+        }
+    }
+
+    /// A user whose code was reserved, and the request for it.
+    fn waiting() -> (Scenario, CodeRequest) {
+        let mut scenario = Scenario::new();
+        let request = request(&scenario, Method::Email);
+        scenario.user.ledger = committed(reserve(&scenario.user, &request, &scenario.cx())).ledger;
+        (scenario, request)
+    }
+
+    #[test]
+    fn an_earlier_code_counts_again_only_if_it_is_certain_and_has_not_ended() {
+        let (scenario, request) = waiting();
+        for (restore_previous, seconds_left, restored) in [(true, 1, true), (true, 0, false), (false, 1, false)] {
+            let until = NOW.plus(Duration::from_secs(seconds_left));
+            let previous = SentCode { id: CodeId([8; 8]), login: LoginId([1; 8]), known: false, until };
+            let undo = Undo { restore_previous, refund: true, mark_refused: false };
+            let cancelled = cancel(&scenario.user, &request, Some(&previous), undo, &scenario.cx());
+            let outstanding = committed(cancelled).ledger.codes;
+            assert_eq!(outstanding, restored.then_some(previous).as_slice(), "{undo:?}, {seconds_left} s left");
+        }
+    }
+
+    #[test]
+    fn a_send_is_refunded_only_if_the_failure_says_so() {
+        let (scenario, request) = waiting();
+        for (failure, refunded) in [(Failure::NotSent, true), (Failure::LimitReached, false)] {
+            let undo = failure.undo().expect("something to undo");
+            let change = committed(cancel(&scenario.user, &request, None, undo, &scenario.cx()));
+            assert_eq!(change.outcome, Ok(Cancelled { refunded, switched_off: false }), "{failure:?}");
+            assert_eq!(change.ledger.sends.sent.is_empty(), refunded, "{failure:?}");
+        }
+    }
 
     #[test]
     fn each_failure_undoes_what_is_certain_and_nothing_else() {

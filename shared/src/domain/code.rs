@@ -51,14 +51,20 @@ mod tests {
 
     #[test]
     fn a_code_is_digits_of_the_right_number_and_grouping_is_forgiven() {
-        let parse = |text| Otp::parse(text, 6).map(|otp| otp.0);
+        let parse = |text: &str| Otp::parse(text, 6).map(|otp| otp.0);
         assert_eq!(parse("012345"), Some("012345".into()));
         assert_eq!(parse(" 012 345 "), Some("012345".into()));
         assert_eq!(parse("012-345"), Some("012345".into()));
         for bad in ["", "12345", "1234567", "12345a", "+12345", "12345\0", "0x1234"] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
-        assert_eq!(parse(&format!("{}123456", " ".repeat(507))), None, "bounded");
+        assert!(parse(&format!("{}123456", " ".repeat(MAX_PASTED - 6))).is_some());
+        assert_eq!(parse(&format!("{}123456", " ".repeat(MAX_PASTED - 5))), None, "bounded");
+    }
+
+    #[test]
+    fn debug_output_shows_no_code() {
+        assert_eq!(format!("{:?}", Otp::parse("123456", 6)), "Some(Otp(…))");
     }
 
     #[test]

@@ -246,3 +246,35 @@ pub enum Refusal {
     #[error("too many devices")]
     DeviceLimit,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::domain::scenario::{Scenario, committed};
+
+    #[test]
+    fn the_session_of_the_caller_is_carried_into_a_new_epoch_alone() {
+        let mut scenario = Scenario::new();
+        let id = scenario.prove(Duration::ZERO);
+        let before = scenario.user.ledger.clone();
+        let after = |scenario: &Scenario, ledger: &Ledger| {
+            committed(Decision::commit(ledger.clone(), Ok(())).carrying_session(&before, &scenario.cx())).after
+        };
+        assert_eq!(after(&scenario, &before), []);
+        let mut next = before.clone();
+        next.begin_epoch(None);
+        let (from, to) = (before.security_epoch, next.security_epoch);
+        assert_eq!(after(&scenario, &next), [After::CarrySession { id, from, to }]);
+        scenario.policy.sessions = false;
+        assert_eq!(after(&scenario, &next), []);
+    }
+
+    #[test]
+    fn each_kind_of_counter_has_a_name_of_its_own() {
+        use CounterKind::{Destination, PaidDay, PaidNumber, Recovery, Source};
+        let names = HashSet::from([Destination, Source, PaidDay, PaidNumber, Recovery].map(CounterKind::as_str));
+        assert!(names.len() == 5 && !names.contains(""), "{names:?}");
+    }
+}

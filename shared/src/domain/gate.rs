@@ -150,12 +150,16 @@ pub fn is_dead_end(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use uuid::Uuid;
 
     use super::*;
     use crate::domain::{
-        AddressTag, Caller, Contact, DeviceId, DeviceRecord, Email, LoginId, NoAddress, UserId, keys::Keys,
-        ledger::Device,
+        AddressTag, Caller, Contact, DeviceId, DeviceRecord, Email, Factor, LoginId, NoAddress, UserId,
+        keys::Keys,
+        ledger::{Device, Grace},
+        scenario::{OWN as OWN_LOGIN, Scenario},
     };
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -229,5 +233,44 @@ mod tests {
             }
         }
         assert_eq!(tried, 4 * 72);
+    }
+
+    #[test]
+    fn enrolment_with_a_code_shuts_the_gate_for_whoever_has_a_method_and_gave_no_code() {
+        for (address, device, was_right, open) in [
+            (false, false, false, true),
+            (false, true, false, false),
+            (false, true, true, true),
+            (true, false, false, false),
+        ] {
+            let mut scenario = Scenario::new();
+            scenario.policy.enrol_with_code = true;
+            if !address {
+                scenario.caller.contact = Contact::default();
+                scenario.caller.address_tags.clear();
+            }
+            if device {
+                scenario.add_device(1, OWN_LOGIN);
+            }
+            if was_right {
+                scenario.user.ledger.remember(OWN_LOGIN, Factor::Code(Method::Totp), NOW);
+            }
+            let passed = require_fresh_factor(&scenario.user, &scenario.cx()).is_ok();
+            assert_eq!(passed, open, "address {address}, device {device}, right code {was_right}");
+        }
+    }
+
+    #[test]
+    fn a_proof_counts_for_a_quarter_of_an_hour_and_a_grace_until_its_end() {
+        let secs = Duration::from_secs;
+        for (age, proven) in [(secs(900), true), (secs(901), false)] {
+            let mut scenario = Scenario::enabled();
+            scenario.prove(age);
+            assert_eq!(is_proven(&scenario.user, &scenario.cx()), proven, "{age:?}");
+        }
+        let mut scenario = Scenario::enabled();
+        scenario.user.ledger.grace = Some(Grace { holder: OWN_LOGIN, until: NOW.plus(secs(60)) });
+        assert!(is_proven(&scenario.user, &scenario.cx_at(NOW.plus(secs(59)))));
+        assert!(!is_proven(&scenario.user, &scenario.cx_at(NOW.plus(secs(60)))));
     }
 }

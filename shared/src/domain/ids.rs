@@ -162,3 +162,30 @@ impl<const N: usize> de::Visitor<'_> for BytesVisitor<N> {
         bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::{IntoDeserializer, value};
+
+    use super::*;
+
+    #[test]
+    fn a_device_id_is_read_in_any_usual_form_and_written_in_one() {
+        let written = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        for form in [written, &written.to_uppercase(), &written.replace('-', ""), &format!("{{{written}}}")] {
+            assert_eq!(DeviceId::parse(form).map(|id| id.to_string()).as_deref(), Some(written), "{form}");
+        }
+        for bad in ["", "1", &written[1..], "sixty-seven"] {
+            assert_eq!(DeviceId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_bytes_is_read_whole_and_in_its_length_alone() {
+        let read = |bytes: &[u8]| -> Result<CodeId, value::Error> { CodeId::deserialize(bytes.into_deserializer()) };
+        assert_eq!(read(&[1, 2, 3, 4, 5, 6, 7, 8]), Ok(CodeId([1, 2, 3, 4, 5, 6, 7, 8])));
+        for length in [0, 7, 9] {
+            assert!(read(&vec![1; length]).is_err(), "{length} bytes");
+        }
+    }
+}

@@ -65,3 +65,30 @@ pub struct UnreadableItem {
     /// What is wrong with it, for the log. Names attributes, never values.
     pub cause: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::Timestamp;
+
+    #[test]
+    fn a_commit_that_does_not_happen_takes_back_all_it_put_but_a_device_that_was_there() {
+        let device = DeviceId(Uuid::from_u128(1));
+        let record =
+            DeviceRecord { id: device, name: String::new(), secret: Vec::new(), created: Timestamp::default() };
+        let recovery = RecoveryRecord { id: RecoveryId([1; 8]), tags: Vec::new() };
+        for (write, key, undo) in [
+            (Write::KeptDevice(device), ItemKey::Device(device), None),
+            (Write::Device(record), ItemKey::Device(device), Some(ItemKey::Device(device))),
+            (
+                Write::Recovery(recovery),
+                ItemKey::Recovery(RecoveryId([1; 8])),
+                Some(ItemKey::Recovery(RecoveryId([1; 8]))),
+            ),
+        ] {
+            assert_eq!((write.key(), write.undo()), (key, undo), "{write:?}");
+        }
+    }
+}

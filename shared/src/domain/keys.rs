@@ -374,10 +374,12 @@ impl fmt::Debug for SealingKey {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::Timestamp;
+    use crate::domain::{Factor, NoAddress, ProofSession, Timestamp};
 
     fn keys(sealing: &[(&str, u8)]) -> Keys {
         let sealing = sealing.iter().filter_map(|(id, byte)| SealingKey::new(id, &[*byte; 32])).collect();
@@ -415,6 +417,7 @@ mod tests {
         let user = keys.user_id("alice");
         let seal = |n| keys.seal_claims(user, SessionId([n; 16]), b"{}", [9; 12]).expect("seals");
         let opened = |n, sealed: &[u8]| keys.claims(user, SessionId([n; 16]), sealed).map(|claims| claims.to_vec());
+        assert!(keys.claims(keys.user_id("mallory"), SessionId([1; 16]), &seal(1)).is_none(), "moved to another user");
         assert_eq!(opened(1, &seal(1)), Some(b"{}".to_vec()));
         assert_eq!(opened(2, &seal(1)), None);
         // The same text under the same nonce: with one key for all, the ciphertexts would be equal.
@@ -465,11 +468,79 @@ mod tests {
         assert_ne!(tag, keys.code_tag(alice, id, Method::Sms, &phone, &otp));
         let by_sms = keys.code_tag(alice, id, Method::Sms, &mail("a@x.example"), &otp);
         assert_ne!(tag, by_sms, "the method is no function of the address");
+
+        let stored = StoredCode { id, tag, until: Timestamp::default() };
+        let is_code = |typed| {
+            let typed = Otp::parse(typed, 6).expect("six digits");
+            keys.is_code(alice, &stored, Method::Email, &mail("a@x.example"), &typed)
+        };
+        assert!(is_code("123456") && !is_code("123457"));
     }
 
     #[test]
     fn parts_are_framed_so_that_no_two_lists_join_alike() {
         assert_ne!(framed(&[b"ab", b"c"]), framed(&[b"a", b"bc"]));
         assert_ne!(framed(&[b"ab"]), framed(&[b"ab", b""]));
+    }
+
+    #[test]
+    fn a_proof_is_bound_to_everything_that_it_says() {
+        type Said = (UserId, &'static str, Timestamp, Contact, Proof);
+        let time = Timestamp::from_secs;
+        let login = LoginId([1; 8]);
+        let session = ProofSession { id: SessionId([1; 16]), login, provenance: login, ends: time(9) };
+        let proof = Proof { security_epoch: 1, method: Factor::RecoveryCode, auth_time: time(1), session };
+        let changes: [fn(&mut Said); 13] = [
+            |_| (),
+            |said| said.0 = UserId([9; 16]),
+            |said| said.1 = "another",
+            |said| said.2 = Timestamp::from_secs(3),
+            |said| said.3.email = Email::parse("a@x.example").ok_or(NoAddress::Absent),
+            |said| said.3.phone = Phone::parse("+442079460018").ok_or(NoAddress::Absent),
+            |said| said.4.security_epoch = 2,
+            |said| said.4.method = Factor::TrustedDevice,
+            |said| said.4.auth_time = Timestamp::from_secs(2),
+            |said| said.4.session.id = SessionId([2; 16]),
+            |said| said.4.session.login = LoginId([2; 8]),
+            |said| said.4.session.provenance = LoginId([2; 8]),
+            |said| said.4.session.ends = Timestamp::from_secs(10),
+        ];
+        let macs = changes.map(|change| {
+            let mut said: Said = (UserId([1; 16]), "this", time(2), Contact::default(), proof);
+            change(&mut said);
+            let (user, token_id, expires, contact, proof) = said;
+            keys(&[]).proof_mac(user, token_id, expires, &contact, &proof)
+        });
+        assert_eq!(HashSet::from(macs).len(), changes.len());
+    }
+
+    #[test]
+    fn another_hash_key_gives_other_names_and_sealing_keys_change_none() {
+        let (home, other) = (keys(&[]), Keys::derive(&[8; 32], Vec::new()));
+        let resealing = keys(&[("k1", 1)]);
+        assert_eq!(home.fingerprint(), resealing.fingerprint());
+        assert_ne!(home.fingerprint(), other.fingerprint());
+        assert_eq!(home.limit_key(b"alice"), resealing.limit_key(b"alice"));
+        assert_ne!(home.limit_key(b"alice"), other.limit_key(b"alice"));
+        assert_ne!(home.limit_key(b"alice"), home.limit_key(b"bob"), "each value has a counter of its own");
+    }
+
+    #[test]
+    fn a_sealing_key_is_32_bytes_under_a_short_plain_id() {
+        let id = |id: &str, key: &[u8]| SealingKey::new(id, key).map(|key| key.id().to_owned());
+        let longest = "k".repeat(32);
+        for good in ["k", "2026-11_B", &longest] {
+            assert_eq!(id(good, &[1; 32]).as_deref(), Some(good));
+        }
+        for bad in ["", "k 1", "k/1", "ключ", &format!("{longest}k")] {
+            assert_eq!(id(bad, &[1; 32]), None, "{bad}");
+        }
+        assert_eq!(id("k", &[1; 31]), None);
+    }
+
+    #[test]
+    fn debug_output_shows_no_key() {
+        let sealing = SealingKey::new("k1", &[1; 32]).expect("a key");
+        assert_eq!(format!("{sealing:?} of {:?}", keys(&[("k1", 1)])), "SealingKey(k1) of Keys(…)");
     }
 }

@@ -461,4 +461,64 @@ mod tests {
         assert_eq!(ledger.proven, expected);
         assert!(ledger.has_proven(address(1)) && !ledger.has_proven(address(2)));
     }
+
+    #[test]
+    fn a_used_recovery_code_is_one_less() {
+        let left = |used_mask| {
+            let (id, created) = (RecoveryId([1; 8]), Timestamp::default());
+            RecoverySet { id, used_mask, created, made_by: None }.left()
+        };
+        assert_eq!([0, 0b101, 0x3FF].map(left), [10, 8, 0]);
+    }
+
+    #[test]
+    fn a_new_ledger_leaves_room_to_raise_its_version_and_an_epoch_that_json_can_hold() {
+        for seed in [0, 1 << 40, u64::MAX] {
+            let ledger = Ledger::fresh(seed);
+            assert!(ledger.version < 1 << 63 && ledger.security_epoch < 1 << 32, "{ledger:?}");
+        }
+        assert_ne!(Ledger::fresh(1).security_epoch, Ledger::fresh(2).security_epoch);
+    }
+
+    #[test]
+    fn what_a_commit_no_longer_names_is_dropped() {
+        let id = |n| DeviceId(uuid::Uuid::from_u128(n));
+        let mut before = Ledger::fresh(0);
+        before.setups = [1, 2].map(|n| Setup { id: id(n), until: Timestamp::default() }).into();
+        let (set, used_mask, created) = (RecoveryId([1; 8]), 0, Timestamp::default());
+        before.recovery = Some(RecoverySet { id: set, used_mask, created, made_by: None });
+        let mut after = before.clone();
+        assert_eq!(after.dropped_since(&before).count(), 0);
+        after.setups.remove(0);
+        after.recovery = None;
+        let dropped: Vec<_> = after.dropped_since(&before).collect();
+        assert_eq!(dropped, [ItemKey::Device(id(1)), ItemKey::Recovery(set)]);
+        assert_eq!(before.dropped_since(&after).count(), 0, "what is new was not dropped");
+    }
+
+    #[test]
+    fn the_last_three_logins_are_remembered_for_a_quarter_of_an_hour_after_a_right_code() {
+        let mut ledger = Ledger::fresh(0);
+        let mut after = |n, secs| -> Vec<_> {
+            ledger.remember(login(n), Factor::RecoveryCode, Timestamp::from_secs(secs));
+            ledger.recent.iter().map(|recent| (recent.login.0[0], recent.verified_at.as_secs())).collect()
+        };
+        assert_eq!(after(1, 0), [(1, 0)]);
+        assert_eq!(after(2, 1), [(1, 0), (2, 1)]);
+        assert_eq!(after(1, 2), [(2, 1), (1, 2)], "its last code counts");
+        assert_eq!(after(3, 901), [(1, 2), (3, 901)], "a quarter of an hour is over");
+        assert_eq!(after(4, 901), [(1, 2), (3, 901), (4, 901)]);
+        assert_eq!(after(5, 901), [(3, 901), (4, 901), (5, 901)], "a fourth takes the place of the first");
+    }
+
+    #[test]
+    fn a_recovery_code_ends_a_lock_only_while_mfa_is_on() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        for enabled in [false, true] {
+            let mut ledger = Ledger { enabled, ..Ledger::fresh(0) };
+            (0..5).for_each(|n| ledger.failures.wrong(crate::domain::GuessTag([n; 8]), 1, now));
+            ledger.unlock(now);
+            assert_eq!(ledger.failures.lock_end(now).is_none(), enabled);
+        }
+    }
 }

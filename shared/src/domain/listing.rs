@@ -52,3 +52,52 @@ pub fn devices(snapshot: &Snapshot, now: Timestamp) -> Vec<ListedDevice> {
     list.sort_by_key(|device| std::cmp::Reverse((device.last_used, device.created)));
     list
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{
+        ItemKey, UnreadableItem,
+        ledger::Setup,
+        scenario::{NOW, OTHER, OWN, Scenario},
+    };
+
+    #[test]
+    fn the_list_has_devices_and_open_set_ups_with_their_names_last_used_first() {
+        let mut scenario = Scenario::new();
+        let [never, early, late] = [1, 2, 3].map(|number| scenario.add_device(number, OWN));
+        let [open, over, unnamed] = [4, 5, 6].map(|number| scenario.add_device_item(number));
+        let ledger = &mut scenario.user.ledger;
+        ledger.devices[1].last_used_at = Some(Timestamp::from_secs(1));
+        ledger.devices[2].last_used_at = Some(Timestamp::from_secs(2));
+        ledger.devices[2].inactive = true;
+        ledger.setups.push(Setup { id: open, until: NOW.plus(Duration::from_secs(1)) });
+        ledger.setups.push(Setup { id: over, until: NOW });
+        scenario.user.devices[0].created = Timestamp::from_secs(9);
+
+        let list = devices(&scenario.user, NOW);
+        let shown: Vec<_> = list.iter().map(|one| (one.id, &*one.name, one.verified, one.inactive)).collect();
+        let expected = [
+            (late, "Phone 3", false, true),
+            (early, "Phone 2", true, false),
+            (open, "Phone 4", false, false),
+            (never, "Phone 1", true, false),
+        ];
+        assert_eq!(shown, expected);
+        assert!(list.iter().all(|one| one.id != unnamed), "what the ledger does not name does not exist");
+    }
+
+    #[test]
+    fn a_device_whose_item_cannot_be_read_is_listed_so_that_it_can_be_removed() {
+        let mut scenario = Scenario::new();
+        let id = scenario.add_device(1, OTHER);
+        scenario.user.devices.clear();
+        assert_eq!(devices(&scenario.user, NOW), [], "its item is gone");
+        scenario.user.unreadable.push(UnreadableItem { key: ItemKey::Device(id), cause: String::new() });
+        let list = devices(&scenario.user, NOW);
+        let shown: Vec<_> = list.iter().map(|one| (one.id, &*one.name, one.created.as_secs())).collect();
+        assert_eq!(shown, [(id, "Authenticator", 30)]);
+    }
+}

@@ -123,4 +123,10 @@ mod tests {
         assert_eq!(Method::parse("phone"), Some(Method::Sms));
         assert_eq!(Method::parse("voice"), None);
     }
+
+    #[test]
+    fn a_hidden_address_shows_nothing_but_its_kind() {
+        let hidden: Vec<_> = Method::ALL.iter().map(|method| method.hidden_address()).collect();
+        assert_eq!(hidden, ["***@***", "+***", "***"]);
+    }
 }

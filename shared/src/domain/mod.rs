@@ -49,4 +49,6 @@ pub use toggle::{Stopped, Switch, Toggled, toggle};
 pub use verify::Factor;
 
 #[cfg(test)]
+mod scenario;
+#[cfg(test)]
 mod tests;

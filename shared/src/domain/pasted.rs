@@ -110,4 +110,14 @@ mod tests {
             assert_eq!(plain(text).as_str(), text);
         }
     }
+
+    #[test]
+    fn a_text_of_decorations_alone_is_blank() {
+        for blank in ["", " ", "-", &DECORATIONS.iter().collect::<String>()] {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for text in ["0", " - a", "\u{200b}\u{660}"] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+    }
 }

@@ -310,3 +310,15 @@ impl Default for Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_chooses_the_length_of_codes_that_are_sent_and_of_no_others() {
+        let policy = Policy { code_length: 8, ..Policy::default() };
+        let digits: Vec<_> = Method::ALL.iter().map(|method| (*method, policy.digits_of(*method))).collect();
+        assert_eq!(digits, [(Method::Email, 8), (Method::Sms, 8), (Method::Totp, 6)]);
+    }
+}

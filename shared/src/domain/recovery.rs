@@ -186,7 +186,13 @@ fn place_of(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>) 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::domain::{
+        LoginId,
+        scenario::{NOW, OTHER, OWN, Scenario, committed, refused},
+    };
 
     const BYTES: [u8; 15] = [0, 1, 2, 250, 251, 252, 7, 8, 9, 128, 64, 32, 16, 255, 254];
 
@@ -217,6 +223,46 @@ mod tests {
     fn what_is_no_code_is_none() {
         for bad in ["", "0000", "U".repeat(24).as_str(), "0".repeat(23).as_str(), "0".repeat(25).as_str(), "00\u{0}0"] {
             assert!(RecoveryCode::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_no_code() {
+        assert_eq!(format!("{:?}", RecoveryCode::from_random(BYTES)), "RecoveryCode(…)");
+    }
+
+    /// A user with a set of recovery codes that `by` made.
+    fn user_with_set(by: LoginId, codes: u8) -> Scenario {
+        let mut scenario = Scenario::new();
+        let id = RecoveryId([1; 8]);
+        let tag = |n| scenario.keys.recovery_tag(scenario.caller.user, id, &RecoveryCode::from_random([n; 15]));
+        scenario.user.recovery.push(RecoveryRecord { id, tags: (0..codes).map(tag).collect() });
+        scenario.user.ledger.recovery = Some(RecoverySet { id, used_mask: 0, created: NOW, made_by: Some(by) });
+        scenario
+    }
+
+    #[test]
+    fn a_login_gets_another_set_after_ten_seconds_and_replaces_that_of_another_at_once() {
+        let new = RecoveryRecord { id: RecoveryId([2; 8]), tags: Vec::new() };
+        let at = |secs| NOW.plus(Duration::from_secs(secs));
+        let own = user_with_set(OWN, 10);
+        let retry_at = at(10);
+        assert_eq!(refused(replace(&own.user, &new, &own.cx_at(at(9)))), Refusal::RateLimited { retry_at });
+        let others = user_with_set(OTHER, 10);
+        for (scenario, now, of_another_login) in [(&own, at(10), false), (&others, NOW, true)] {
+            let change = committed(replace(&scenario.user, &new, &scenario.cx_at(now)));
+            assert_eq!(change.outcome, Ok(Replaced { of_another_login }));
+            assert_eq!(change.ledger.recovery.map(|set| set.id), Some(new.id));
+        }
+    }
+
+    #[test]
+    fn ten_codes_of_a_set_count_and_no_others() {
+        let scenario = user_with_set(OWN, 11);
+        let redeemed = |n| redeem(&scenario.user, Some(&RecoveryCode::from_random([n; 15])), &scenario.cx());
+        assert_eq!(committed(redeemed(9)).outcome.map(|redeemed| redeemed.left), Ok(9));
+        for n in [10, 11] {
+            assert_eq!(refused(redeemed(n)), Refusal::WrongRecoveryCode, "code {n}");
         }
     }
 }

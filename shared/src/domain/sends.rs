@@ -150,14 +150,18 @@ mod tests {
         assert_eq!(wait(&sends, 90 + 3600), None);
         sends.record(PastSend { at: at(90 + 3600), known: false, reserve: false });
         assert_eq!(wait(&sends, 90 + 3601), Some(at(90 + 3630)));
+        assert_eq!(wait(&sent(&[0, 3570]), 3600), None, "a send of an hour ago spaces no more");
     }
 
     #[test]
     fn everybody_shares_five_an_hour_and_known_callers_have_five_more() {
         let mut sends = sent(&[0, 300, 600, 900, 1200]);
+        assert_eq!(wait(&sends, 1201), Some(at(3600)), "not only for the spacing");
         assert_eq!(wait(&sends, 1500), Some(at(3600)));
         assert_eq!(wait(&sends, 3600), None);
-        for secs in [1201, 1231, 1291, 1411, 1531] {
+        assert_eq!(send_to_known(&mut sends, 1201), Ok("reserve"));
+        assert_eq!(send_to_known(&mut sends, 1202), Err(at(1231)), "the reserve opens before everybody's share");
+        for secs in [1231, 1291, 1411, 1531] {
             assert_eq!(send_to_known(&mut sends, secs), Ok("reserve"), "at {secs}");
         }
         assert_eq!(send_to_known(&mut sends, 1700), Err(at(3600)), "everybody's first send ends before the reserve's");
@@ -190,7 +194,9 @@ mod tests {
         assert!(!sends.refund(at(2), false, at(3)), "the third stays counted");
         assert_eq!(wait(&sends, 3), Some(at(32)));
         assert!(!sends.refund(at(77), false, at(78)), "a send that was not made is not given back");
-        assert!(sends.refund(at(2), false, at(3602)), "an hour later two more may be");
+        assert!(sends.refund(at(2), false, at(3601)), "an hour later another one may be");
+        record(&mut sends, 7201);
+        assert_eq!(sends.refunded_at, [], "what is an hour old is forgotten");
     }
 
     proptest! {

@@ -170,8 +170,14 @@ pub fn end_others(snapshot: &Snapshot, cx: &Context<'_>) -> Decision<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::domain::Method;
+    use crate::domain::{
+        After, Method, NetworkTag,
+        ledger::Grace,
+        scenario::{self, Scenario, committed},
+    };
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
@@ -206,7 +212,7 @@ mod tests {
     }
 
     fn after(seconds: u64) -> Timestamp {
-        NOW.plus(std::time::Duration::from_secs(seconds))
+        NOW.plus(Duration::from_secs(seconds))
     }
 
     #[test]
@@ -258,7 +264,7 @@ mod tests {
             id: SessionId([n; 16]),
             security_epoch: epoch,
             rotated_at: after(seconds),
-            created: after(seconds),
+            created: after(100 - seconds),
             ..session(generation)
         };
         let sessions = vec![
@@ -272,10 +278,32 @@ mod tests {
         let listed = |snapshot: &Snapshot, policy: &Policy, now| -> Vec<u8> {
             list(snapshot, policy, now).iter().map(|record| record.id.0[0]).collect()
         };
-        assert_eq!(listed(&snapshot, &Policy::default(), NOW), [3, 2, 4, 1]);
+        assert_eq!(listed(&snapshot, &Policy::default(), NOW), [3, 2, 1, 4]);
         assert!(listed(&snapshot, &Policy::default(), session(0).until).is_empty());
         assert!(listed(&snapshot, &Policy { sessions: false, ..Policy::default() }, NOW).is_empty());
         assert!(listed(&Snapshot { stored: false, ..snapshot }, &Policy::default(), NOW).is_empty());
+    }
+
+    #[test]
+    fn a_session_was_used_when_a_refresh_token_of_it_was_used() {
+        assert_eq!([0, 1, 2].map(|generation| session(generation).last_used_at()), [None, Some(NOW), Some(NOW)]);
+    }
+
+    #[test]
+    fn whoever_ends_the_other_sessions_keeps_their_own_session_network_and_proof() {
+        let mut scenario = Scenario::enabled();
+        let id = scenario.prove(Duration::from_mins(1));
+        let own = scenario.cx().network().expect("a network");
+        scenario.user.ledger.know(own, scenario::NOW);
+        scenario.user.ledger.know(NetworkTag([9; 8]), scenario::NOW);
+        let from = scenario.user.ledger.security_epoch;
+        let change = committed(end_others(&scenario.user, &scenario.cx()));
+        assert_eq!(change.ledger.security_epoch, from + 1);
+        assert_eq!(change.after, [After::CarrySession { id, from, to: from + 1 }]);
+        assert_eq!(change.ledger.networks.iter().map(|network| network.tag).collect::<Vec<_>>(), [own]);
+        let holder = scenario.keys.session_login(id);
+        let until = scenario::NOW.plus(Duration::from_mins(14));
+        assert_eq!(change.ledger.grace, Some(Grace { holder, until }), "the rest of a quarter of an hour");
     }
 
     #[test]

@@ -175,3 +175,123 @@ pub struct StoredCode {
     /// When it ends.
     pub until: Timestamp,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{
+        Factor, Method, RecoveryId, SessionId, TrustId,
+        ledger::{SentCode, Setup},
+        scenario::{NOW, OTHER, OWN, Scenario},
+    };
+
+    const SET: RecoveryId = RecoveryId([1; 8]);
+    const CODE: StoredCode = StoredCode { id: CodeId([1; 8]), tag: CodeTag([0; 32]), until: NOW };
+
+    /// A user with an authenticator, an open set-up, one that is over, recovery codes and a code of
+    /// the login, and all their items but that of the set-up that is over.
+    fn whole_user() -> Snapshot {
+        let mut scenario = Scenario::new();
+        scenario.add_device(1, OWN);
+        let id = scenario.add_device_item(2);
+        let mut user = scenario.user;
+        let over = Setup { id: DeviceId(uuid::Uuid::from_u128(3)), until: NOW };
+        user.ledger.setups = vec![Setup { id, until: NOW.plus(Duration::from_secs(1)) }, over];
+        user.ledger.recovery = Some(RecoverySet { id: SET, used_mask: 0, created: NOW, made_by: Some(OWN) });
+        user.recovery.push(RecoveryRecord { id: SET, tags: Vec::new() });
+        user.ledger.codes.push(SentCode { id: CODE.id, login: OWN, known: false, until: NOW });
+        user.codes.push(CodeRecord { code: CODE, reserved_at: NOW, superseded: Vec::new() });
+        user
+    }
+
+    #[test]
+    fn a_read_that_lacks_what_the_ledger_names_is_not_whole() {
+        let is_whole = |change: fn(&mut Snapshot), login| {
+            let mut user = whole_user();
+            change(&mut user);
+            user.is_whole(login, NOW)
+        };
+        assert!(is_whole(|_| (), Some(OWN)));
+        assert!(!is_whole(|user| _ = user.devices.remove(0), Some(OWN)), "an authenticator");
+        assert!(!is_whole(|user| _ = user.devices.remove(1), Some(OWN)), "an open set-up");
+        assert!(!is_whole(|user| user.recovery.clear(), Some(OWN)), "the recovery codes");
+        assert!(!is_whole(|user| user.recovery[0].id = RecoveryId([9; 8]), Some(OWN)), "those of another set came");
+        for (login, whole) in [(Some(OWN), false), (Some(OTHER), true), (None, true)] {
+            assert_eq!(is_whole(|user| user.codes.clear(), login), whole, "a code that {login:?} asked for");
+            assert_eq!(is_whole(|user| user.codes[0].code.id = CodeId([9; 8]), login), whole, "another code");
+        }
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_read_is_there_and_is_refused_where_it_is_needed() {
+        let mut user = whole_user();
+        user.trusted.push(trust_record());
+        user.sessions.push(session_record());
+        let device = |number| ItemKey::Device(DeviceId(uuid::Uuid::from_u128(number)));
+        for (readable, other) in [
+            (device(1), device(9)),
+            (ItemKey::Recovery(SET), ItemKey::Recovery(RecoveryId([9; 8]))),
+            (ItemKey::Trust(TrustId([1; 16])), ItemKey::Trust(TrustId([9; 16]))),
+            (ItemKey::Session(SessionId([1; 16])), ItemKey::Session(SessionId([9; 16]))),
+        ] {
+            assert!(user.holds(readable) && user.require_readable(readable) == Ok(()), "{readable:?}");
+            assert!(!user.holds(other) && user.require_readable(other) == Ok(()), "absent: {other:?}");
+            user.unreadable.push(UnreadableItem { key: other, cause: "broken".to_owned() });
+            assert!(user.holds(other), "{other:?}");
+            assert_eq!(user.require_readable(other), Err(Refusal::Unreadable("broken".to_owned())));
+        }
+    }
+
+    #[test]
+    fn only_set_ups_that_are_named_open_and_there_are_open() {
+        let mut user = whole_user();
+        let open = |user: &Snapshot| -> Vec<_> { user.open_setups(NOW).map(|id| id.0.as_u128()).collect() };
+        assert_eq!(open(&user), [2]);
+        user.ledger.setups[0].until = NOW;
+        assert_eq!(open(&user), []);
+        user.ledger.setups[0].until = NOW.plus(Duration::from_secs(1));
+        user.devices.remove(1);
+        assert_eq!(open(&user), []);
+    }
+
+    #[test]
+    fn recovery_codes_are_left_until_all_ten_are_used() {
+        let mut user = whole_user();
+        for (used_mask, left, has_one) in [(0, 10, true), (0x1FF, 1, true), (0x3FF, 0, false)] {
+            user.ledger.recovery = user.ledger.recovery.map(|set| RecoverySet { used_mask, ..set });
+            assert_eq!((user.recovery_codes_left(), user.has_recovery_code()), (Some(left), has_one));
+        }
+        assert_eq!(user.recovery_set().map(|set| set.map(|set| set.id)), Ok(Some(SET)));
+        user.recovery.clear();
+        assert_eq!((user.recovery_codes_left(), user.recovery_set()), (None, Ok(None)), "their item is gone");
+        let cause = "broken".to_owned();
+        user.unreadable.push(UnreadableItem { key: ItemKey::Recovery(SET), cause: cause.clone() });
+        assert_eq!((user.recovery_codes_left(), user.recovery_set()), (Some(0), Err(Refusal::Unreadable(cause))));
+    }
+
+    fn trust_record() -> TrustRecord {
+        let (id, sessions) = (TrustId([1; 16]), Vec::new());
+        let (created, auth_time, until) = (NOW, NOW, NOW);
+        let (label, last_used_at, security_epoch) = (String::new(), None, 1);
+        TrustRecord { id, label, created, last_used_at, security_epoch, auth_time, until, sessions }
+    }
+
+    fn session_record() -> SessionRecord {
+        SessionRecord {
+            id: SessionId([1; 16]),
+            label: String::new(),
+            created: NOW,
+            login: OWN,
+            provenance: None,
+            security_epoch: 1,
+            factor: Factor::Code(Method::Totp),
+            auth_time: NOW,
+            claims: Vec::new(),
+            generation: 0,
+            rotated_at: NOW,
+            until: NOW,
+        }
+    }
+}

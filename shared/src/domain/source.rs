@@ -63,3 +63,23 @@ fn site(address: &Ipv6Addr) -> String {
     let [a, b, c, ..] = address.segments();
     format!("{a:x}:{b:x}:{c:x}::/48")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_is_a_subscriber_of_a_24_and_an_ipv6_one_is_a_64_of_a_48() {
+        let at = |text: &str| Source::at(text.parse().expect("an address"));
+        for (source, subscriber, network, site) in [
+            (at("192.0.2.7"), "192.0.2.7", Some("192.0.2.0/24"), None),
+            (at("::ffff:192.0.2.7"), "192.0.2.7", Some("192.0.2.0/24"), None),
+            (at("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64", Some("2001:db8:1::/48"), Some("2001:db8:1::/48")),
+            (Source::Unreadable("unknown".to_owned()), "unknown", None, None),
+        ] {
+            assert_eq!(source.subscriber(), subscriber);
+            assert_eq!(source.network().as_deref(), network, "{source:?}");
+            assert_eq!(source.site().as_deref(), site, "{source:?}");
+        }
+    }
+}

@@ -12,6 +12,7 @@ use super::{
     keys::{Keys, SealingKey},
     ledger::RecentLogin,
     recovery::{RecoveryCode, RecoveryRecord},
+    scenario::{code_in, secret},
     setup_totp,
     verify::{Guess, judge},
     verify_totp_setup, *,
@@ -77,10 +78,6 @@ struct World {
     sets: Vec<RecoveryId>,
     used_recovery: HashSet<(RecoveryId, u8)>,
     serial: u64,
-}
-
-fn secret(id: DeviceId) -> Vec<u8> {
-    id.0.as_bytes().iter().chain(&[7; 4]).copied().collect()
 }
 
 fn address() -> Address {
@@ -412,9 +409,7 @@ impl World {
             totp::is_code_of(secret, &otp, step).then_some(otp)
         };
         if right {
-            let generator = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
-            let code = generator.generate(step * 30).to_string();
-            return Otp::parse(&code, 6).expect("six digits");
+            return code_in(secret, step);
         }
         let window = totp::step_at(self.now) - 4..=totp::step_at(self.now) + 4;
         let wrong =

@@ -82,4 +82,14 @@ mod tests {
         assert_eq!(now.seconds_until(Timestamp::from_millis(2_001)), 2);
         assert_eq!(now.seconds_until(now), 1);
     }
+
+    #[test]
+    fn a_moment_counts_milliseconds_and_its_second_is_rounded_down() {
+        let moment = Timestamp::from_millis(1_999);
+        assert_eq!((moment.as_secs(), moment.as_millis()), (1, 1_999));
+        assert_eq!((moment.whole_seconds(), Timestamp::from_secs(1).as_millis()), (Timestamp::from_secs(1), 1_000));
+        assert_eq!(moment.plus(Duration::from_millis(2)).as_millis(), 2_001);
+        assert_eq!(moment.since(Timestamp::from_secs(1)), Duration::from_millis(999));
+        assert_eq!(Timestamp::from_secs(1).since(moment), Duration::ZERO, "it is in the future");
+    }
 }

@@ -183,3 +183,238 @@ pub(super) fn was_right_lately(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
 fn own_recent<'a>(ledger: &'a Ledger, cx: &Context<'_>) -> Option<&'a RecentLogin> {
     ledger.recent.iter().find(|recent| cx.is_own(Some(recent.login)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{
+        CodeId, LoginId, NetworkTag, NoAddress, RecoveryId, Timestamp,
+        ledger::{KnownNetwork, ProvenAddress, RecoverySet, SentCode},
+        recovery::RecoveryRecord,
+        scenario::{NOW, OTHER, OWN, Scenario, committed, refused},
+    };
+
+    const TOTP: Factor = Factor::Code(Method::Totp);
+
+    fn ago(seconds: u64) -> Timestamp {
+        Timestamp::from_secs(NOW.as_secs() - seconds)
+    }
+
+    /// The user gets recovery codes that `by` made.
+    fn add_recovery_codes(scenario: &mut Scenario, by: LoginId) {
+        let id = RecoveryId([1; 8]);
+        scenario.user.recovery.push(RecoveryRecord { id, tags: Vec::new() });
+        scenario.user.ledger.recovery = Some(RecoverySet { id, used_mask: 0, created: NOW, made_by: Some(by) });
+    }
+
+    /// The login gets a code that is not used yet.
+    fn add_code(scenario: &mut Scenario) {
+        scenario.user.ledger.codes.push(SentCode { id: CodeId([1; 8]), login: OWN, known: false, until: NOW });
+    }
+
+    fn networks(ledger: &Ledger) -> Vec<NetworkTag> {
+        ledger.networks.iter().map(|network| network.tag).collect()
+    }
+
+    #[test]
+    fn a_person_toggles_if_the_application_lets_them_and_asking_again_changes_nothing() {
+        use Switch::{Off, On};
+        let not_allowed = || Err(Refusal::ToggleNotAllowed);
+        for (allowed, required, enabled, wanted, changes) in [
+            (true, false, false, On, Ok(true)),
+            (true, false, true, On, Ok(false)),
+            (true, false, true, Off, Ok(true)),
+            (true, false, false, Off, Ok(false)),
+            (true, true, false, On, Ok(true)),
+            (true, true, true, Off, not_allowed()),
+            (true, true, false, Off, not_allowed()),
+            (false, false, false, On, not_allowed()),
+            (false, false, true, Off, not_allowed()),
+        ] {
+            let mut scenario = if enabled { Scenario::enabled() } else { Scenario::new() };
+            (scenario.policy.allow_user_toggle, scenario.policy.required) = (allowed, required);
+            scenario.prove(Duration::ZERO);
+            scenario.add_device(1, OWN);
+            add_code(&mut scenario);
+            let case = format!("allowed {allowed}, required {required}, on {enabled}, wanted {wanted:?}");
+            let outcome = match toggle(&scenario.user, wanted, &scenario.cx()) {
+                Decision::NoChange(outcome) => outcome.map(|toggled| (toggled.switch, false)),
+                Decision::Commit(change) => {
+                    assert_eq!(change.ledger.enabled, wanted == On, "{case}");
+                    assert_eq!(change.ledger.security_epoch, scenario.user.ledger.security_epoch + 1, "{case}");
+                    assert_eq!((change.ledger.codes, change.after.len()), (Vec::new(), 1), "{case}");
+                    change.outcome.map(|toggled| (toggled.switch, true))
+                }
+            };
+            assert_eq!(outcome, changes.map(|changes| (wanted, changes)), "{case}");
+        }
+    }
+
+    #[test]
+    fn switching_on_proves_the_first_address_of_a_user_without_any_authenticator_alone() {
+        for (device, enrol_with_code, expected) in [
+            (None, false, Ok(true)),
+            (None, true, Err(Refusal::NoUsableMethod)),
+            (Some(OWN), false, Ok(false)),
+            (Some(OTHER), false, Err(Refusal::NoUsableMethod)),
+        ] {
+            let mut scenario = Scenario::new();
+            scenario.policy.methods = vec![Method::Totp, Method::Sms, Method::Email];
+            scenario.policy.enrol_with_code = enrol_with_code;
+            scenario.prove(Duration::ZERO);
+            if let Some(by) = device {
+                scenario.add_device(1, by);
+            }
+            let decision = toggle(&scenario.user, Switch::On, &scenario.cx());
+            let case = format!("authenticator of {device:?}, enrolment with a code {enrol_with_code}");
+            match expected {
+                Err(refusal) => assert_eq!(refused(decision), refusal, "{case}"),
+                Ok(is_proven) => {
+                    let sms = ProvenAddress { tag: scenario.tag(Method::Sms), by: Some(OWN) };
+                    assert_eq!(committed(decision).ledger.proven, is_proven.then_some(sms).as_slice(), "{case}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_that_switching_on_proved_is_untried_unless_this_login_gave_a_code_for_it() {
+        for (by, untried) in [(None, true), (Some(OTHER), true), (Some(OWN), false)] {
+            let mut scenario = Scenario::new();
+            let tag = scenario.tag(Method::Email);
+            if by.is_some() {
+                scenario.user.ledger.prove(tag, by);
+            }
+            let ledger = committed(toggle(&scenario.user, Switch::On, &scenario.cx())).ledger;
+            assert_eq!(ledger.is_untried(), untried, "proven before by {by:?}");
+            assert_eq!(ledger.proven, [ProvenAddress { tag, by: Some(OWN) }]);
+        }
+    }
+
+    #[test]
+    fn when_mfa_comes_on_what_another_login_made_stops_counting_and_is_named() {
+        for (by, stops) in [(OWN, false), (OTHER, true)] {
+            let mut scenario = Scenario::new();
+            scenario.add_device(1, OWN);
+            let device = scenario.add_device(2, by);
+            add_recovery_codes(&mut scenario, by);
+            let former = AddressTag { method: Method::Sms, hash: [9; 8] };
+            let own_network = scenario.cx().network().expect("a network");
+            let ledger = &mut scenario.user.ledger;
+            ledger.networks = [own_network, NetworkTag([9; 8])].map(|tag| KnownNetwork { tag, used_at: NOW }).into();
+            for tag in [scenario.caller.address_tags[0], former] {
+                ledger.prove(tag, Some(by));
+            }
+
+            let change = committed(toggle(&scenario.user, Switch::On, &scenario.cx()));
+            let stopped = change.outcome.expect("it is on").stopped;
+            let expected = Stopped {
+                inactive_devices: vec![(device, "Phone 2".to_owned())],
+                recovery_codes_voided: true,
+                addresses_unproven: vec!["a***@example.com".to_owned(), "+***".to_owned()],
+            };
+            assert_eq!(stopped, if stops { expected } else { Stopped::default() });
+            let ledger = change.ledger;
+            assert_eq!(ledger.devices.iter().map(|device| device.inactive).collect::<Vec<_>>(), [false, stops]);
+            assert_eq!((ledger.recovery.is_none(), ledger.proven.is_empty()), (stops, stops));
+            assert_eq!(networks(&ledger), [own_network]);
+        }
+    }
+
+    #[test]
+    fn who_gave_a_right_code_in_the_last_quarter_of_an_hour_and_switches_on_has_the_rest_of_it() {
+        for (login, seconds, proven) in [(OWN, 0, true), (OWN, 899, true), (OWN, 900, false), (OTHER, 0, false)] {
+            let mut scenario = Scenario::new();
+            scenario.add_device(1, OWN);
+            scenario.user.ledger.remember(login, TOTP, ago(seconds));
+            assert_eq!(was_right_lately(&scenario.user, &scenario.cx()), proven, "{login:?}, {seconds} s ago");
+            let change = committed(toggle(&scenario.user, Switch::On, &scenario.cx()));
+            let grace = Grace { holder: OWN, until: ago(seconds).plus(Duration::from_mins(15)) };
+            assert_eq!(change.ledger.grace, proven.then_some(grace), "{login:?}, {seconds} s ago");
+            let verified = change.outcome.expect("it is on").verified;
+            let shown = verified.map(|verified| (verified.factor, verified.auth_time, verified.security_epoch));
+            assert_eq!(shown, proven.then_some((TOTP, ago(seconds), change.ledger.security_epoch)));
+        }
+    }
+
+    #[test]
+    fn who_ends_an_epoch_keeps_the_rest_of_a_proof_that_opened_a_shut_gate() {
+        for (enabled, seconds, left) in [(true, Some(60), Some(840)), (false, Some(60), None), (true, None, None)] {
+            let mut scenario = if enabled { Scenario::enabled() } else { Scenario::new() };
+            let session = seconds.map(|seconds| scenario.prove(Duration::from_secs(seconds)));
+            let holder = session.map_or(OWN, |id| scenario.keys.session_login(id));
+            let until = left.map(|left| NOW.plus(Duration::from_secs(left)));
+            let grace = rest_of_proof(&scenario.user, &scenario.cx());
+            assert_eq!(grace, until.map(|until| Grace { holder, until }), "MFA on {enabled}, {seconds:?}");
+        }
+    }
+
+    #[test]
+    fn mfa_goes_off_if_the_provider_refuses_the_untried_address_that_is_all_a_user_has() {
+        type Has = fn(&mut Scenario);
+        let cases: [(&str, Has, bool); 6] = [
+            ("nothing else", |_| (), true),
+            ("a recovery code", |scenario| add_recovery_codes(scenario, OWN), false),
+            ("an authenticator", |scenario| _ = scenario.add_device(1, OWN), false),
+            (
+                "an inactive one",
+                |scenario| {
+                    scenario.add_device(1, OTHER);
+                    scenario.user.ledger.devices[0].inactive = true;
+                },
+                true,
+            ),
+            ("given a right code", |scenario| scenario.user.ledger.switched_on_with(None), false),
+            ("MFA off", |scenario| scenario.user.ledger.enabled = false, false),
+        ];
+        for (what, has, goes_off) in cases {
+            let mut scenario = Scenario::enabled();
+            scenario.caller.contact.phone = Err(NoAddress::Absent);
+            let tag = scenario.tag(Method::Email);
+            scenario.user.ledger.prove(tag, Some(OWN));
+            scenario.user.ledger.switched_on_with(Some(tag));
+            add_code(&mut scenario);
+            has(&mut scenario);
+            let mut ledger = scenario.user.ledger.clone();
+            assert_eq!(refused_for_good(&mut ledger, &scenario.user, tag, &scenario.cx()), goes_off, "{what}");
+            assert_eq!(ledger.enabled, scenario.user.ledger.enabled && !goes_off, "{what}");
+            assert_eq!(ledger.security_epoch > scenario.user.ledger.security_epoch, goes_off, "{what}");
+            assert_eq!((ledger.codes.is_empty(), ledger.is_refused(tag)), (goes_off, true), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_right_code_switches_mfa_on_if_it_is_required_and_makes_the_network_known_if_it_is_on() {
+        for (required, enabled, on) in
+            [(false, false, false), (false, true, true), (true, false, true), (true, true, true)]
+        {
+            let mut scenario = if enabled { Scenario::enabled() } else { Scenario::new() };
+            scenario.policy.required = required;
+            let before = &mut scenario.user.ledger;
+            before.switched_on_with(Some(scenario.caller.address_tags[0]));
+            before.failures.consecutive = 4;
+            let mut ledger = before.clone();
+            right_code(&mut ledger, &scenario.user, TOTP, &scenario.cx());
+            let case = format!("required {required}, on {enabled}");
+            assert_eq!(
+                (ledger.enabled, ledger.security_epoch > scenario.user.ledger.security_epoch),
+                (on, on && !enabled)
+            );
+            let network = on.then(|| scenario.cx().network()).flatten();
+            assert_eq!(networks(&ledger), network.as_slice(), "{case}");
+            assert_eq!((ledger.failures.consecutive, ledger.is_untried()), (0, false), "{case}");
+            assert_eq!(ledger.recent, [RecentLogin { login: OWN, verified_at: NOW, factor: TOTP }], "{case}");
+        }
+    }
+
+    #[test]
+    fn a_right_code_of_a_login_that_others_share_is_remembered_of_nobody() {
+        let mut scenario = Scenario::new();
+        scenario.caller.provenance = None;
+        let mut ledger = scenario.user.ledger.clone();
+        right_code(&mut ledger, &scenario.user, TOTP, &scenario.cx());
+        assert_eq!(ledger.recent, []);
+    }
+}

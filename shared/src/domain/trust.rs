@@ -217,8 +217,9 @@ mod tests {
         assert_eq!((verified.factor, verified.auth_time.as_secs()), (Factor::TrustedDevice, from));
         assert!(proven(record(1, from, 4), NOW).is_err() && proven(record(1, from, 6), NOW).is_err());
         assert!(proven(record(2, from, 5), NOW).is_err(), "another");
-        let end = Timestamp::from_secs(from).plus(Policy::TRUST_LIFETIME);
-        assert!(proven(record(1, from, 5), end).is_err());
+        let thirty_days = from + 30 * 86_400;
+        assert!(proven(record(1, from, 5), Timestamp::from_secs(thirty_days - 1)).is_ok());
+        assert!(proven(record(1, from, 5), Timestamp::from_secs(thirty_days)).is_err());
         let off = Policy { trusted_devices: false, ..Policy::default() };
         assert!(prove(&snapshot(vec![record(1, from, 5)]), TrustId([1; 16]), &off, NOW).is_err());
         let erased = Snapshot { stored: false, ..snapshot(vec![record(1, from, 5)]) };
@@ -272,11 +273,37 @@ mod tests {
                  Version/26.0 Mobile/15E148 Safari/604.1",
                 "Safari on iPhone",
             ),
+            ("Firefox/140.0", "Firefox"),
+            ("Windows", "Windows"),
             ("curl/8.0", "Unknown device"),
             ("", "Unknown device"),
         ];
         for (agent, wanted) in cases {
             assert_eq!(label(agent), wanted);
         }
+    }
+
+    #[test]
+    fn debug_output_shows_no_token() {
+        assert_eq!(format!("{:?}", TrustToken::from_random([250; 32])), "TrustToken(…)");
+    }
+
+    #[test]
+    fn the_list_begins_with_the_device_that_was_used_last_and_then_with_the_newest() {
+        let from = NOW.as_secs();
+        let mut trusted: Vec<_> = [(1, 30), (2, 20), (3, 10), (4, 40)].map(|(n, ago)| record(n, from - ago, 5)).into();
+        trusted[1].last_used_at = Some(Timestamp::from_secs(from - 2));
+        trusted[2].last_used_at = Some(Timestamp::from_secs(from - 1));
+        let snapshot = snapshot(trusted);
+        let listed: Vec<_> = list(&snapshot, &Policy::default(), NOW).iter().map(|record| record.id.0[0]).collect();
+        assert_eq!(listed, [3, 2, 1, 4]);
+    }
+
+    #[test]
+    fn a_device_whose_thirty_days_are_over_makes_room() {
+        let over = record(1, NOW.as_secs() - 30 * 86_400, 5);
+        let lasting = record(2, NOW.as_secs() - 30 * 86_400 + 1, 5);
+        let new = record(100, NOW.as_secs(), 5);
+        assert_eq!(surplus(&snapshot(vec![over, lasting]), &new, NOW), [TrustId([1; 16])]);
     }
 }

@@ -295,3 +295,203 @@ pub(super) fn wrong(
     let refusal = refusal(ledger.failures.attempts_left(weight, cx.now));
     Decision::commit(ledger, Err(refusal))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, time::Duration};
+
+    use super::*;
+    use crate::domain::{
+        CodeId, CodeRecord, LoginId,
+        keys::{Keys, SealingKey},
+        ledger::SentCode,
+        scenario::{NOW, OTHER, OWN, Scenario, code_in, committed, refused, secret},
+    };
+
+    /// The TOTP step of the call.
+    const STEP: u64 = NOW.as_secs() / 30;
+
+    fn otp(digits: &str) -> Otp {
+        Otp::parse(digits, 6).expect("six digits")
+    }
+
+    fn totp(scenario: &Scenario, otp: Otp, device: Option<DeviceId>) -> Decision<Verified> {
+        judge(&scenario.user, &Guess::Totp { otp, device }, &scenario.cx())
+    }
+
+    fn sent(scenario: &Scenario, digits: &str) -> Decision<Verified> {
+        let address = scenario.caller.contact.address_for(Method::Email).expect("an address");
+        judge(&scenario.user, &Guess::Sent { otp: otp(digits), method: Method::Email, address }, &scenario.cx())
+    }
+
+    /// What is stored of the code `000 00n`.
+    fn stored(scenario: &Scenario, n: u8, seconds_left: u64) -> StoredCode {
+        let (user, id) = (scenario.caller.user, CodeId([n; 8]));
+        let address = scenario.caller.contact.address_for(Method::Email).expect("an address");
+        let tag = scenario.keys.code_tag(user, id, Method::Email, &address, &otp(&format!("00000{n}")));
+        StoredCode { id, tag, until: NOW.plus(Duration::from_secs(seconds_left)) }
+    }
+
+    /// The login gets the code `000 00n`.
+    fn add_code(scenario: &mut Scenario, n: u8, login: LoginId, seconds_left: u64) {
+        let code = stored(scenario, n, seconds_left);
+        scenario.user.ledger.codes.push(SentCode { id: code.id, login, known: false, until: code.until });
+        scenario.user.codes.push(CodeRecord { code, reserved_at: NOW, superseded: Vec::new() });
+    }
+
+    const NOT_JUDGED: Refusal = Refusal::WrongCode { attempts_left: 5 };
+
+    #[test]
+    fn every_factor_has_a_name_and_a_byte_of_its_own_and_is_read_by_both() {
+        for factor in Factor::all() {
+            assert_eq!(Factor::parse(factor.as_str()), Some(factor));
+            assert_eq!(Factor::from_code(factor.code()), Some(factor));
+            assert_eq!(factor.to_string(), factor.as_str());
+            let json = serde_json::to_value(factor).expect("JSON");
+            assert_eq!(
+                (json.as_str(), serde_json::from_value(json.clone()).ok()),
+                (Some(factor.as_str()), Some(factor))
+            );
+        }
+        let (count, names) = (Factor::all().count(), Factor::all().map(Factor::as_str));
+        assert_eq!((count, names.collect::<HashSet<_>>().len()), (Method::ALL.len() + 2, count));
+        assert_eq!(Factor::all().map(Factor::code).collect::<HashSet<_>>().len(), count);
+        assert!(Factor::parse("pigeon").is_none() && serde_json::from_str::<Factor>("\"pigeon\"").is_err());
+    }
+
+    #[test]
+    fn a_passed_factor_is_told_as_mfa_and_by_its_own_value_if_it_has_one() {
+        let told: Vec<_> = Factor::all().map(Factor::authentication_methods).collect();
+        assert_eq!(told, [&["mfa"][..], &["sms", "mfa"], &["otp", "mfa"], &["mfa"], &["mfa"]]);
+    }
+
+    #[test]
+    fn a_wrong_code_costs_one_for_each_authenticator_that_it_was_judged_against() {
+        for (names_one, proven, cost) in [(false, false, 2), (false, true, 3), (true, false, 1)] {
+            let mut scenario = Scenario::enabled();
+            let ids = [1, 2, 3].map(|number| scenario.add_device(number, OWN));
+            scenario.user.ledger.devices[2].inactive = true;
+            if proven {
+                scenario.prove(Duration::ZERO);
+            }
+            let change = committed(totp(&scenario, otp("000000"), names_one.then_some(ids[0])));
+            assert!(matches!(change.outcome, Err(Refusal::WrongTotp { attempts_left: 4 })), "{:?}", change.outcome);
+            let failures = change.ledger.failures;
+            assert_eq!(
+                (failures.consecutive, failures.unforgiven),
+                (1, cost),
+                "names one {names_one}, proven {proven}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_same_wrong_code_again_is_answered_alike_and_not_counted() {
+        let mut scenario = Scenario::enabled();
+        let ids = [1, 2].map(|number| scenario.add_device(number, OWN));
+        let wrong = Refusal::WrongTotp { attempts_left: 4 };
+        let change = committed(totp(&scenario, otp("000000"), Some(ids[0])));
+        assert_eq!(change.outcome.err(), Some(wrong.clone()));
+        scenario.user.ledger = change.ledger;
+        assert_eq!(refused(totp(&scenario, otp("000000"), Some(ids[0]))), wrong);
+        let elsewhere = committed(totp(&scenario, otp("000000"), Some(ids[1])));
+        assert_eq!(elsewhere.ledger.failures.consecutive, 2, "against another authenticator it is another guess");
+    }
+
+    #[test]
+    fn a_right_code_makes_its_own_authenticator_active_and_used() {
+        let mut scenario = Scenario::enabled();
+        let [id, _] = [1, 2].map(|number| scenario.add_device(number, OTHER));
+        scenario.user.ledger.devices.iter_mut().for_each(|device| device.inactive = true);
+        scenario.prove(Duration::ZERO);
+        let right = |scenario: &Scenario| committed(totp(scenario, code_in(&secret(id), STEP), None));
+        let change = right(&scenario);
+        let used = Device { id, last_step: STEP, last_used_at: Some(NOW), confirmed_by: Some(OWN), inactive: false };
+        assert_eq!(change.ledger.devices, [used, scenario.user.ledger.devices[1].clone()]);
+        assert_eq!(change.outcome.expect("it is right").sealed_by_old_key, None);
+
+        let sealing = [("new", 2), ("k", 1)].into_iter().filter_map(|(id, byte)| SealingKey::new(id, &[byte; 32]));
+        scenario.keys = Keys::derive(&[5; 32], sealing.collect());
+        assert_eq!(right(&scenario).outcome.expect("it is right").sealed_by_old_key, Some(id));
+    }
+
+    #[test]
+    fn a_code_is_judged_only_against_authenticators_that_count_for_the_caller() {
+        let mut scenario = Scenario::enabled();
+        let guess = |scenario: &Scenario, only| refused(totp(scenario, otp("000000"), only));
+        assert_eq!(guess(&scenario, None), Refusal::NoAuthenticator);
+        let id = scenario.add_device(1, OTHER);
+        scenario.user.ledger.devices[0].inactive = true;
+        assert_eq!(guess(&scenario, None), Refusal::InactiveAuthenticator);
+        assert_eq!(guess(&scenario, Some(id)), Refusal::InactiveAuthenticator);
+        let unnamed = scenario.add_device_item(2);
+        assert_eq!(guess(&scenario, Some(unnamed)), Refusal::DeviceNotFound);
+    }
+
+    #[test]
+    fn a_used_code_is_told_as_used_and_not_counted() {
+        let mut scenario = Scenario::enabled();
+        let [id, _] = [1, 2].map(|number| scenario.add_device(number, OWN));
+        scenario.user.ledger.devices[0].last_step = STEP;
+        assert_eq!(refused(totp(&scenario, code_in(&secret(id), STEP), None)), Refusal::UsedTotp);
+    }
+
+    #[test]
+    fn if_one_secret_does_not_open_no_code_is_judged_against_it_or_the_others() {
+        let mut scenario = Scenario::enabled();
+        let [id, _] = [1, 2].map(|number| scenario.add_device(number, OWN));
+        scenario.user.devices[1].secret.clear();
+        for code in [otp("000000"), code_in(&secret(id), STEP)] {
+            assert!(matches!(refused(totp(&scenario, code, None)), Refusal::Unreadable(_)));
+        }
+        assert!(committed(totp(&scenario, code_in(&secret(id), STEP), Some(id))).outcome.is_ok(), "it is named");
+    }
+
+    #[test]
+    fn a_sent_code_is_judged_only_while_its_login_has_one() {
+        let mut scenario = Scenario::new();
+        assert_eq!(refused(sent(&scenario, "000001")), NOT_JUDGED, "none was sent");
+        add_code(&mut scenario, 1, OTHER, 60);
+        assert_eq!(refused(sent(&scenario, "000001")), NOT_JUDGED, "it is of another login");
+        add_code(&mut scenario, 2, OWN, 0);
+        assert_eq!(refused(sent(&scenario, "000002")), Refusal::ExpiredCode);
+        add_code(&mut scenario, 3, OWN, 1);
+        let change = committed(sent(&scenario, "000002"));
+        assert_eq!(change.ledger.failures.unforgiven, 1, "the code that ended counts no more");
+        assert!(committed(sent(&scenario, "000003")).outcome.is_ok());
+        scenario.user.codes.clear();
+        assert_eq!(refused(sent(&scenario, "000003")), NOT_JUDGED, "its item is gone");
+    }
+
+    #[test]
+    fn a_code_that_was_on_its_way_when_mfa_came_on_proves_no_address() {
+        let mut scenario = Scenario::enabled();
+        add_code(&mut scenario, 1, OWN, 60);
+        assert_eq!(refused(sent(&scenario, "000001")), NOT_JUDGED);
+    }
+
+    #[test]
+    fn a_right_code_uses_up_the_codes_of_its_login_and_proves_the_address() {
+        let mut scenario = Scenario::new();
+        for (n, login) in [(1, OWN), (2, OTHER), (3, OWN)] {
+            add_code(&mut scenario, n, login, 60);
+        }
+        let change = committed(sent(&scenario, "000001"));
+        let verified = change.outcome.expect("it is right");
+        assert_eq!((verified.factor, verified.auth_time), (Factor::Code(Method::Email), NOW));
+        let left: Vec<_> = change.ledger.codes.iter().map(|code| code.login).collect();
+        assert_eq!(left, [OTHER]);
+        assert!(change.ledger.has_proven(scenario.tag(Method::Email)));
+        let wrong = committed(sent(&scenario, "000002")).ledger;
+        assert_eq!((wrong.failures.unforgiven, wrong.codes.len()), (2, 3), "it was judged against two codes");
+    }
+
+    #[test]
+    fn a_superseded_code_is_no_guess_until_it_ends() {
+        let mut scenario = Scenario::new();
+        add_code(&mut scenario, 1, OWN, 60);
+        scenario.user.codes[0].superseded = [(2, 1), (3, 0)].map(|(n, left)| stored(&scenario, n, left)).into();
+        assert_eq!(refused(sent(&scenario, "000002")), Refusal::SupersededCode);
+        assert_eq!(committed(sent(&scenario, "000003")).ledger.failures.consecutive, 1);
+    }
+}

@@ -87,3 +87,37 @@ fn read(login: LoginId, item: Item) -> Result<CodeRecord, StoreError> {
 fn prefix(login: LoginId) -> String {
     format!("CODE#{login}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CodeId, CodeTag};
+
+    #[test]
+    fn superseded_codes_are_read_newest_first() {
+        let code = |n| StoredCode { id: CodeId([n; 8]), tag: CodeTag([n; 32]), until: Timestamp::from_secs(n.into()) };
+        let stored = |n| AttributeValue::M(item::write(&code(n), None).expect("an item"));
+        let (login, none) = (LoginId([1; 8]), AttributeValue::Null(true));
+        for (superseded, before, expected) in [
+            (none.clone(), none.clone(), vec![]),
+            (stored(2), none, vec![code(2)]),
+            (stored(2), stored(1), vec![code(2), code(1)]),
+        ] {
+            let attributes = [
+                ("code", stored(3)),
+                ("announced", number(5)),
+                ("superseded", superseded),
+                ("superseded_before", before),
+            ];
+            let item = attributes.map(|(name, value)| (name.to_owned(), value)).into();
+            let (code, reserved_at) = (code(3), Timestamp::from_millis(5));
+            assert_eq!(read(login, item).expect("a code"), CodeRecord { code, reserved_at, superseded: expected });
+        }
+    }
+
+    #[test]
+    fn each_login_has_a_place_of_its_own() {
+        assert_eq!(prefix(LoginId([1; 8])), "CODE#AQEBAQEBAQE");
+        assert_ne!(prefix(LoginId([1; 8])), prefix(LoginId([2; 8])));
+    }
+}

@@ -15,9 +15,7 @@ impl Table {
     /// Raises a counter by one, unless it is full.
     pub(super) async fn raise(&self, counter: &Counter, now: Timestamp) -> Result<(), StoreError> {
         let id: [u8; 8] = random::bytes()?;
-        let window = counter.window.as_secs().max(1);
-        let index = now.as_secs() / window;
-        let ends = Timestamp::from_secs((index + 1) * window);
+        let (index, ends) = window_at(counter, now);
         let pk = format!("LIMIT#{}#{}#{index}", counter.kind.as_str(), counter.key);
 
         let (add_part, part_has_room) = match counter.part {
@@ -56,5 +54,32 @@ impl Table {
                 _ => Err(StoreError::of("UpdateItem counter", &error)),
             },
         }
+    }
+}
+
+/// The window that `now` lies in: its number, and when it ends.
+fn window_at(counter: &Counter, now: Timestamp) -> (u64, Timestamp) {
+    let window = counter.window.as_secs().max(1);
+    let index = now.as_secs() / window;
+    (index, Timestamp::from_secs((index + 1) * window))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::CounterKind;
+
+    #[test]
+    fn a_window_ends_where_the_next_one_begins() {
+        let window = |length, now| {
+            let (kind, key, window) = (CounterKind::Source, String::new(), Duration::from_secs(length));
+            let counter = Counter { kind, key, window, max: 1, part: None };
+            let (index, ends) = window_at(&counter, Timestamp::from_secs(now));
+            (index, ends.as_secs())
+        };
+        assert_eq!([0, 59, 60, 119, 120].map(|now| window(60, now)), [(0, 60), (0, 60), (1, 120), (1, 120), (2, 180)]);
+        assert_eq!(window(0, 7), (7, 8), "the shortest window is a second");
     }
 }

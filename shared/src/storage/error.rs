@@ -62,3 +62,47 @@ impl From<NoRandomness> for StoreError {
         Self::Broken(format!("no randomness: {error}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{error::ErrorMetadata, operation::update_item::UpdateItemError};
+    use aws_smithy_runtime_api::{client::result::ConnectorError, http::StatusCode};
+
+    use super::*;
+
+    type Failed = SdkError<UpdateItemError, HttpResponse>;
+
+    fn response() -> HttpResponse {
+        HttpResponse::new(StatusCode::try_from(400).expect("a status"), "".into())
+    }
+
+    /// A call that `DynamoDB` answers with this error.
+    fn answered(code: &str) -> Failed {
+        SdkError::service_error(UpdateItemError::generic(ErrorMetadata::builder().code(code).build()), response())
+    }
+
+    #[test]
+    fn what_a_later_try_may_mend_is_unavailable_and_what_an_operator_must_mend_is_broken() {
+        let cases: [(Failed, bool, &str); 8] = [
+            (answered("ThrottlingException"), false, "ThrottlingException"),
+            (answered("InternalServerError"), false, "InternalServerError"),
+            (answered("AccessDeniedException"), true, "AccessDeniedException"),
+            (answered("ValidationException"), true, "ValidationException"),
+            (SdkError::timeout_error("secret"), false, "time-out"),
+            (SdkError::dispatch_failure(ConnectorError::io("secret".into())), false, "no connection"),
+            (SdkError::construction_failure("secret"), true, "could not be made"),
+            (SdkError::response_error("secret", response()), false, "the answer could not be read"),
+        ];
+        for (error, broken, cause) in cases {
+            let expected = format!("the table is {}: Call: {cause}", if broken { "broken" } else { "unavailable" });
+            assert_eq!(StoreError::of("Call", &error).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn only_a_failed_condition_is_one() {
+        assert!(StoreError::is_failed_condition(&answered("ConditionalCheckFailedException")));
+        assert!(!StoreError::is_failed_condition(&answered("ThrottlingException")));
+        assert!(!StoreError::is_failed_condition(&Failed::timeout_error("slow")));
+    }
+}

@@ -115,3 +115,77 @@ fn is_missing(error: &serde_dynamo::Error) -> bool {
 fn error_kind(error: &serde_dynamo::Error) -> String {
     if is_missing(error) { error.to_string() } else { "malformed".to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{DeviceId, RecoveryId, SessionId, TrustId};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Sample {
+        #[serde(skip_serializing)]
+        id: String,
+        count: u64,
+    }
+
+    fn sample() -> Sample {
+        Sample { id: "x".to_owned(), count: 7 }
+    }
+
+    /// What is read of the sample with another value of an attribute, or without it.
+    fn read_with(name: &str, value: Option<aws_sdk_dynamodb::types::AttributeValue>) -> Result<Sample, ReadError> {
+        let mut item = write(&sample(), None).expect("an item");
+        item.remove(name);
+        item.extend(value.map(|value| (name.to_owned(), value)));
+        read(item, Some("x".to_owned()))
+    }
+
+    #[test]
+    fn an_item_expires_only_if_it_has_a_time_to_live() {
+        let ttl = |time| write(&sample(), time).expect("an item").remove("ttl");
+        assert_eq!(ttl(Some(Timestamp::from_millis(1_999))), Some(number(1)));
+        assert_eq!(ttl(None), None);
+    }
+
+    #[test]
+    fn an_item_of_a_newer_schema_is_not_read() {
+        assert_eq!(read_with("schema", Some(number(1))).expect("a sample"), sample());
+        let newer = read_with("schema", Some(number(2)));
+        assert!(matches!(newer, Err(ReadError::Newer(2))), "{newer:?}");
+        let malformed = read_with("schema", Some(text("one")));
+        assert!(matches!(malformed, Err(ReadError::Malformed(_))), "{malformed:?}");
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_read_is_told_by_its_attribute_and_without_the_value() {
+        for (value, expected) in [
+            (Some(text("secret")), "the table is broken: item X: attribute `count` is malformed"),
+            (None, "the table is broken: item X: missing field `count`"),
+        ] {
+            let error = read_with("count", value).map_err(|error| error.of_item("X"));
+            assert_eq!(error.expect_err("it cannot be read").to_string(), expected);
+        }
+        assert!(matches!(ReadError::Newer(2).of_item("X"), StoreError::Unavailable(_)), "a later version reads it");
+    }
+
+    #[test]
+    fn the_sort_key_of_each_item_names_it_and_no_other_does() {
+        let user = UserId([1; 16]);
+        let (device, set) = (DeviceId(Uuid::from_u128(1)), RecoveryId([1; 8]));
+        let (session, trust) = (SessionId([1; 16]), TrustId([1; 16]));
+        for (key, item) in [
+            (device::key(user, device), ItemKey::Device(device)),
+            (recovery::key(user, set), ItemKey::Recovery(set)),
+            (session::key(user, session), ItemKey::Session(session)),
+            (trust::key(user, trust), ItemKey::Trust(trust)),
+        ] {
+            assert_eq!((key_of(&key.sk), &*key.pk), (Some(item), "USER#AQEBAQEBAQEBAQEBAQEBAQ"), "{}", key.sk);
+        }
+        for other in ["", "MFA#LEDGER", "MFA#DEVICE#", "TRUST#!", "SESSION#AQ", "CODE#AQEBAQEBAQE"] {
+            assert_eq!(key_of(other), None, "{other}");
+        }
+    }
+}

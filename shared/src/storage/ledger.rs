@@ -198,7 +198,7 @@ mod tests {
             AddressTag, CodeId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, Policy, RecoveryId,
             ledger::COMMITS_KEPT,
         },
-        storage::table::{text, user_key},
+        storage::table::{binary, text, user_key},
     };
 
     /// The size of an item as `DynamoDB` counts it (developer guide, "Item sizes and formats").
@@ -262,6 +262,32 @@ mod tests {
         (0..COMMITS_KEPT).fold(ledger, |ledger, n| ledger.committed_as(CommitId([u8::try_from(n).expect("few"); 8])))
     }
 
+    /// A ledger whose records leave out what they can.
+    fn sparse() -> Ledger {
+        let now = Timestamp::from_secs(1_893_456_000);
+        let mut ledger = Ledger::fresh(7);
+        let id = DeviceId(Uuid::from_u128(1));
+        ledger.devices = vec![Device { id, last_step: 1, last_used_at: None, confirmed_by: None, inactive: false }];
+        ledger.codes = vec![SentCode { id: CodeId([1; 8]), login: LoginId([1; 8]), known: false, until: now }];
+        ledger.sends.sent = vec![PastSend { at: now, known: false, reserve: false }];
+        ledger.recovery = Some(RecoverySet { id: RecoveryId([1; 8]), used_mask: 0, created: now, made_by: None });
+        ledger.prove(AddressTag { method: Method::Email, hash: [1; 8] }, None);
+        ledger
+    }
+
+    #[test]
+    fn a_list_of_a_newer_format_waits_for_a_newer_version_and_an_unknown_attribute_is_left_alone() {
+        let read_with = |name: &str| {
+            let mut item = stored(fullest());
+            item.insert(name.to_owned(), binary([2, 8]));
+            read(item)
+        };
+        for name in ["d", "s", "c", "r", "f", "n", "b", "p", "m", "l", "w", "g", "i"] {
+            assert!(matches!(read_with(name), Err(StoreError::Unavailable(_))), "{name}");
+        }
+        assert_eq!(read_with("z").expect("a ledger"), fullest());
+    }
+
     #[test]
     #[expect(clippy::print_stdout, reason = "the figure is shown with --nocapture")]
     fn the_fullest_ledger_costs_one_unit_and_leaves_room() {
@@ -287,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_ledger_is_read_as_it_was_written() {
-        for ledger in [fullest(), Ledger::fresh(7)] {
+        for ledger in [fullest(), sparse(), Ledger::fresh(7)] {
             assert_eq!(read(stored(ledger.clone())).expect("a ledger"), ledger);
         }
     }

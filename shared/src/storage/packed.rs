@@ -334,6 +334,7 @@ impl Record for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::table::{binary, number};
 
     #[test]
     fn a_list_is_two_bytes_and_its_records() {
@@ -352,5 +353,20 @@ mod tests {
         }
         let unknown_method = [&[1, 17, 200][..], &[0; 16]].concat();
         assert_eq!(unpacked::<ProvenAddress>(&unknown_method), None);
+    }
+
+    #[test]
+    fn a_list_is_newer_only_by_a_higher_format_byte() {
+        for (list, newer) in [(&[2, 4][..], true), (&[255], true), (&[1, 4], false), (&[0, 4], false), (&[], false)] {
+            assert_eq!(is_newer(&binary(list)), newer, "{list:?}");
+        }
+        assert!(!is_newer(&number(2)), "it is no list");
+    }
+
+    #[test]
+    fn a_flag_is_zero_or_one_and_zero_seconds_are_never() {
+        let sends = |flag| unpacked::<PastSend>(&[1, 6, 0, 0, 0, 0, flag, 1]);
+        let never = |known| Some(vec![PastSend { at: NEVER, known, reserve: true }]);
+        assert_eq!((sends(0), sends(1), sends(2)), (never(false), never(true), None));
     }
 }

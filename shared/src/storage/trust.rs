@@ -89,3 +89,19 @@ pub(super) fn parse_key(sort_key: &str) -> Option<ItemKey> {
 fn session_list(sessions: &[SessionId]) -> AttributeValue {
     AttributeValue::L(sessions.iter().map(|session| text(session.to_string())).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_compared_in_the_form_that_they_are_stored_in() {
+        let (id, sessions, time) =
+            (TrustId([1; 16]), vec![SessionId([1; 16]), SessionId([2; 16])], Timestamp::default());
+        let (label, last_used_at, security_epoch, until) = (String::new(), None, 1, time);
+        let (created, auth_time) = (time, time);
+        let record = TrustRecord { id, label, created, last_used_at, security_epoch, auth_time, until, sessions };
+        let stored = item::write(&record, None).expect("an item");
+        assert_eq!(stored.get("sessions"), Some(&session_list(&record.sessions)));
+    }
+}

@@ -363,9 +363,52 @@ impl PutSoFar {
 
 /// Waits for a random time, so that requests that lost a race do not meet again.
 async fn pause() -> Result<(), StoreError> {
+    tokio::time::sleep(length_of_pause(random::number()?)).await;
+    Ok(())
+}
+
+fn length_of_pause(random: u64) -> Duration {
     let (least, most) = Policy::COMMIT_PAUSE;
     let spread = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or(0).max(1);
-    let extra = Duration::from_millis(random::number()? % spread);
-    tokio::time::sleep(least + extra).await;
-    Ok(())
+    least + Duration::from_millis(random % spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{DeviceId, DeviceRecord, RecoveryId, SessionId, TrustId},
+        storage::table::number,
+    };
+
+    fn noted(key: ItemKey, item: Item) -> Result<Snapshot, StoreError> {
+        let mut snapshot = Snapshot::empty(0);
+        note(&mut snapshot, key, "KEY", item).map(|()| snapshot)
+    }
+
+    #[test]
+    fn an_item_is_noted_as_what_it_is_or_as_unreadable() {
+        let id = DeviceId(uuid::Uuid::from_u128(1));
+        let record = DeviceRecord { id, name: "Phone".to_owned(), secret: vec![1], created: Timestamp::default() };
+        let readable = item::write(&record, None).expect("an item");
+        assert_eq!(noted(ItemKey::Device(id), readable).expect("noted").devices, [record]);
+        for key in [
+            ItemKey::Device(id),
+            ItemKey::Recovery(RecoveryId([1; 8])),
+            ItemKey::Trust(TrustId([1; 16])),
+            ItemKey::Session(SessionId([1; 16])),
+        ] {
+            let unreadable = noted(key, Item::new()).expect("noted").unreadable;
+            let causes: Vec<_> = unreadable.iter().map(|item| (item.key, item.cause.split(':').next())).collect();
+            assert_eq!(causes, [(key, Some("item KEY"))]);
+            let newer = noted(key, Item::from([("schema".to_owned(), number(2))]));
+            assert!(matches!(newer, Err(StoreError::Unavailable(_))), "a newer version wrote it");
+        }
+    }
+
+    #[test]
+    fn a_pause_has_any_length_within_its_bounds() {
+        let pauses = [0, 1, 74, 75, u64::MAX].map(|random| length_of_pause(random).as_millis());
+        assert_eq!(pauses, [5, 6, 79, 5, 20]);
+    }
 }

@@ -1,0 +1,120 @@
+//! What the tests of single rules begin with: one user, and a call in their name.
+
+use std::{fmt::Debug, time::Duration};
+
+use uuid::Uuid;
+
+use super::{
+    code::Otp,
+    keys::{Keys, SealingKey},
+    ledger::Device,
+    *,
+};
+
+/// The time of the call.
+pub(super) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+/// The login that calls.
+pub(super) const OWN: LoginId = LoginId([1; 8]);
+/// Another login of the user, perhaps an intruder's.
+pub(super) const OTHER: LoginId = LoginId([2; 8]);
+
+pub(super) struct Scenario {
+    pub(super) caller: Caller,
+    pub(super) policy: Policy,
+    pub(super) keys: Keys,
+    /// What the table has of the user.
+    pub(super) user: Snapshot,
+}
+
+impl Scenario {
+    /// A user who has an e-mail address and a phone, and set nothing up. Every method is offered.
+    pub(super) fn new() -> Self {
+        let keys = Keys::derive(&[5; 32], SealingKey::new("k", &[1; 32]).into_iter().collect());
+        let email = Email::parse("alice@example.com").ok_or(NoAddress::Malformed);
+        let contact = Contact { email, phone: Phone::parse("+12025550123").ok_or(NoAddress::Malformed) };
+        let user = keys.user_id("alice");
+        let tag = |method| contact.address_for(method).ok().map(|at| keys.address_tag(user, method, &at));
+        let address_tags = Method::ALL.iter().filter_map(|method| tag(*method)).collect();
+        let source = Some(Source::at([192, 0, 2, 1].into()));
+        let (login, provenance, proof, login_factor) = (OWN, Some(OWN), None, None);
+        let caller = Caller { user, login, provenance, contact, address_tags, proof, login_factor, source };
+        let sms_countries = Countries::parse("+1").expect("a list");
+        let policy = Policy { methods: Method::ALL.to_vec(), sms_countries, ..Policy::default() };
+        Self { caller, policy, keys, user: Snapshot { stored: true, ..Snapshot::empty(7) } }
+    }
+
+    /// The same user, with MFA on.
+    pub(super) fn enabled() -> Self {
+        let mut scenario = Self::new();
+        scenario.user.ledger.enabled = true;
+        scenario
+    }
+
+    pub(super) fn cx(&self) -> Context<'_> {
+        let Self { caller, policy, keys, .. } = self;
+        Context { caller, provenance: caller.provenance, policy, keys, now: NOW }
+    }
+
+    /// The call at another time.
+    pub(super) fn cx_at(&self, now: Timestamp) -> Context<'_> {
+        Context { now, ..self.cx() }
+    }
+
+    /// The token becomes one of ours, for a code that was right so long ago.
+    pub(super) fn prove(&mut self, age: Duration) -> SessionId {
+        let (id, ends) = (SessionId([3; 16]), NOW.plus(self.policy.session_lifetime));
+        let session = ProofSession::named(id, self.caller.login, self.caller.provenance, ends);
+        let auth_time = Timestamp::from_secs(NOW.as_secs() - age.as_secs());
+        let security_epoch = self.user.ledger.security_epoch;
+        self.caller.proof = Some(Proof { security_epoch, method: Factor::Code(Method::Totp), auth_time, session });
+        id
+    }
+
+    /// The keyed hash of the caller's address.
+    pub(super) fn tag(&self, method: Method) -> AddressTag {
+        self.caller.address_tag(method).expect("the caller has one")
+    }
+
+    /// The user gets an authenticator that `by` confirmed.
+    pub(super) fn add_device(&mut self, number: u128, by: LoginId) -> DeviceId {
+        let id = self.add_device_item(number);
+        let (last_step, last_used_at, inactive) = (1, None, false);
+        self.user.ledger.devices.push(Device { id, last_step, last_used_at, confirmed_by: Some(by), inactive });
+        id
+    }
+
+    /// The table gets the item of an authenticator, which counts only if the ledger names it.
+    pub(super) fn add_device_item(&mut self, number: u128) -> DeviceId {
+        let id = DeviceId(Uuid::from_u128(number));
+        let secret = self.keys.seal_totp(self.caller.user, id, &secret(id), [0; 12]).expect("sealed");
+        self.user.devices.push(DeviceRecord { id, name: format!("Phone {number}"), secret, created: NOW });
+        id
+    }
+}
+
+/// The secret of an authenticator.
+pub(super) fn secret(id: DeviceId) -> Vec<u8> {
+    id.0.as_bytes().iter().chain(&[7; 4]).copied().collect()
+}
+
+/// The code of a secret in one TOTP step.
+pub(super) fn code_in(secret: &[u8], step: u64) -> Otp {
+    let generator = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
+    Otp::parse(&generator.generate(step * 30).to_string(), 6).expect("six digits")
+}
+
+/// What a rule commits.
+pub(super) fn committed<T: Debug>(decision: Decision<T>) -> Change<T> {
+    match decision {
+        Decision::Commit(change) => *change,
+        Decision::NoChange(outcome) => panic!("nothing is committed: {outcome:?}"),
+    }
+}
+
+/// Why a rule refuses without a commit.
+pub(super) fn refused<T: Debug>(decision: Decision<T>) -> Refusal {
+    match decision {
+        Decision::NoChange(Err(refusal)) => refusal,
+        other => panic!("nothing is refused: {other:?}"),
+    }
+}
