@@ -344,29 +344,43 @@ mod tests {
     }
 
     /// A user whose code was reserved, and the request for it.
-    fn waiting() -> (Scenario, CodeRequest) {
+    fn waiting() -> (Scenario, CodeRequest, Reserved) {
         let mut scenario = Scenario::new();
         let request = request(&scenario, Method::Email);
-        scenario.user.ledger = committed(reserve(&scenario.user, &request, &scenario.cx())).ledger;
-        (scenario, request)
+        let change = committed(reserve(&scenario.user, &request, &scenario.cx()));
+        scenario.user.ledger = change.ledger;
+        (scenario, request, change.outcome.expect("a reserved code"))
     }
 
     #[test]
     fn an_earlier_code_counts_again_only_if_it_is_certain_and_has_not_ended() {
-        let (scenario, request) = waiting();
+        let (scenario, request, reserved) = waiting();
         for (restore_previous, seconds_left, restored) in [(true, 1, true), (true, 0, false), (false, 1, false)] {
             let until = NOW.plus(Duration::from_secs(seconds_left));
             let previous = SentCode { id: CodeId([8; 8]), login: LoginId([1; 8]), known: false, until };
             let undo = Undo { restore_previous, refund: true, mark_refused: false };
-            let cancelled = cancel(&scenario.user, &request, Some(&previous), undo, &scenario.cx());
+            let reserved = Reserved { previous: Some(previous.clone()), ..reserved.clone() };
+            let cancelled = cancel(&scenario.user, &request, Some(&reserved), undo, &scenario.cx());
             let outstanding = committed(cancelled).ledger.codes;
             assert_eq!(outstanding, restored.then_some(previous).as_slice(), "{undo:?}, {seconds_left} s left");
         }
     }
 
     #[test]
+    fn an_address_that_was_refused_is_again_if_nobody_asked_the_provider() {
+        let (scenario, request, reserved) = waiting();
+        let tag = scenario.cx().caller.address_tag(Method::Email).expect("an address");
+        for (was_refused, failure) in [(true, Failure::LimitReached), (false, Failure::LimitReached)] {
+            let undo = failure.undo().expect("something to undo");
+            let reserved = Reserved { was_refused, ..reserved.clone() };
+            let change = committed(cancel(&scenario.user, &request, Some(&reserved), undo, &scenario.cx()));
+            assert_eq!(change.ledger.is_refused(tag), was_refused);
+        }
+    }
+
+    #[test]
     fn a_send_is_refunded_only_if_the_failure_says_so() {
-        let (scenario, request) = waiting();
+        let (scenario, request, _) = waiting();
         for (failure, refunded) in [(Failure::NotSent, true), (Failure::LimitReached, false)] {
             let undo = failure.undo().expect("something to undo");
             let change = committed(cancel(&scenario.user, &request, None, undo, &scenario.cx()));
