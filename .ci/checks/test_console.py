@@ -5,9 +5,10 @@ Pictures of the page, light and dark, wide and narrow, stay in target/ci/ as con
 """
 
 import base64
+from contextlib import contextmanager
 
 import pytest
-from kit import SCRATCH, expect, fail, wait_for
+from kit import SCRATCH, Local, expect, fail, wait_for
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
@@ -267,8 +268,8 @@ def trusted_devices(page):
     expect("refresh the session", page.notice("session-notice"), "200")
 
 
-@pytest.fixture
-def page(local, tmp_path):
+@contextmanager
+def opened(url, tmp_path):
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -276,10 +277,27 @@ def page(local, tmp_path):
         options.add_argument(flag)
     driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
     try:
-        driver.get(local.url)
+        driver.get(url)
         yield Console(driver)
     finally:
         driver.quit()
+
+
+@pytest.fixture
+def page(local, tmp_path):
+    with opened(local.url, tmp_path) as page:
+        yield page
+
+
+def test_the_page_goes_with_logins_whose_name_others_share(tmp_path):
+    with Local("mfa-local-for-console", "--login", "okta") as local, opened(local.url, tmp_path) as page:
+        page.press("user-alice")
+        page.press("sign-in")
+        page.press("setup")
+        page.press("compute-setup-code")
+        page.press("confirm-setup")
+        page.press("enable")
+        expect("turn on", page.notice("toggle-notice"), "200")
 
 
 def test_a_person_gets_through_every_section_of_the_page(page):
