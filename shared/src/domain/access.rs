@@ -379,6 +379,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_decoded_twice_at_most() {
+        let some = routes("GET /admin = mfa; $default = token");
+        for (path, met_by) in
+            [("/%61dmin", &SECOND_FACTOR[..]), ("/%2561dmin", &SECOND_FACTOR), ("/%252561dmin", &ANYBODY)]
+        {
+            assert_eq!(met(&some, "GET", path), met_by, "{path}");
+        }
+    }
+
+    #[test]
     fn a_lax_route_is_found_by_its_own_spelling_alone() {
         let some = routes("ANY /public/{proxy+} = token; ANY /transfers = mfa methods=sms; $default = mfa");
         assert_eq!(met(&some, "GET", "/public/x"), ANYBODY);
