@@ -19,7 +19,7 @@ from kit import DEBUG, ROOT, SCRATCH, Client, Local, Program, claims_of, expect,
 
 NPM = "npm install --silent --no-package-lock --no-audit --no-fund --ignore-scripts".split()
 PIP = [sys.executable, *"-m pip install --quiet --no-warn-conflicts --target packages -r requirements.txt".split()]
-KEYS = ROOT / "tests" / "it" / "keys"
+KEYS = ROOT / "local" / "keys"
 SECRET = "a secret for development, not for users"
 ACCEPTED, INVALID, NO_FACTOR = "200", "401 INVALID_TOKEN", "401 MFA_REQUIRED"
 
