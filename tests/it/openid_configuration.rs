@@ -1,3 +1,4 @@
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
 use lambda_http::http::{HeaderMap, Method};
 use mfa_tests::{TestApp, claims_of};
 use serde_json::{Value, json};
@@ -103,4 +104,48 @@ async fn our_tokens_keep_what_the_login_said_of_itself_and_have_what_is_configur
     let by_totp = by_email.prove("totp", &device.advance_to_next_code(&mfa)).await;
     assert_eq!(claims_of(&by_email.token)["amr"], json!(["mfa"]));
     assert_eq!(claims_of(&by_totp.token)["amr"], json!(["otp", "mfa"]), "what we added is not the login's");
+}
+
+/// What API Gateway's JWT authorizer for an HTTP API checks, as its developer guide documents it
+/// ("Authorizing API requests"): an RSA signature by a key of the issuer's key set that `kid` names,
+/// `iss`, `aud` or where that is absent `client_id`, `exp`, `nbf` and `iat`. What the Application
+/// Load Balancer checks ("JWT verification") is a part of that, with RS256 alone.
+fn gateway_accepts(set: &JwkSet, issuer: &str, audience: &str, now: u64, token: &str) -> bool {
+    let header = decode_header(token).expect("a header");
+    let Some(jwk) = header.kid.as_deref().and_then(|id| set.find(id)) else { return false };
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.validate_exp = false; // the clock of the test is not the system's
+    validation.validate_aud = false;
+    let key = DecodingKey::from_jwk(jwk).expect("a key");
+    let Ok(data) = decode::<Value>(token, &key, &validation) else { return false };
+    let claims = data.claims;
+    let audiences = if claims["aud"].is_null() { &claims["client_id"] } else { &claims["aud"] };
+    let is_meant =
+        |named: &Value| named == audience || named.as_array().is_some_and(|all| all.contains(&json!(audience)));
+    let at = |name: &str| claims[name].as_u64();
+    claims["iss"] == issuer
+        && is_meant(audiences)
+        && at("exp").is_some_and(|exp| exp > now)
+        && at("nbf").is_none_or(|nbf| nbf <= now)
+        && at("iat").is_none_or(|iat| iat <= now)
+}
+
+#[tokio::test]
+async fn gateways_accept_our_token_by_their_documented_rules_and_refuse_that_of_the_login() {
+    let issuer = "https://mfa.example.com";
+    let mfa = TestApp::start_with(&[("MFA_SIGNING_KEY", include_str!("keys/rsa.pem")), ("MFA_ISSUER", issuer)]).await;
+    let keys = mfa.request(Method::GET, "/.well-known/jwks.json", HeaderMap::new(), Vec::new()).await.assert_ok();
+    let set: JwkSet = serde_json::from_value(keys).expect("a key set");
+    for (name, value) in [("client_id", json!("web")), ("aud", json!("web")), ("aud", json!(["other", "web"]))] {
+        let alice = mfa.user("alice").with_email("alice@example.com").with(name, value).login();
+        let code = alice.receive_code("email").await;
+        let proven = alice.prove("email", &code).await;
+        let now = mfa.clock.now().as_secs();
+        assert!(gateway_accepts(&set, issuer, "web", now, &proven.token), "{name}");
+        assert!(!gateway_accepts(&set, issuer, "web", now, &alice.token), "the login's own, without a proof");
+        assert!(!gateway_accepts(&set, issuer, "mobile", now, &proven.token));
+        assert!(!gateway_accepts(&set, "https://other.example.com", "web", now, &proven.token));
+        assert!(!gateway_accepts(&set, issuer, "web", now + 900, &proven.token));
+        mfa.advance(61);
+    }
 }
