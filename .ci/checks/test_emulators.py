@@ -1,7 +1,7 @@
 """Shows that an independent SES and SNS (moto) accept what the bundle sends, and that the codes
 that arrive there verify.
 
-It also shows that the caller is told if SES refuses an e-mail, and need not wait to send again.
+It also shows that the caller is told if SES refuses the sender, and need not wait to send again.
 """
 
 import boto3
@@ -37,7 +37,7 @@ def test_codes_arrive_and_verify_and_a_refused_sender_is_told(mfa, aws):
         body = {"method": method, "otp": code}
         return claims_of(mfa.ok("POST", "/auth/mfa/verify", body, token)["accessToken"])["amr"]
 
-    expect("a sender that SES has not verified", challenge("email"), (422, "MFA_DELIVERY_REJECTED"))
+    expect("a sender that SES has not verified", challenge("email"), (503, "MFA_DELIVERY_FAILED"))
     expect("e-mails so far", arrived("ses", "Message"), [])
 
     credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
