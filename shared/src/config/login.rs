@@ -6,6 +6,7 @@ use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey,
     jwk::{Jwk, ThumbprintHash},
 };
+use lambda_http::http::Uri;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -124,9 +125,14 @@ pub(super) fn read(read: &mut Reader<'_>) -> JwtConfig {
 }
 
 fn issuer(text: &str) -> Option<String> {
-    let good = text.starts_with("https://") || text.starts_with("http://") && is_local(text);
-    let uri = text.parse::<lambda_http::http::Uri>().ok().filter(|uri| uri.query().is_none() && !text.contains('#'));
-    (good && uri.is_some() && !text.ends_with('/')).then(|| text.to_owned())
+    let uri = safe_address(text).filter(|uri| uri.query().is_none() && !text.contains('#'));
+    (uri.is_some() && !text.ends_with('/')).then(|| text.to_owned())
+}
+
+/// An address over HTTPS, or one on this machine.
+fn safe_address(text: &str) -> Option<Uri> {
+    let is_safe = text.starts_with("https://") || text.starts_with("http://") && is_local(text);
+    text.parse().ok().filter(|_| is_safe)
 }
 
 /// The claims that our tokens get in addition. None of them may be one that somebody reads as
@@ -166,7 +172,7 @@ fn one(read: &mut Reader<'_>) -> (LoginConfig, Zeroizing<String>) {
         }
         asymmetric_login_key(read, algorithm)
     });
-    if !read.is_local && thumbprints(algorithm, &key).any(|print| development::KEYS.contains(&print.as_str())) {
+    if !read.is_local && thumbprints(algorithm, &key).iter().any(|print| development::KEYS.contains(&print.as_str())) {
         read.fault(PUBLIC_LOGIN_KEYS[0], development::REFUSED);
     }
     let issuer = read.text("MFA_JWT_ISSUER");
@@ -289,17 +295,17 @@ fn checked_with(read: &Reader<'_>, login: &LoginConfig) -> BTreeSet<String> {
 }
 
 /// The thumbprints of public keys (RFC 7638).
-fn thumbprints(algorithm: Algorithm, key: &LoginKeyConfig) -> impl Iterator<Item = String> {
+fn thumbprints(algorithm: Algorithm, key: &LoginKeyConfig) -> Vec<String> {
     let keys: Vec<_> = match key {
         LoginKeyConfig::One(key) => vec![key],
         LoginKeyConfig::Set(set) => set.keys().collect(),
         LoginKeyConfig::At(_) => Vec::new(),
     };
-    let thumbprint = move |key: &DecodingKey| {
+    let thumbprint = |key: &DecodingKey| {
         let jwk = Jwk::from_decoding_key(key, Some(algorithm)).ok()?;
         jwk.thumbprint(ThumbprintHash::SHA256).ok()
     };
-    keys.into_iter().filter_map(thumbprint).collect::<Vec<_>>().into_iter()
+    keys.into_iter().filter_map(thumbprint).collect()
 }
 
 const VERIFIED_CONTACT: &str = "MFA_REQUIRE_VERIFIED_CONTACT";
@@ -394,8 +400,7 @@ fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> LoginKey
         return key;
     }
     let url = read.parsed(url_name, "must begin with https://", |text| {
-        let good = text.starts_with("https://") || text.starts_with("http://") && is_local(text);
-        (good && text.parse::<lambda_http::http::Uri>().is_ok()).then(|| LoginKeyConfig::At(text.to_owned()))
+        safe_address(text).map(|_| LoginKeyConfig::At(text.to_owned()))
     });
     if url.is_some() && read.text("MFA_JWT_ISSUER").is_none() {
         // Some providers serve one set for all of their customers.
