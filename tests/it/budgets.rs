@@ -21,10 +21,11 @@ fn budget(what: &str) -> Budget {
         "status" | "list-devices" => (1.0, 0.0, 1),
         // Strong reads of the user's ledger and of the trusted devices or sessions.
         "list-trusted-devices" | "list-sessions" => (2.0, 0.0, 1),
-        // `toggle`, `remove-device` and `end-session` carry the caller's session into the new
-        // security epoch. A trusted device names the session before it opens it, and from the third
-        // on, an older one is deleted.
-        "toggle" | "remove-device" | "end-session" | "verify-trusted-device" => (2.0, 3.0, 3),
+        // They carry the caller's session into the new security epoch.
+        "toggle" | "remove-device" | "end-session" => (2.0, 3.0, 3),
+        // The session is there before the trusted device names it, and from the third on, an older
+        // one is deleted.
+        "verify-trusted-device" => (2.0, 3.0, 4),
         // In addition to the commit, the session costs one unit, and a trusted device one more.
         "verify" | "verify-recovery-code" => (1.0, 2.0, 2),
         // One read more, of the trusted devices.

@@ -392,6 +392,28 @@ async fn a_device_that_is_revoked_while_it_is_used_stands_in_for_no_code() {
 }
 
 #[tokio::test]
+async fn a_session_of_a_trusted_device_that_later_ones_replaced_before_it_was_written_is_over() {
+    let mfa = TestApp::start().await;
+    let alice = alice(&mfa);
+    let device = alice.enrol().await;
+    alice.toggle(true).await.assert_ok();
+    let token = alice.trust("totp", &device.advance_to_next_code(&mfa)).await;
+    let before = mfa.items("SESSION#").await.len();
+    mfa.fault_proxy.break_calls("PutItem SESSION", InjectedFault::Hold);
+    let first = tokio::spawn({
+        let (alice, token) = (alice.clone(), token.clone());
+        async move { alice.verify_trusted(&token).await }
+    });
+    mfa.fault_proxy.hung().await;
+    for _ in 0..2 {
+        alice.verify_trusted(&token).await.assert_ok();
+    }
+    mfa.fault_proxy.release();
+    first.await.expect("an answer").assert_problem(429, "RATE_LIMITED");
+    assert_eq!(mfa.items("SESSION#").await.len(), before + 2);
+}
+
+#[tokio::test]
 async fn a_session_of_a_user_who_was_erased_is_over() {
     let mfa = TestApp::start().await;
     let alice = alice(&mfa);

@@ -5,7 +5,6 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
-use futures_util::future::join;
 
 use super::{
     StoreError, Table, item,
@@ -39,41 +38,45 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (names, ended) = session.map_or_else(|| (device.sessions.clone(), None), |new| device.opening(new.id));
+        // Written before the device names it. Otherwise two later uses could end it before it is
+        // there, and it would live. If it is not written, only its own token is refused.
+        if let Some(session) = session {
+            let _ = self.put_session(user, session).await;
+        }
+        let named = self.name_sessions(user, device, &names, now).await;
+        // If the deletion fails, the session lives until its end. Nobody has the token of a new one.
+        let goes = if named.is_ok() { ended } else { session.map(|session| session.id) };
+        if let Some(id) = goes {
+            let _ = self.delete(user, ItemKey::Session(id)).await;
+        }
+        named
+    }
+
+    async fn name_sessions(
+        &self,
+        user: UserId,
+        device: &TrustRecord,
+        names: &[SessionId],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let update = self
             .update_item(key(user, device.id))
             .update_expression("SET used = :now, sessions = :names")
             .condition_expression("sessions = :seen")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_values(":now", number(now.as_millis()))
-            .expression_attribute_values(":names", session_list(&names))
+            .expression_attribute_values(":names", session_list(names))
             .expression_attribute_values(":seen", session_list(&device.sessions));
-        if let Err(error) = update.send().await {
-            match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match &failed.item {
-                    None => return Err(Refusal::DeviceNotFound.into()),
-                    // This also happens after a lost answer.
-                    Some(item) if item.get("sessions") == Some(&session_list(&names)) => {}
-                    Some(_) => return Err(Refusal::Contended.into()),
-                },
-                _ => return Err(StoreError::of("UpdateItem trust", &error)),
-            }
+        let Err(error) = update.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match &failed.item {
+                None => Err(Refusal::DeviceNotFound.into()),
+                // This also happens after a lost answer.
+                Some(item) if item.get("sessions") == Some(&session_list(names)) => Ok(()),
+                Some(_) => Err(Refusal::Contended.into()),
+            },
+            _ => Err(StoreError::of("UpdateItem trust", &error)),
         }
-        let put = async {
-            match session {
-                Some(session) => self.put_session(user, session).await.map(|_| ()),
-                None => Ok(()),
-            }
-        };
-        let end = async {
-            match ended {
-                Some(id) => self.delete(user, ItemKey::Session(id)).await,
-                None => Ok(()),
-            }
-        };
-        // If the session is not written, only its own token is refused. If the older one is not
-        // deleted, it lives until its end.
-        let _ = join(put, end).await;
-        Ok(())
     }
 }
 
