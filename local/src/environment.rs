@@ -46,10 +46,17 @@ pub fn env_file(variables: &BTreeMap<String, String>) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Writes the variables as a file for `sam local invoke --env-vars`.
+/// Writes the variables as a file for `sam local invoke --env-vars`. SAM hands on only those that
+/// the template names, so the others stand in `MFA_SETTINGS`.
 #[must_use]
 pub fn sam_file(variables: &BTreeMap<String, String>) -> String {
-    serde_json::json!({ "Parameters": variables }).to_string() + "\n"
+    const TEMPLATE: &str = include_str!("../../template.yaml");
+    let is_handed_on = |name: &str| !name.starts_with("MFA_") || TEMPLATE.contains(&format!("\n        {name}: "));
+    let mut handed_on = variables.clone();
+    let others = handed_on.extract_if(.., |name, _| !is_handed_on(name));
+    let others: Vec<_> = others.map(|(name, value)| format!("{name}={value}")).collect();
+    handed_on.insert("MFA_SETTINGS".to_owned(), others.join("\n"));
+    serde_json::json!({ "Parameters": handed_on }).to_string() + "\n"
 }
 
 /// Puts a value in quotes. Without them, `cargo lambda` refuses a value such as `a=` or `+1`. It

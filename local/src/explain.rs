@@ -36,7 +36,10 @@ fn issuer(claims: &Map<String, Value>) -> &str {
 /// The sentence for the person, if the text is no token or the settings have faults.
 pub fn explain(token: &str, settings: &Variables, now: Timestamp) -> Result<String, String> {
     let token = token.trim();
-    let token = token.strip_prefix("Bearer ").unwrap_or(token);
+    let token = match token.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => token.trim(),
+        _ => token,
+    };
     let claims = claims_of(token).ok_or("this is no JWT: three parts, separated by dots, in base64url")?;
     let fitting = fitting_preset(&claims);
     if settings.contains_key("MFA_LOGINS") {

@@ -107,6 +107,10 @@ impl LoginShape {
             let name = asked.remove("sub");
             asked.extend(name.map(|name| (user.to_owned(), name)));
         }
+        // Where no claim is configured, `id` and `sub` name the user alike.
+        if login.user_claim.is_none() && claims.contains_key("id") && !asked.contains_key("id") {
+            asked.extend(asked.get("sub").cloned().map(|name| ("id".to_owned(), name)));
+        }
         let contact = &login.contact;
         for (field, names) in [("email", &contact.email_claims), ("phone", &contact.phone_claims)] {
             let Some(address) = asked.remove(field) else { continue };
@@ -178,6 +182,7 @@ mod tests {
             ("cognito", json!({ "sub": "alice" })),
             ("okta", json!({ "uid": "alice", "sub": "alice@example.com" })),
             ("entra", json!({ "oid": "alice", "email": "alice@example.org" })),
+            ("nest-auth", json!({ "id": "alice", "sub": "alice", "email": "alice@example.org" })),
             ("supabase", json!({ "sub": "alice", "email": "alice@example.org", "phone": "12025550123" })),
             ("auth0", json!({ "sub": "alice", "https://example.com/email": "alice@example.org" })),
         ] {

@@ -14,7 +14,9 @@ use crate::config::AwsConfig;
 /// Amazon Root CA 1–4 and Starfield G2: all that AWS endpoints chain to.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
-/// The configuration of one service's client.
+/// The configuration of one service's client. Its arguments are the crate of the service's SDK, an
+/// [`AwsConfig`], perhaps another address of the service, and how calls are repeated.
+#[macro_export]
 macro_rules! configure {
     ($sdk:ident, $aws:expr, $endpoint:expr, $retry:expr) => {{
         let aws: &$crate::config::AwsConfig = $aws;
@@ -31,16 +33,18 @@ macro_rules! configure {
         config.build()
     }};
 }
-pub(crate) use configure;
+pub use configure;
 
 /// The credentials that Lambda puts into the environment.
-pub(crate) fn credentials(aws: &AwsConfig) -> Credentials {
+#[must_use]
+pub fn credentials(aws: &AwsConfig) -> Credentials {
     let session_token = aws.session_token.as_ref().map(|token| token.to_string());
     Credentials::new(&aws.access_key_id, aws.secret_access_key.as_str(), session_token, None, "environment")
 }
 
 /// An HTTP client: plain for an `http://` endpoint, otherwise TLS that trusts only Amazon's roots.
-pub(crate) fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttpClient {
+#[must_use]
+pub fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttpClient {
     if endpoint.is_some_and(|url| url.starts_with("http://")) {
         return Builder::new().build_http();
     }
@@ -54,7 +58,8 @@ pub(crate) fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttp
 }
 
 /// Time-outs are short because a person is waiting.
-pub(crate) fn timeouts(aws: &AwsConfig) -> TimeoutConfig {
+#[must_use]
+pub fn timeouts(aws: &AwsConfig) -> TimeoutConfig {
     TimeoutConfig::builder()
         // Shorter than an attempt. A connection that fails then proves that nothing was sent.
         .connect_timeout(aws.timeout / 2)
@@ -66,11 +71,13 @@ pub(crate) fn timeouts(aws: &AwsConfig) -> TimeoutConfig {
 }
 
 /// For calls that may be repeated.
-pub(crate) fn retry() -> RetryConfig {
+#[must_use]
+pub fn retry() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
 }
 
 /// For calls that must not be repeated.
-pub(crate) fn send_once() -> RetryConfig {
+#[must_use]
+pub fn send_once() -> RetryConfig {
     RetryConfig::disabled()
 }

@@ -13,6 +13,9 @@ const NEVER_COPIED: [&str; 13] =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimName(String);
 
+/// What stands between the parts of a name: `/` of a path, and `:` and `.` of a prefix.
+const SEPARATORS: [char; 3] = ['/', ':', '.'];
+
 impl ClaimName {
     /// Reads a name of 1 to 128 bytes without commas. `None` also for a name under which users
     /// write claims themselves.
@@ -35,19 +38,32 @@ impl ClaimName {
         !self.0.split('/').next().is_some_and(is_never_copied)
     }
 
+    /// Whether somebody could take this claim for a passed second factor. Of a login token it says
+    /// nothing.
+    #[must_use]
+    pub fn looks_like_a_proof(&self) -> bool {
+        looks_like_a_proof(&self.0)
+    }
+
     /// The claim, if it is there. `null` counts as a value.
     #[must_use]
     pub fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         find(claims, &self.0)
     }
 
-    /// The claim `name` beside this one: in the same object, or under the same prefix.
+    /// The name without its path or prefix: what stands behind the last `/`, `:` or `.`.
+    #[must_use]
+    pub fn last_part(&self) -> &str {
+        self.0.rsplit(SEPARATORS).next().unwrap_or_default()
+    }
+
+    /// The claim `name` beside this one: in the same object, or under the same prefix, such as
+    /// `custom:`. A mere prefix is no place of its own, so a claim without it counts as well.
     #[must_use]
     pub fn find_beside<'a>(&self, name: &str, claims: &'a Map<String, Value>) -> Option<&'a Value> {
-        match self.0.rsplit_once('/') {
-            Some((place, _)) => find(claims, &format!("{place}/{name}")),
-            None => claims.get(name),
-        }
+        let place = self.0.strip_suffix(self.last_part()).unwrap_or_default();
+        let bare = || claims.get(name).filter(|_| !self.0.contains('/'));
+        find(claims, &format!("{place}{name}")).or_else(bare)
     }
 }
 
@@ -60,8 +76,12 @@ fn find<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
 
 /// Whether a token minted here leaves out the claim `name` of the caller's token.
 pub(crate) fn is_never_copied(name: &str) -> bool {
+    looks_like_a_proof(name) || NEVER_COPIED.contains(&name.to_ascii_lowercase().as_str())
+}
+
+fn looks_like_a_proof(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    lower.starts_with("ismfa") || lower.starts_with("mfa") || NEVER_COPIED.contains(&lower.as_str())
+    lower.starts_with("ismfa") || lower.starts_with("mfa")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    ClaimName, JwtConfig, KeySet, Part, Variables, all_differ, development, is_local, is_never_copied, own_keys,
+    ClaimName, JwtConfig, KeySet, Part, Variables, all_differ, development, is_local, is_never_copied, own_keys, pem,
     presets::Preset, reader::Reader,
 };
 use crate::json::Unique;
@@ -115,7 +115,14 @@ pub(super) fn read(read: &mut Reader<'_>) -> JwtConfig {
         |logins| (logins, None),
     );
     let (signing_key, public_keys) = own_keys::read(read, shared);
+    let login_keys: Vec<_> = logins.iter().flat_map(|login| thumbprints(login.algorithm, &login.key)).collect();
+    if public_keys.iter().any(|key| key.common.key_id.as_ref().is_some_and(|id| login_keys.contains(id))) {
+        read.fault("MFA_SIGNING_KEY", "is the key of a login: nobody could tell its tokens from ours");
+    }
     let issuer = read.parsed("MFA_ISSUER", "must be an https:// address without a slash at its end", issuer);
+    if issuer.is_some() && logins.iter().any(|login| login.issuer == issuer) {
+        read.fault("MFA_ISSUER", "is the issuer of a login: nobody could tell its tokens from ours");
+    }
     if issuer.is_some() && public_keys.is_empty() {
         read.fault("MFA_ISSUER", "is nothing without MFA_SIGNING_KEY: nobody could check the tokens by its key set");
     }
@@ -177,6 +184,12 @@ fn one(read: &mut Reader<'_>) -> (LoginConfig, Zeroizing<String>) {
     }
     let issuer = read.text("MFA_JWT_ISSUER");
     let audiences = read.parsed("MFA_JWT_AUDIENCE", "must be a comma list of audiences, each once", names);
+    if read.preset.is_some_and(|preset| preset.needs_audience) && read.text("MFA_JWT_AUDIENCE").is_none() {
+        read.fault(
+            "MFA_JWT_AUDIENCE",
+            "is required with this MFA_LOGIN: nothing else tells its access tokens from others",
+        );
+    }
     let any_token = read.switch("MFA_JWT_ANY_TOKEN", false);
     let user_claim =
         read.parsed("MFA_JWT_USER_CLAIM", USER_CLAIM, |text| ClaimName::parse(text).filter(ClaimName::is_kept));
@@ -358,13 +371,22 @@ fn jwt_secret(read: &mut Reader<'_>, algorithm: Algorithm) -> Zeroizing<String> 
     let secret = read.parsed("MFA_JWT_SECRET", "must be at least 32 bytes", |text| {
         (text.len() >= 32).then(|| Zeroizing::new(text.to_owned()))
     });
-    if !read.is_local && secret.as_ref().is_some_and(|secret| secret.as_str() == development::JWT_SECRET) {
+    let is_printed = |secret: &Zeroizing<String>| development::PRINTED_SECRETS.contains(&secret.as_str());
+    if !read.is_local && secret.as_ref().is_some_and(is_printed) {
         read.fault("MFA_JWT_SECRET", development::REFUSED);
     }
     if read.is_padded("MFA_JWT_SECRET") {
         read.fault("MFA_JWT_SECRET", "must not begin or end with white space: the application would have another key");
     }
-    if is_shared_secret(algorithm) { read.required("MFA_JWT_SECRET", secret) } else { Zeroizing::default() }
+    if is_shared_secret(algorithm) {
+        return read.required("MFA_JWT_SECRET", secret);
+    }
+    // The local server always has that of development.
+    let is_of_development = read.is_local && secret.is_some_and(|secret| secret.as_str() == development::JWT_SECRET);
+    if read.is_set("MFA_JWT_SECRET") && !is_of_development {
+        read.fault("MFA_JWT_SECRET", "is of no use: MFA_JWT_ALGORITHM, or that of MFA_LOGIN, has public keys");
+    }
+    Zeroizing::default()
 }
 
 /// The variables that can tell the public keys of login tokens.
@@ -391,7 +413,7 @@ fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> LoginKey
         }
     }
     let public_key = read.parsed(public_key_name, "must be a PEM public key that fits MFA_JWT_ALGORITHM", |text| {
-        public_key(algorithm, &unescaped(text)).map(LoginKeyConfig::One)
+        public_key(algorithm, &pem::tidy(text)?).map(LoginKeyConfig::One)
     });
     let set = read.parsed(set_name, "must be a JWK set with a key that fits MFA_JWT_ALGORITHM", |text| {
         KeySet::parse(text.as_bytes(), algorithm).map(LoginKeyConfig::Set)
@@ -407,11 +429,6 @@ fn asymmetric_login_key(read: &mut Reader<'_>, algorithm: Algorithm) -> LoginKey
         read.fault("MFA_JWT_ISSUER", "is required with MFA_JWT_KEY_SET_URL: the same keys may sign for others");
     }
     url.unwrap_or_default()
-}
-
-/// A PEM often loses its line breaks on its way through an environment.
-pub(super) fn unescaped(pem: &str) -> String {
-    pem.replace("\\n", "\n")
 }
 
 /// A public key (PEM) for `algorithm`. The library reads keys of every curve and length, and then

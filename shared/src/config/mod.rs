@@ -5,9 +5,11 @@ mod claim_name;
 mod key_set;
 mod login;
 mod own_keys;
+mod pem;
 mod presets;
 mod reader;
 mod sender;
+mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -53,8 +55,20 @@ pub mod development {
         "C80a3I4ealIBioDhuIDfKlXqm4ioPPXmShwj439zoMA",
     ];
 
+    /// Texts that stood in a document as an example of `MFA_JWT_SECRET`, and were taken for one.
+    pub(super) const PRINTED_SECRETS: [&str; 7] = [
+        JWT_SECRET,
+        "the HS256 secret of your login tokens, at least 32 bytes",
+        "the secret of the staff's login, at least 32 bytes",
+        "a secret for development, not for users",
+        // https://jwt.io
+        "a-string-secret-at-least-256-bits-long",
+        "a-valid-string-secret-that-is-at-least-384-bits-long",
+        "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+    ];
+
     pub(super) const REFUSED: &str =
-        "is the well-known development key, which only a DynamoDB on this machine may be used with";
+        "is a key that a document prints, and only a DynamoDB on this machine may be used with it";
 }
 
 /// A part of the configuration that some functions use and others do not. A function reads the
@@ -139,6 +153,8 @@ pub struct AwsConfig {
     pub ses_endpoint: Option<String>,
     /// The address of an SNS other than the region's.
     pub sns_endpoint: Option<String>,
+    /// The address of another AWS, for every service that has none of its own here.
+    pub endpoint: Option<String>,
     /// The longest that one attempt of a call may take.
     ///
     /// Defaults to 2 s. Allowed: 100 ms to 60 s.
@@ -195,27 +211,50 @@ impl JwtConfig {
     }
 }
 
-impl Config {
-    /// Reads the process environment. Nothing else does.
+/// Reads the process environment. Nothing else does.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+fn environment() -> Variables {
+    let ours = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with("MFA_") || name.starts_with("AWS_"))?;
+        Some((name, value.to_string_lossy().into_owned()))
+    });
+    ours.collect()
+}
+
+impl AwsConfig {
+    /// Reads from the process environment how to reach AWS, and nothing else.
     ///
     /// # Errors
     /// [`ConfigErrors`] lists all faults at once.
-    #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        let vars = environment();
+        let mut read = Reader::new(&[Part::Table], &vars);
+        let config = aws(&mut read);
+        read.finish(config)
+    }
+}
+
+impl Config {
+    /// Reads the process environment.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] lists all faults at once.
     pub fn from_env(parts: &[Part]) -> Result<Self, ConfigErrors> {
-        let ours = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok().filter(|name| name.starts_with("MFA_") || name.starts_with("AWS_"))?;
-            Some((name, value.to_string_lossy().into_owned()))
-        });
-        Self::from_vars(parts, &ours.collect())
+        Self::from_vars(parts, &environment())
     }
 
-    /// Reads these parts of the configuration from `vars`. An empty value counts as not set. A
-    /// variable `MFA_…` that no part has is a fault: a misspelt one would otherwise be ignored.
+    /// Reads these parts of the configuration from `vars`. An empty value counts as not set.
+    /// `MFA_SETTINGS` can hold further variables. A variable `MFA_…` that no part has is a fault: a
+    /// misspelt one would otherwise be ignored.
     ///
     /// # Errors
     /// [`ConfigErrors`] lists all faults at once, by variable name, never by value.
     pub fn from_vars(parts: &[Part], vars: &Variables) -> Result<Self, ConfigErrors> {
-        let mut read = Reader::new(parts, vars);
+        let (vars, faults) = settings::expand(vars);
+        let mut read = Reader::new(parts, &vars);
+        for wrong in faults {
+            read.fault(settings::NAME, wrong);
+        }
         let config = Self::read(&mut read);
         refuse_unknown_variables(&mut read);
         read.finish(config)
@@ -227,7 +266,9 @@ impl Config {
         let none = Variables::new();
         let mut read = Reader::new(&Part::ALL, &none);
         Self::read(&mut read);
-        read.into_asked()
+        let mut names = read.into_asked();
+        names.insert(settings::NAME);
+        names
     }
 
     fn read(read: &mut Reader<'_>) -> Self {
@@ -294,6 +335,9 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         Method::Email | Method::Totp => true,
         Method::Sms => !sms_countries.is_empty(),
     });
+    if methods.is_empty() {
+        read.fault("MFA_SMS_COUNTRIES", "is required if sms is the only method of MFA_METHODS");
+    }
     Policy {
         enabled: read.switch("MFA_ENABLED", default.enabled),
         required: read.switch("MFA_REQUIRED", default.required),
@@ -346,8 +390,9 @@ const TOLD_BY_AUTHORIZER: [&str; 7] = ["sub", "login", "amr", "method", "authTim
 fn route_requirements(read: &mut Reader<'_>) -> (RouteRequirements, Vec<ClaimName>) {
     let wrong = "must be a list such as `POST /transfers = mfa max_age=300 methods=totp,sms; $default = token`";
     let routes = read.parsed("MFA_AUTHORIZER_ROUTES", wrong, RouteRequirements::parse);
-    let wrong = "must be a comma list of claims, each once, none of them a name that the authorizer itself tells";
-    let is_ours = |name: &ClaimName| TOLD_BY_AUTHORIZER.contains(&name.as_str());
+    let wrong = "must be a comma list of claims, each once, none of them a name that the authorizer itself tells, or \
+                 that looks like a proof";
+    let is_ours = |name: &ClaimName| TOLD_BY_AUTHORIZER.contains(&name.as_str()) || name.looks_like_a_proof();
     let claims = read.parsed("MFA_AUTHORIZER_CLAIMS", wrong, |text| {
         login::claim_names(text).filter(|names| !names.iter().any(is_ours))
     });
@@ -429,8 +474,9 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
             (text.starts_with("http://") || text.starts_with("https://")).then(|| text.to_owned())
         })
     };
+    let endpoint_of_all = endpoint("AWS_ENDPOINT_URL");
     let endpoints = ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT"].map(&mut endpoint);
-    let [dynamodb_endpoint, ses_endpoint, sns_endpoint] = endpoints;
+    let [dynamodb_endpoint, ses_endpoint, sns_endpoint] = endpoints.map(|own| own.or_else(|| endpoint_of_all.clone()));
     let timeout = Duration::from_millis(read.number("MFA_AWS_TIMEOUT_MS", 2000, 100..=60_000));
     let native_roots = read.switch("MFA_NATIVE_ROOTS", false);
     AwsConfig {
@@ -441,6 +487,7 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
         dynamodb_endpoint,
         ses_endpoint,
         sns_endpoint,
+        endpoint: endpoint_of_all,
         timeout,
         native_roots,
     }

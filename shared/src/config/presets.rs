@@ -9,6 +9,9 @@ pub struct Preset {
     /// Variables and their values. `{issuer}` stands for `MFA_JWT_ISSUER` without a slash at its
     /// end, and `{authority}` for that without its last part.
     pub settings: &'static [(&'static str, &'static str)],
+    /// Whether nothing in an access token says that it is one, so that only an audience tells it
+    /// from the provider's other tokens.
+    pub needs_audience: bool,
 }
 
 const ALGORITHM: &str = "MFA_JWT_ALGORITHM";
@@ -22,6 +25,7 @@ pub const PRESETS: [Preset; 11] = [
     // Pools whose tokens cannot be revoked have no `origin_jti`.
     Preset {
         name: "cognito",
+        needs_audience: false,
         settings: &[
             (ALGORITHM, "RS256"),
             (KEY_SET, "{issuer}/.well-known/jwks.json"),
@@ -34,6 +38,7 @@ pub const PRESETS: [Preset; 11] = [
     // Only ID tokens name a login.
     Preset {
         name: "auth0",
+        needs_audience: true,
         settings: &[
             (ALGORITHM, "RS256"),
             (KEY_SET, "{issuer}/.well-known/jwks.json"),
@@ -45,6 +50,7 @@ pub const PRESETS: [Preset; 11] = [
     // https://firebase.google.com/docs/auth/admin/verify-id-tokens#verify_id_tokens_using_a_third-party_jwt_library
     Preset {
         name: "firebase",
+        needs_audience: true,
         settings: &[
             (ALGORITHM, "RS256"),
             (KEY_SET, "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com"),
@@ -57,6 +63,7 @@ pub const PRESETS: [Preset; 11] = [
     // Phone numbers have no plus.
     Preset {
         name: "supabase",
+        needs_audience: false,
         settings: &[
             (ALGORITHM, "ES256"),
             (KEY_SET, "{issuer}/.well-known/jwks.json"),
@@ -70,6 +77,7 @@ pub const PRESETS: [Preset; 11] = [
     // https://www.keycloak.org/securing-apps/oidc-layers
     Preset {
         name: "keycloak",
+        needs_audience: true,
         settings: &[
             (ALGORITHM, "RS256"),
             (KEY_SET, "{issuer}/protocol/openid-connect/certs"),
@@ -81,12 +89,14 @@ pub const PRESETS: [Preset; 11] = [
     // https://clerk.com/docs/guides/sessions/session-tokens
     Preset {
         name: "clerk",
+        needs_audience: true,
         settings: &[(ALGORITHM, "RS256"), (KEY_SET, "{issuer}/.well-known/jwks.json"), (USER, "sub"), (LOGIN, "sid")],
     },
     // https://developer.okta.com/docs/guides/build-self-signed-jwt/
     // `sub` is the login name, which can change.
     Preset {
         name: "okta",
+        needs_audience: true,
         settings: &[
             (ALGORITHM, "RS256"),
             (KEY_SET, "{issuer}/v1/keys"),
@@ -100,6 +110,7 @@ pub const PRESETS: [Preset; 11] = [
     // otherwise. `sid` is there only if it was asked for.
     Preset {
         name: "entra",
+        needs_audience: true,
         settings: &[
             (ALGORITHM, "RS256"),
             (KEY_SET, "{authority}/discovery/v2.0/keys"),
@@ -112,6 +123,7 @@ pub const PRESETS: [Preset; 11] = [
     // Access tokens name no login.
     Preset {
         name: "zitadel",
+        needs_audience: true,
         settings: &[
             (ALGORITHM, "RS256"),
             (KEY_SET, "{issuer}/oauth/v2/keys"),
@@ -123,10 +135,11 @@ pub const PRESETS: [Preset; 11] = [
     // The tokens of Nest Auth 2.x itself.
     Preset {
         name: "nest-auth",
+        needs_audience: false,
         settings: &[(ALGORITHM, "HS256"), (LOGIN, "sessionId"), ("MFA_JWT_PHONE_CLAIM", "phone")],
     },
     // The defaults of docs/configuration.md.
-    Preset { name: "custom", settings: &[] },
+    Preset { name: "custom", needs_audience: false, settings: &[] },
 ];
 
 impl Preset {

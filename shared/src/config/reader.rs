@@ -16,7 +16,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// All faults of a configuration, by variable name, never by value.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +29,13 @@ impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the configuration has faults:")?;
         self.0.iter().try_for_each(|fault| write!(f, "\n  {} {}", fault.name, fault.wrong))
+    }
+}
+
+/// A function that cannot start prints its error in this form.
+impl fmt::Debug for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

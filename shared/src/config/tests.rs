@@ -25,6 +25,16 @@ fn variables(settings: &[(&str, &str)]) -> Variables {
 
 fn with(changes: &[(&'static str, &str)]) -> Result<Config, ConfigErrors> {
     let mut vars = least();
+    let has_public_keys = |(name, value): &(&str, &str)| match *name {
+        "MFA_JWT_ALGORITHM" => {
+            value.parse().is_ok_and(|of: Algorithm| !of.family().eq(&jsonwebtoken::AlgorithmFamily::Hmac))
+        }
+        "MFA_LOGIN" => Preset::named(value).is_some_and(|of| !matches!(of.name, "nest-auth" | "custom")),
+        _ => false,
+    };
+    if changes.iter().any(has_public_keys) {
+        vars.remove("MFA_JWT_SECRET");
+    }
     vars.append(&mut variables(changes));
     Config::from_vars(&Part::ALL, &vars)
 }
@@ -191,11 +201,14 @@ fn faults_of(parts: &[Part], vars: &[(&str, &str)]) -> Vec<String> {
 }
 
 const EC_PRIVATE: &str = include_str!("../../../tests/it/keys/ec.pem");
+/// A key that is no login's.
+const OWN_PRIVATE: &str = r"-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgJkTxC0fyPLCYc2oo\n5Nh2em0KuXnjEpcBt2IYts1RRTOhRANCAASlVTImq3XjNKJWBXLuqPQOoMUYQlH6\n0uyytRntGFQS8NzjJmDyH+qeVBuGiFVOmnhB4LAQmVg6vBl/bpity9uZ\n-----END PRIVATE KEY-----";
 const EC_PUBLIC: &str = include_str!("../../../tests/it/keys/ec.pub.pem");
 /// Keys of another curve or length.
 const ED448_PUBLIC: &str = r"-----BEGIN PUBLIC KEY-----\nMEMwBQYDK2VxAzoA94j2RHjA+PPw/0J8msEFwPALBZPGnWwvQ30WGLnuWFkv+SkN\n3sqTARX/0i5YqRE+krnN/XB1yaCA\n-----END PUBLIC KEY-----";
 const RSA1024_PUBLIC: &str = r"-----BEGIN PUBLIC KEY-----\nMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCcrmNkDKTaYiFtQft7b7+OTpd7\nEuDOw/jcfcYz1ki+lBvM+2w5RmvLoK4CG0Y93AaST6nOxMHWv2o5urlANjrTsD4B\nJ7WWunKunnNcItQ6MmRPQV7DBV6BfNa/36HiFpDl8FXx7NyfioWqpAcABaCBWBom\n8isnLK1k0psj32jm7wIDAQAB\n-----END PUBLIC KEY-----";
 const P384_PUBLIC: &str = r"-----BEGIN PUBLIC KEY-----\nMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEiNDsEwwVi0kpsGuFoiHBEx6dwIlYbpq/\nLhfVxuEwY7ioe+jY2b9XvBr7qWHhpO0HEw4NsGxQ/kKn/yWm+J/vhyIPsnsFLsBK\ntrZ0YwhZL2ZumNSm9hlBEcuZA5A7IpqL\n-----END PUBLIC KEY-----";
+const P256_PUBLIC: &str = r"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAECgH+BR0rjuSE9fH3cRy3hgZ6M5Z/\nyHNCPJcaYkZWrCcfhmfJlPZ7uyroY1Lx7wQ2LdhSRioMOLT5/Jj5dge+Fw==\n-----END PUBLIC KEY-----";
 const ED_PUBLIC: &str = include_str!("../../../tests/it/keys/ed.pub.pem");
 
 #[test]
@@ -222,7 +235,7 @@ fn a_function_asks_for_what_its_parts_need_and_for_nothing_else() {
 #[test]
 fn public_halves_are_enough_for_a_function_that_does_not_sign() {
     let asymmetric = ("MFA_JWT_ALGORITHM", "ES256");
-    let next = ("MFA_NEXT_SIGNING_PUBLIC_KEY", ED_PUBLIC);
+    let next = ("MFA_NEXT_SIGNING_KEY", ED_PUBLIC);
     let of = |vars: &[(&str, &str)]| {
         let config = Config::from_vars(&[], &variables(vars)).expect("a configuration");
         config.jwt.public_keys
@@ -231,18 +244,19 @@ fn public_halves_are_enough_for_a_function_that_does_not_sign() {
     let derived = of(&[asymmetric, ("MFA_SIGNING_KEY", EC_PRIVATE), next]);
     assert_eq!(told, derived);
     assert_eq!(told.len(), 2);
+    let private = ("MFA_NEXT_SIGNING_KEY", include_str!("../../../tests/it/keys/ed.pem"));
+    assert_eq!(told, of(&[asymmetric, ("MFA_SIGNING_PUBLIC_KEY", EC_PUBLIC), private]));
 
     let not_signing = |vars: &[(&str, &str)]| faults_of(&[], vars);
     let signing = |vars: &[(&str, &str)]| faults_of(&[Part::SigningKey], vars);
     assert_eq!(not_signing(&[asymmetric]), ["MFA_SIGNING_PUBLIC_KEY"]);
-    assert_eq!(not_signing(&[next]), ["MFA_NEXT_SIGNING_PUBLIC_KEY"]);
+    assert_eq!(not_signing(&[next]), ["MFA_NEXT_SIGNING_KEY"]);
     assert_eq!(signing(&[("MFA_SIGNING_PUBLIC_KEY", EC_PUBLIC)]), ["MFA_SIGNING_KEY"]);
     let pair = [("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_SIGNING_PUBLIC_KEY", EC_PUBLIC)];
     assert_eq!(signing(&pair), Vec::<String>::new());
     let mismatch = [("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_SIGNING_PUBLIC_KEY", ED_PUBLIC)];
     assert_eq!(signing(&mismatch), ["MFA_SIGNING_PUBLIC_KEY"]);
-    let next_mismatch = [pair[0], ("MFA_NEXT_SIGNING_KEY", EC_PRIVATE), ("MFA_NEXT_SIGNING_PUBLIC_KEY", ED_PUBLIC)];
-    assert_eq!(signing(&next_mismatch), ["MFA_NEXT_SIGNING_PUBLIC_KEY"]);
+    assert_eq!(signing(&[pair[0], ("MFA_NEXT_SIGNING_KEY", P384_PUBLIC)]), ["MFA_NEXT_SIGNING_KEY"]);
     for wrong in [EC_PRIVATE, P384_PUBLIC, ED448_PUBLIC, RSA1024_PUBLIC, "-----BEGIN PUBLIC KEY-----", "k1"] {
         assert_eq!(not_signing(&[("MFA_SIGNING_PUBLIC_KEY", wrong)]), ["MFA_SIGNING_PUBLIC_KEY"], "{wrong}");
     }
@@ -256,7 +270,7 @@ fn a_public_key_of_another_curve_or_length_is_a_fault_and_not_a_refusal_of_every
     let all = [EC_PUBLIC, ED_PUBLIC, rsa, P384_PUBLIC, ED448_PUBLIC, RSA1024_PUBLIC];
     for (algorithm, fits) in [("ES256", EC_PUBLIC), ("EdDSA", ED_PUBLIC), ("RS256", rsa)] {
         for key in all {
-            let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+            let own = ("MFA_SIGNING_KEY", OWN_PRIVATE);
             let found = faults(&[("MFA_JWT_ALGORITHM", algorithm), ("MFA_JWT_PUBLIC_KEY", key), own]);
             assert_eq!(found.is_empty(), key == fits, "{algorithm} {key}");
         }
@@ -265,7 +279,7 @@ fn a_public_key_of_another_curve_or_length_is_a_fault_and_not_a_refusal_of_every
 
 #[test]
 fn a_key_set_at_an_address_needs_an_issuer() {
-    let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+    let own = ("MFA_SIGNING_KEY", OWN_PRIVATE);
     let url = [own, ("MFA_JWT_ALGORITHM", "RS256"), ("MFA_JWT_KEY_SET_URL", "https://login.example/keys")];
     assert_eq!(faults(&url), ["MFA_JWT_ISSUER"]);
     assert_eq!(faults(&[&url[..], &[("MFA_JWT_ISSUER", "https://login.example")]].concat()), Vec::<String>::new());
@@ -292,7 +306,7 @@ fn entry(name: &str, changes: &[(&str, &str)]) -> serde_json::Value {
 
 fn faults_of_logins(entries: &[serde_json::Value], more: &[(&'static str, &str)]) -> Vec<String> {
     let logins = serde_json::to_string(entries).expect("JSON");
-    let settings = [("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_LOGINS", &logins)];
+    let settings = [("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", OWN_PRIVATE), ("MFA_LOGINS", &logins)];
     let Err(faults) = with(&[&settings[..], more].concat()) else { return Vec::new() };
     faults.to_string().lines().skip(1).map(|line| line.trim().to_owned()).collect()
 }
@@ -357,7 +371,7 @@ fn what_is_wrong_in_an_entry_is_told_with_its_name() {
     let spaces = |users: Option<&str>| {
         let changes: Vec<_> = users.map(|users| ("users", users)).into_iter().collect();
         let logins = serde_json::to_string(&[entry("a", &changes)]).expect("JSON");
-        let settings = [("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_LOGINS", logins.as_str())];
+        let settings = [("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", OWN_PRIVATE), ("MFA_LOGINS", logins.as_str())];
         with(&settings).expect("a configuration").jwt.logins[0].users.clone()
     };
     assert_eq!([spaces(None), spaces(Some("")), spaces(Some("all"))], ["a", "", "all"]);
@@ -365,13 +379,14 @@ fn what_is_wrong_in_an_entry_is_told_with_its_name() {
 
 #[test]
 fn a_preset_needs_at_most_four_lines_more_and_single_settings_win() {
-    let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+    let own = ("MFA_SIGNING_KEY", OWN_PRIVATE);
     for preset in &PRESETS {
         let name = ("MFA_LOGIN", preset.name);
-        let issuer = ("MFA_JWT_ISSUER", "https://login.example/tenant/v2.0/");
+        let (issuer, audience) =
+            (("MFA_JWT_ISSUER", "https://login.example/tenant/v2.0/"), ("MFA_JWT_AUDIENCE", "app"));
         let settings: &[_] = match preset.name {
             "nest-auth" | "custom" => &[name],
-            _ => &[name, issuer, ("MFA_JWT_AUDIENCE", "app"), own],
+            _ => &[name, issuer, audience, own],
         };
         let login = with(settings).unwrap_or_else(|faults| panic!("{}: {faults}", preset.name)).jwt.logins.remove(0);
         let LoginKeyConfig::At(url) = login.key else { continue };
@@ -382,19 +397,29 @@ fn a_preset_needs_at_most_four_lines_more_and_single_settings_win() {
         };
         assert!(url.starts_with(expected) && !url.contains("//.well"), "{}: {url}", preset.name);
         if preset.name != "firebase" {
-            assert_eq!(faults(&[name, own]), ["MFA_JWT_ISSUER"], "{}", preset.name);
+            assert_eq!(faults(&[name, own, audience]), ["MFA_JWT_ISSUER"], "{}", preset.name);
         }
     }
     let claims = |settings: &[(&'static str, &str)]| {
-        let login = with(&[&[("MFA_JWT_ISSUER", "https://x.example"), own][..], settings].concat()).expect("a login");
+        let login = with(
+            &[&[("MFA_JWT_ISSUER", "https://x.example"), ("MFA_JWT_AUDIENCE", "app"), own][..], settings].concat(),
+        );
+        let login = login.expect("a login");
         login.jwt.logins[0].user_claim.as_ref().map(|claim| claim.as_str().to_owned())
     };
     assert_eq!(claims(&[("MFA_LOGIN", "okta")]).as_deref(), Some("uid"));
     assert_eq!(claims(&[("MFA_LOGIN", "okta"), ("MFA_JWT_USER_CLAIM", "sub")]).as_deref(), Some("sub"));
-    let legacy = [("MFA_LOGIN", "supabase"), ("MFA_JWT_ALGORITHM", "HS256")];
+    let secret = ("MFA_JWT_SECRET", "a secret of an operator's own choice");
+    let legacy = [("MFA_LOGIN", "supabase"), ("MFA_JWT_ALGORITHM", "HS256"), secret];
     assert_eq!(faults(&legacy), Vec::<String>::new(), "a shared secret needs no key set");
     assert_eq!(
-        faults(&[("MFA_LOGIN", "okta"), own, ("MFA_JWT_PUBLIC_KEY", EC_PUBLIC), ("MFA_JWT_ALGORITHM", "ES256")]),
+        faults(&[
+            ("MFA_LOGIN", "okta"),
+            ("MFA_JWT_AUDIENCE", "app"),
+            own,
+            ("MFA_JWT_PUBLIC_KEY", EC_PUBLIC),
+            ("MFA_JWT_ALGORITHM", "ES256")
+        ]),
         Vec::<String>::new()
     );
     assert_eq!(faults(&[("MFA_LOGIN", "Cognito")]), ["MFA_LOGIN"]);
@@ -464,7 +489,7 @@ fn an_added_claim_is_none_that_anybody_reads_or_sets() {
 
 #[test]
 fn an_issuer_of_our_own_is_an_address_at_which_a_key_set_can_be_found() {
-    let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+    let own = ("MFA_SIGNING_KEY", OWN_PRIVATE);
     for good in ["https://mfa.example", "https://api.example/prod", "http://127.0.0.1:9000"] {
         assert_eq!(faults(&[("MFA_ISSUER", good), own]), Vec::<String>::new(), "{good}");
     }
@@ -486,7 +511,7 @@ fn a_persons_address_is_read_from_notes_of_a_backend_alone() {
     let claim = ("MFA_JWT_SOURCE_IP_CLAIM", "ip");
     assert_eq!(faults(&[claim]), Vec::<String>::new());
     let signed_elsewhere =
-        [("MFA_JWT_ALGORITHM", "ES256"), ("MFA_JWT_PUBLIC_KEY", EC_PUBLIC), ("MFA_SIGNING_KEY", EC_PRIVATE)];
+        [("MFA_JWT_ALGORITHM", "ES256"), ("MFA_JWT_PUBLIC_KEY", EC_PUBLIC), ("MFA_SIGNING_KEY", OWN_PRIVATE)];
     assert_eq!(faults(&[&signed_elsewhere[..], &[claim]].concat()), ["MFA_JWT_SOURCE_IP_CLAIM"]);
 }
 
@@ -507,7 +532,7 @@ fn an_unknown_variable_is_a_fault_that_names_the_nearest_known_one() {
 fn null_is_not_set_and_what_is_no_text_is_a_fault() {
     let users = |entry: serde_json::Value| {
         let logins = serde_json::to_string(&[entry]).expect("JSON");
-        let settings = [("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_LOGINS", logins.as_str())];
+        let settings = [("MFA_JWT_SECRET", ""), ("MFA_SIGNING_KEY", OWN_PRIVATE), ("MFA_LOGINS", logins.as_str())];
         with(&settings).expect("a configuration").jwt.logins[0].users.clone()
     };
     let mut without = entry("a", &[]);
@@ -520,7 +545,7 @@ fn null_is_not_set_and_what_is_no_text_is_a_fault() {
         assert!(faults_of_logins(&[odd], &[])[0].contains(setting), "{setting}");
     }
     let twice = r#"[{"name":"a","users":"x","users":"","MFA_JWT_SECRET":"the secret of a, long enough for it"}]"#;
-    let own = ("MFA_SIGNING_KEY", EC_PRIVATE);
+    let own = ("MFA_SIGNING_KEY", OWN_PRIVATE);
     assert_eq!(faults(&[("MFA_JWT_SECRET", ""), own, ("MFA_LOGINS", twice)])[0], "MFA_LOGINS");
     assert_eq!(faults(&[("MFA_ADD_CLAIMS", r#"{"a":1,"a":2}"#)]), ["MFA_ADD_CLAIMS"]);
     assert_eq!(faults(&[("MFA_ADD_CLAIMS", r#"{"https://x.example/email_verified":true}"#)]), ["MFA_ADD_CLAIMS"]);
@@ -531,7 +556,7 @@ fn keys_of_development_need_a_table_on_this_machine_wherever_they_stand() {
     const OWN: &str = include_str!("../../../local/keys/ed.pem");
     let local = ("MFA_DYNAMODB_ENDPOINT", "http://127.0.0.1:8000");
     let secret = ("MFA_JWT_SECRET", development::JWT_SECRET);
-    assert!(faults_of_logins(&[entry("a", &[secret])], &[])[0].contains("development key"));
+    assert!(faults_of_logins(&[entry("a", &[secret])], &[])[0].contains("document prints"));
     assert_eq!(faults_of_logins(&[entry("a", &[secret])], &[local]), Vec::<String>::new());
     for own in [OWN, include_str!("../../../local/keys/ec.pem"), include_str!("../../../local/keys/rsa.pem")] {
         assert_eq!(faults(&[("MFA_SIGNING_KEY", own)]), ["MFA_SIGNING_KEY"]);
@@ -540,7 +565,7 @@ fn keys_of_development_need_a_table_on_this_machine_wherever_they_stand() {
     let key = jsonwebtoken::EncodingKey::from_rsa_pem(include_bytes!("../../../local/keys/rsa.pem")).expect("a key");
     let jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).expect("a JWK");
     let set = serde_json::json!({ "keys": [jwk] }).to_string();
-    let login = [("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_JWT_ALGORITHM", "RS256"), ("MFA_JWT_KEY_SET", set.as_str())];
+    let login = [("MFA_SIGNING_KEY", OWN_PRIVATE), ("MFA_JWT_ALGORITHM", "RS256"), ("MFA_JWT_KEY_SET", set.as_str())];
     assert_eq!(faults(&login), ["MFA_JWT_PUBLIC_KEY"]);
     assert_eq!(faults(&[&login[..], &[local]].concat()), Vec::<String>::new());
 }
@@ -565,7 +590,7 @@ fn what_the_list_of_logins_replaces_is_set_nowhere_else() {
         ),
     ];
     assert_eq!(faults_of_logins(&two_signatures, &[]), Vec::<String>::new(), "a token has one algorithm");
-    let no_tenant = [("MFA_LOGIN", "entra"), ("MFA_SIGNING_KEY", EC_PRIVATE)];
+    let no_tenant = [("MFA_LOGIN", "entra"), ("MFA_SIGNING_KEY", OWN_PRIVATE)];
     let issuer = ("MFA_JWT_ISSUER", "https://login.microsoftonline.com");
     assert!(!faults(&[&no_tenant[..], &[issuer]].concat()).is_empty(), "no address follows from it");
 }
@@ -576,4 +601,135 @@ fn no_claim_is_handed_on_under_a_name_of_the_authorizers_own() {
         assert_eq!(faults(&[("MFA_AUTHORIZER_CLAIMS", name)]), ["MFA_AUTHORIZER_CLAIMS"], "{name}");
     }
     assert_eq!(faults(&[("MFA_AUTHORIZER_CLAIMS", "email,app/role")]), Vec::<String>::new());
+}
+
+/// A PEM as people and their tools hand it on.
+fn pasted(pem: &str) -> Vec<String> {
+    vec![
+        pem.replace('\n', "\\n"),
+        pem.replace('\n', "\\\\n"),
+        pem.replace('\n', "\r\n"),
+        pem.replace('\n', " "),
+        pem.replace('\n', "\n    "),
+        pem.replace('\n', "\n> "),
+        format!("\u{feff}\u{a0}{pem}\u{200b}"),
+        format!("\"{}\"", pem.trim()),
+        format!("'{}'", pem.replace('\n', "\\r\\n")),
+        pem.replace("-----", "\u{2014}\u{2014}-"),
+        pem.replace("-----", "\u{2013}"),
+        format!("Bag Attributes\n    localKeyID: 01-02\n{pem}"),
+        format!("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{pem}"),
+    ]
+}
+
+#[test]
+fn a_pem_is_taken_as_people_paste_it() {
+    let keys = |name: &str, pem: &str| {
+        let asymmetric = ("MFA_JWT_ALGORITHM", "ES256");
+        let own = ("MFA_SIGNING_KEY", OWN_PRIVATE);
+        let config = with(&[asymmetric, ("MFA_JWT_PUBLIC_KEY", P256_PUBLIC), own, ("MFA_NEXT_SIGNING_KEY", pem)]);
+        let login = with(&[asymmetric, own, ("MFA_JWT_PUBLIC_KEY", if name == "public" { pem } else { EC_PUBLIC })]);
+        let config = config.unwrap_or_else(|faults| panic!("{pem}: {faults}"));
+        assert!(login.is_ok(), "{pem}");
+        config.jwt.public_keys
+    };
+    for (name, pem) in [("public", EC_PUBLIC), ("private", EC_PRIVATE)] {
+        let plain = keys(name, pem);
+        for text in pasted(pem) {
+            assert_eq!(keys(name, &text), plain, "{text}");
+        }
+    }
+    for cut in [&EC_PUBLIC[..60], &EC_PUBLIC.replace("END PUBLIC", "END PRIVATE"), "BEGIN PUBLIC KEY", "-----", "\\"] {
+        let changes = [("MFA_JWT_ALGORITHM", "ES256"), ("MFA_SIGNING_KEY", OWN_PRIVATE), ("MFA_JWT_PUBLIC_KEY", cut)];
+        assert_eq!(faults(&changes), ["MFA_JWT_PUBLIC_KEY"], "{cut}");
+    }
+}
+
+#[test]
+fn settings_that_stand_in_one_variable_are_read_as_if_each_stood_alone() {
+    let routes = "POST /transfers = mfa max_age=300; $default = token";
+    let text =
+        format!("MFA_REQUIRED=true MFA_CODE_LENGTH=8\n  MFA_AUTHORIZER_ROUTES={routes}\r\n\tMFA_JWT_ISSUER=a=b MFA_X");
+    for text in [text.clone(), text.replace(['\r', '\n', '\t'], " "), format!("\n{text}\n\n")] {
+        let config = with(&[("MFA_SETTINGS", &text)]).expect("a configuration");
+        assert!(config.policy.required);
+        assert_eq!(config.policy.code_length, 8);
+        assert_eq!(config.jwt.logins[0].issuer.as_deref(), Some("a=b MFA_X"));
+        assert_eq!(config.route_requirements, RouteRequirements::parse(routes).expect("routes"));
+    }
+    assert_eq!(faults(&[("MFA_SETTINGS", " \n ")]), Vec::<String>::new());
+    // What is wrong with a setting is told by its name.
+    assert_eq!(
+        faults(&[("MFA_SETTINGS", "MFA_CODE_LENGTH=5 MFA_CODE_LENGHT=6")]),
+        ["MFA_CODE_LENGTH", "MFA_CODE_LENGHT"]
+    );
+    assert_eq!(faults(&[("MFA_SETTINGS", "MFA_CODE_LENGTH=")]), Vec::<String>::new());
+}
+
+#[test]
+fn settings_that_cannot_be_read_that_stand_elsewhere_or_that_are_secret_are_faults() {
+    for wrong in [
+        "true",
+        "MFA_REQUIRED",
+        "required=true",
+        "please MFA_REQUIRED=true",
+        "MFA_REQUIRED=true MFA_REQUIRED=true",
+        "=MFA_REQUIRED=true",
+        "MFA_APP_NAME=Twice",
+        "MFA_HASH_KEY=QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
+        "MFA_SIGNING_KEY=x",
+        "MFA_JWT_SECRET=0123456789012345678901234567890123456789",
+        "MFA_LOGINS=[]",
+        "MFA_SEALING_KEYS=k1:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
+        "MFA_NEXT_SIGNING_KEY=-----BEGIN PRIVATE KEY-----",
+        "MFA_SETTINGS=MFA_REQUIRED=true",
+    ] {
+        assert_eq!(faults(&[("MFA_SETTINGS", wrong)]), ["MFA_SETTINGS"], "{wrong}");
+    }
+    // A parameter that was left empty is set by itself too.
+    assert_eq!(faults(&[("MFA_EMAIL_FROM", ""), ("MFA_SETTINGS", "MFA_EMAIL_FROM=a@example.com")]), ["MFA_SETTINGS"]);
+}
+
+#[test]
+fn a_secret_that_a_document_prints_is_refused() {
+    for printed in development::PRINTED_SECRETS {
+        assert_eq!(faults(&[("MFA_JWT_SECRET", printed)]), ["MFA_JWT_SECRET"], "{printed}");
+    }
+}
+
+#[test]
+fn a_login_that_cannot_be_told_from_our_own_tokens_is_a_fault() {
+    let asymmetric = [("MFA_JWT_ALGORITHM", "ES256"), ("MFA_SIGNING_KEY", EC_PRIVATE), ("MFA_JWT_SECRET", "")];
+    let with_key = |key| [&asymmetric[..], &[("MFA_JWT_PUBLIC_KEY", key)]].concat();
+    assert_eq!(faults(&with_key(EC_PUBLIC)), ["MFA_SIGNING_KEY"]);
+    assert_eq!(faults(&with_key(P256_PUBLIC)), Vec::<String>::new());
+    let issuer = "https://id.example.com";
+    let both = [("MFA_ISSUER", issuer), ("MFA_JWT_ISSUER", issuer)];
+    assert_eq!(faults(&[&with_key(P256_PUBLIC)[..], &both].concat()), ["MFA_ISSUER"]);
+}
+
+#[test]
+fn what_would_refuse_every_token_or_nothing_is_a_fault_at_start() {
+    // A provider whose access tokens say nothing of what they are.
+    for preset in PRESETS.iter().filter(|preset| preset.needs_audience) {
+        let settings = [
+            ("MFA_LOGIN", preset.name),
+            ("MFA_JWT_SECRET", ""),
+            ("MFA_JWT_ISSUER", "https://id.example.com/v2.0"),
+            ("MFA_SIGNING_KEY", OWN_PRIVATE),
+        ];
+        assert_eq!(faults(&settings), ["MFA_JWT_AUDIENCE"], "{}", preset.name);
+        assert_eq!(faults(&[&settings[..], &[("MFA_JWT_AUDIENCE", "web")]].concat()), Vec::<String>::new());
+    }
+    // A secret that nothing would be checked with.
+    let asymmetric =
+        [("MFA_JWT_ALGORITHM", "ES256"), ("MFA_JWT_PUBLIC_KEY", P256_PUBLIC), ("MFA_SIGNING_KEY", OWN_PRIVATE)];
+    let secret = ("MFA_JWT_SECRET", "a secret of an operator's own choice");
+    assert_eq!(faults(&[&asymmetric[..], &[secret]].concat()), ["MFA_JWT_SECRET"]);
+    // No method at all.
+    assert_eq!(faults(&[("MFA_METHODS", "sms"), ("MFA_SMS_DOMAIN", "example.com")]), ["MFA_SMS_COUNTRIES"]);
+    // A claim that an application would take for a passed second factor.
+    for claim in ["isMfaVerified", "mfa", "email,mfa/method"] {
+        assert_eq!(faults(&[("MFA_AUTHORIZER_CLAIMS", claim)]), ["MFA_AUTHORIZER_CLAIMS"], "{claim}");
+    }
 }

@@ -84,19 +84,21 @@ impl Phone {
         Self::parse_after("", text)
     }
 
-    /// The same, with `prefix` before a number that has no plus.
+    /// The same, with `prefix` before a number that has no plus: a plus alone, or with a country code.
+    /// Behind a country code, one zero that is dialled only within the country is dropped. A number
+    /// that begins with the country code is refused: nobody can tell whether it stands there twice.
     #[must_use]
     pub fn parse_after(prefix: &str, text: &str) -> Option<Self> {
         if text.len() > MAX_PASTED {
             return None;
         }
         let is_decoration = |c: &char| matches!(c, '.' | '/' | '(' | ')') || pasted::is_decoration(*c);
-        let typed: String = text.chars().filter(|c| !is_decoration(c)).collect();
+        let typed: String = text.chars().filter(|c| !is_decoration(c)).map(pasted::as_ascii).collect();
         let typed = match typed.split_at_checked(4) {
             Some((scheme, number)) if scheme.eq_ignore_ascii_case("tel:") => number,
             _ => &typed,
         };
-        let number = if typed.starts_with('+') { typed.to_owned() } else { format!("{prefix}{typed}") };
+        let number = if typed.starts_with('+') { typed.to_owned() } else { national(prefix, typed)? };
         let digits = number.strip_prefix('+')?;
         let is_e164 = (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         (is_e164 && is_dialled(digits)).then_some(Self(number))
@@ -124,6 +126,15 @@ const SHORT_COUNTRY_CODES: &str = "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45
 /// The country codes behind which a zero belongs to the number: Italy, Burkina Faso, Ivory Coast,
 /// Niger, Benin, Gabon, Congo and San Marino.
 const ZERO_BELONGS: [&str; 8] = ["39", "226", "225", "227", "229", "241", "242", "378"];
+
+/// A number without a plus, behind a prefix.
+fn national(prefix: &str, typed: &str) -> Option<String> {
+    let code = prefix.trim_start_matches('+');
+    let has_trunk_zero = !code.is_empty() && !ZERO_BELONGS.contains(&code) && typed.starts_with('0');
+    let number = if has_trunk_zero { &typed[1..] } else { typed };
+    let may_be_twice = !code.is_empty() && typed.starts_with(code);
+    (!may_be_twice).then(|| format!("{prefix}{number}"))
+}
 
 /// Whether a phone anywhere can have the number with these digits.
 fn is_dialled(digits: &str) -> bool {
@@ -385,7 +396,8 @@ mod tests {
             "+1234567",
             "+23456789012345678",
             "+44x20794600",
-            "+４４２０７９４６",
+            "+４４２０７９4",
+            "+٤٤x",
             "tel:",
             "tel:442079460018",
             "+442079460018;ext=5",
@@ -419,6 +431,30 @@ mod tests {
         assert_eq!(read("tel:442079460018").as_deref(), Some("+442079460018"));
         assert_eq!(read("(0)442079460018"), None);
         assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn a_national_number_is_read_behind_its_country_code() {
+        let read = |prefix, text| Phone::parse_after(prefix, text).map(|phone| phone.0);
+        for (prefix, typed, number) in [
+            ("+49", "030 1234567", Some("+49301234567")),
+            ("+49", "0151 23456789", Some("+4915123456789")),
+            ("+49", "151 23456789", Some("+4915123456789")),
+            ("+49", "04921 123456", Some("+494921123456")),
+            ("+49", "+33 1 23 45 67 89", Some("+33123456789")),
+            ("+49", "\u{ff10}30 1234567", Some("+49301234567")),
+            ("+39", "06 12345678", Some("+390612345678")),
+            ("+1", "(202) 555-0123", Some("+12025550123")),
+            // Perhaps the country code stands there already.
+            ("+49", "4915123456789", None),
+            ("+39", "390612345678", None),
+            ("+1", "12025550123", None),
+            ("+49", "00 49 151 23456789", None),
+            ("+49", "00", None),
+        ] {
+            assert_eq!(read(prefix, typed).as_deref(), number, "{prefix} {typed}");
+        }
+        assert_eq!(read("", "\u{ff0b}44 20 7946 0018").as_deref(), Some("+442079460018"));
     }
 
     #[test]

@@ -7,11 +7,12 @@ use zeroize::Zeroizing;
 /// The longest text that is read, in bytes. Decorations make a code longer.
 pub const MAX_PASTED: usize = 512;
 
-/// The characters of a text that count, with ASCII digits for those of other scripts. White space,
-/// dashes and invisible format characters (Unicode `Cf`) are dropped. It may be a secret.
+/// The characters of a text that count, in ASCII where they are digits of another script or the wide
+/// letters of East Asian keyboards. White space, dashes and invisible format characters (Unicode
+/// `Cf`) are dropped. It may be a secret.
 #[must_use]
 pub fn plain(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(text.chars().filter(|c| !is_decoration(*c)).map(as_ascii_digit).collect())
+    Zeroizing::new(text.chars().filter(|c| !is_decoration(*c)).map(as_ascii).collect())
 }
 
 /// Whether nothing of a text counts.
@@ -30,10 +31,18 @@ pub fn is_decoration(c: char) -> bool {
     if c.is_ascii() {
         return c.is_whitespace() || c == '-';
     }
-    // The last three are dashes in effect: minus, hyphen bullet, and the mark of a long vowel.
+    // The last are dashes in effect: minus, hyphen bullet, and the mark of a long vowel.
     c.is_whitespace()
         || matches!(category(c), GeneralCategory::Format | GeneralCategory::DashPunctuation)
-        || matches!(c, '\u{2212}' | '\u{2043}' | '\u{30fc}')
+        || matches!(c, '\u{2212}' | '\u{2043}' | '\u{30fc}' | '\u{ff70}')
+}
+
+/// A digit of any script, or a wide form of an ASCII character (U+FF01 to U+FF5E), as ASCII.
+pub(super) fn as_ascii(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        _ => as_ascii_digit(c),
+    }
 }
 
 /// The value of a decimal digit as ASCII. Unicode keeps the ten digits of a script in a row, from
@@ -56,10 +65,10 @@ mod tests {
     use crate::domain::{code::Otp, recovery::RecoveryCode};
 
     /// What clipboards, keyboards and messages put between and around characters.
-    const DECORATIONS: [char; 22] = [
+    const DECORATIONS: [char; 23] = [
         ' ', '-', '\t', '\n', '\r', '\u{a0}', '\u{2009}', '\u{202f}', '\u{3000}', '\u{2028}', '\u{2010}', '\u{2011}',
-        '\u{2013}', '\u{2014}', '\u{2212}', '\u{2043}', '\u{30fc}', '\u{fe63}', '\u{200b}', '\u{200f}', '\u{2060}',
-        '\u{feff}',
+        '\u{2013}', '\u{2014}', '\u{2212}', '\u{2043}', '\u{30fc}', '\u{ff70}', '\u{fe63}', '\u{200b}', '\u{200f}',
+        '\u{2060}', '\u{feff}',
     ];
     /// The zeros of five scripts and of a mathematical alphabet.
     const ZEROS: [char; 6] = ['0', '\u{660}', '\u{6f0}', '\u{966}', '\u{ff10}', '\u{1d7d8}'];
@@ -71,7 +80,8 @@ mod tests {
             made.extend(&between[n % between.len()]);
             let zero = u32::from(ZEROS[scripts[n % scripts.len()]]);
             let digit = c.to_digit(10).and_then(|digit| char::from_u32(zero + digit));
-            made.push(digit.unwrap_or(c));
+            let wide = char::from_u32(u32::from(c) + 0xfee0).filter(|_| c.is_ascii_alphabetic() && n % 2 == 1);
+            made.push(digit.or(wide).unwrap_or(c));
         }
         made.extend(&between[0]);
         made

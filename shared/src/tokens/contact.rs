@@ -44,14 +44,23 @@ fn first_of<T>(
     };
     let (name, address) = read_first(claims, names, parse).ok_or(none)?;
 
-    let mut found = marks.iter().filter_map(|mark| name.find_beside(mark, claims)).peekable();
-    let is_marked = found.peek().is_some();
+    let found: Vec<_> = marks.iter().filter_map(|mark| Some((mark, name.find_beside(mark, claims)?))).collect();
+    let is_denied = found.iter().any(|(_, value)| !is_positive(value));
+    let is_marked = found.iter().any(|(mark, value)| is_positive(value) && is_about(mark, name));
     let is_usable = match wanted {
         VerifiedContact::Any => true,
-        VerifiedContact::NotDenied => found.all(is_positive),
-        VerifiedContact::Marked => is_marked && found.all(is_positive),
+        VerifiedContact::NotDenied => !is_denied,
+        VerifiedContact::Marked => is_marked && !is_denied,
     };
     if is_usable { Ok(address) } else { Err(NoAddress::Unverified) }
+}
+
+/// Whether a mark names the claim that it stands beside: `email_verified` says nothing for
+/// `work_email`, which users may write themselves. `xms_edov` is about `email`.
+fn is_about(mark: &str, name: &ClaimName) -> bool {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['_', '-'], "").replace("number", "");
+    let (mark, claim) = (plain(mark), plain(name.last_part()));
+    mark.starts_with(&claim) || mark == "xmsedov" && claim == "email"
 }
 
 /// The first of the claims that `parse` can read, and what it reads.
@@ -180,6 +189,53 @@ mod tests {
         let claims =
             json!({ "contact": { "email": "a@example.com", "email_verified": false }, "email_verified": true });
         assert_eq!(read(&claims, &names, VerifiedContact::NotDenied).email, Err(NoAddress::Unverified));
+    }
+
+    #[test]
+    fn a_mark_stands_beside_its_claim_whatever_separates_its_prefix() {
+        for place in ["https://a.example:", "custom:", "https://a.example/claims.", "https://a.example/", ""] {
+            let name = format!("{place}email");
+            let names = config(&[&name], &[], None);
+            for mark in EMAIL_MARKS {
+                let claims = |value: bool| json!({ name.as_str(): "a@example.com", format!("{place}{mark}"): value });
+                let read = |value, wanted| read(&claims(value), &names, wanted).email.is_ok();
+                assert!(!read(false, VerifiedContact::NotDenied), "{place}{mark}");
+                assert!(read(true, VerifiedContact::Marked), "{place}{mark}");
+            }
+        }
+        // A prefix without a mark of its own.
+        let claims = json!({ "custom:email": "a@example.com", "email_verified": false });
+        let names = config(&["custom:email"], &[], None);
+        assert_eq!(read(&claims, &names, VerifiedContact::NotDenied).email, Err(NoAddress::Unverified));
+    }
+
+    #[test]
+    fn a_mark_of_another_claim_verifies_nothing_and_still_denies() {
+        for (name, marks) in [
+            ("custom:work_email", &EMAIL_MARKS),
+            ("preferred_username", &EMAIL_MARKS),
+            ("mail", &EMAIL_MARKS),
+            ("mobile", &PHONE_MARKS),
+        ] {
+            for mark in marks {
+                let names = config(&[name], &[name], None);
+                let claims = |value: bool| {
+                    let address = if marks == &EMAIL_MARKS { "a@example.com" } else { "+442079460018" };
+                    json!({ name: address, *mark: value })
+                };
+                let is_ok = |value, wanted| {
+                    let contact = read(&claims(value), &names, wanted);
+                    contact.email.is_ok() || contact.phone.is_ok()
+                };
+                assert!(!is_ok(true, VerifiedContact::Marked), "{name} {mark}");
+                assert!(is_ok(true, VerifiedContact::NotDenied), "{name} {mark}");
+                assert!(!is_ok(false, VerifiedContact::NotDenied), "{name} {mark}");
+            }
+        }
+        for name in ["phone", "phone_number", "phoneNumber"] {
+            let claims = json!({ name: "+442079460018", "phone_number_verified": true });
+            assert!(read(&claims, &config(&[], &[name], None), VerifiedContact::Marked).phone.is_ok(), "{name}");
+        }
     }
 
     #[test]

@@ -46,10 +46,9 @@ pub fn settings(data: &[u8]) {
     };
     let known = Config::variables();
     let faults: Vec<_> = shown.lines().skip(1).map(|line| line.trim().split(' ').next().unwrap_or_default()).collect();
-    assert!(
-        !faults.is_empty() && faults.iter().all(|name| known.contains(name) || vars.contains_key(*name)),
-        "{shown}"
-    );
+    let together = vars.get("MFA_SETTINGS").cloned().unwrap_or_default();
+    let is_named = |name: &&str| known.contains(name) || vars.contains_key(*name) || together.contains(*name);
+    assert!(!faults.is_empty() && faults.iter().all(is_named), "{shown}");
 
     for name in faults {
         let Some(value) = vars.get(name).cloned() else { continue };
