@@ -47,6 +47,10 @@ client:
 examples:
     @bash .ci/run examples
 
+# Cfn-lint, CDK and a Terraform parser accept what docs/behind/ and docs/mount/ show
+mounting:
+    @bash .ci/run mounting
+
 # The server answers made-up calls as docs/openapi.yaml describes
 conformance:
     @bash .ci/run conformance
