@@ -86,6 +86,12 @@ def test_the_rest_api_calls_the_function_of_each_route(bundle):
     [statement] = resources["InvokeRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     allowed = [imported(resource) for resource in statement["Resource"]]
     assert sorted(allowed) == sorted(set(functions.values()))
+    exports = {
+        output["Export"]["Name"]["Fn::Sub"]: output["Value"]["Fn::GetAtt"][0]
+        for output in bundle["Outputs"].values()
+        if "Export" in output
+    }
+    assert exports == {f"${{AWS::StackName}}-{name}": name for name in allowed}
 
 
 def test_the_rest_api_throttles_routes_as_the_http_api_does(bundle):
