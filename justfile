@@ -55,6 +55,10 @@ mounting:
 conformance:
     @bash .ci/run conformance
 
+# Scripts/deploy asks, checks, deploys and calls every route, against an AWS of its own
+deploy:
+    @bash .ci/run deploy
+
 # Codes arrive through the SES and SNS of moto
 emulators:
     @bash .ci/run emulators

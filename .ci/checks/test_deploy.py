@@ -1,0 +1,619 @@
+"""Shows what scripts/deploy asks, refuses, shows and does. A program `aws` of our own stands in for AWS,
+and the local server for the deployed API."""
+
+import argparse
+import base64
+import hashlib
+import importlib.machinery
+import importlib.util
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import tomlkit
+import yaml
+from kit import ROOT
+from samcli.cli.types import CfnParameterOverridesType
+
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from deployment import checks, costs, questions, smoke_test  # noqa: E402
+from deployment.aws import Failure  # noqa: E402
+
+LOADER = importlib.machinery.SourceFileLoader("deploy", str(ROOT / "scripts" / "deploy"))
+deploy = importlib.util.module_from_spec(importlib.util.spec_from_loader("deploy", LOADER))
+LOADER.exec_module(deploy)
+
+# The keys of `cargo run`, and what its table notes of the hash key.
+JWT_SECRET = "mfa-development-secret-known-to-everybody"
+HASH_KEY = "bWZhLWRldmVsb3BtZW50LWhhc2gta2V5LTAwMDAwMDA="
+FINGERPRINT = "JP9p+yHEL8Kl3G6woOgLOg=="
+KEYS = {"sealingKeys": f"k1:{HASH_KEY}", "hashKey": HASH_KEY}
+
+
+def template():
+    """template.yaml, without the tags of CloudFormation."""
+    loader = type("Loader", (yaml.SafeLoader,), {})
+    loader.add_multi_constructor("!", lambda loader, tag, node: None)
+    return yaml.load((ROOT / "template.yaml").read_text(), loader)
+
+
+# Questions
+
+
+def options(**changed):
+    return argparse.Namespace(**{"stack": "mfa", "can_ask": False, "yes": False, "dry_run": False, **changed})
+
+
+def typed(monkeypatch, *lines):
+    """A person who types these lines. Gives what was shown."""
+    shown, rest = [], iter(lines)
+    monkeypatch.setattr("builtins.input", lambda text="": next(rest))
+    monkeypatch.setattr("builtins.print", lambda *words, **_: shown.append(" ".join(map(str, words))))
+    return shown
+
+
+def test_six_questions_are_the_most_that_is_asked(monkeypatch):
+    lines = ["Example Bank", "totp,email,sms", "cognito", "https://issuer.example.com/pool", "web,mobile"]
+    lines += ["codes@example.com", "example.com", "+1,!+1900", "https://app.example.com"]
+    shown = typed(monkeypatch, *lines)
+    answers = questions.answer_all(options(can_ask=True), {}, {}, {})
+    numbers = re.findall(r"^\n(\d)\.", "\n".join(shown), re.M)
+    assert numbers == ["1", "2", "3", "4", "5", "6"]
+    assert answers == {
+        "AppName": "Example Bank", "Methods": "totp,email,sms", "Login": "cognito",
+        "JwtIssuer": "https://issuer.example.com/pool", "JwtAudience": "web,mobile", "LoginSecretName": "",
+        "EmailFrom": "codes@example.com", "SmsDomain": "example.com", "SmsCountries": "+1,!+1900",
+        "AllowedOrigins": "https://app.example.com",
+    }
+
+
+def test_empty_lines_take_the_defaults_and_a_wrong_line_is_asked_again(monkeypatch):
+    shown = typed(monkeypatch, "Bank: mine", "Bank", "", "", "", "")
+    answers = questions.answer_all(options(can_ask=True, stack="shop"), {}, {}, {})
+    assert any("--app-name 'Bank: mine' must be" in line for line in shown)
+    assert {name: value for name, value in answers.items() if value} == {
+        "AppName": "Bank", "Methods": "totp", "Login": "custom", "LoginSecretName": "shop/login",
+    }
+
+
+def test_with_every_answer_given_nothing_is_asked(monkeypatch):
+    typed(monkeypatch)
+    given = {"AppName": "Bank", "Methods": "totp", "Login": "custom", "LoginSecretName": "s", "AllowedOrigins": ""}
+    assert questions.answer_all(options(can_ask=True), given, {}, {})["LoginSecretName"] == "s"
+
+
+def test_without_a_terminal_every_missing_answer_is_named_at_once():
+    with pytest.raises(Failure) as told:
+        questions.answer_all(options(), {"Methods": "email", "Login": "okta"}, {}, {})
+    for flag in ("--app-name", "--issuer", "--audience", "--email-from", "--origins"):
+        assert f"{flag} is missing" in str(told.value)
+
+
+def test_an_update_takes_the_answers_of_the_stack():
+    before = {"AppName": "Bank", "Methods": "totp", "Login": "custom", "LoginSecretName": "s", "AllowedOrigins": ""}
+    before["JwtIssuer"] = "our-login"
+    answers = questions.answer_all(options(), {"AppName": "New"}, before, {})
+    assert (answers["AppName"], answers["LoginSecretName"]) == ("New", "s")
+    assert answers["JwtIssuer"] == "our-login", "an update must not stop checking the issuer"
+
+
+def test_a_method_that_is_gone_takes_its_sender_with_it():
+    before = {"AppName": "Bank", "Methods": "email", "Login": "custom", "LoginSecretName": "s"}
+    before.update(EmailFrom="codes@example.com", AllowedOrigins="")
+    assert questions.answer_all(options(), {"Methods": "totp"}, before, {})["EmailFrom"] == ""
+
+
+@pytest.mark.parametrize(
+    ("login", "settings", "kind"),
+    [
+        ("custom", {}, "secret"),
+        ("nest-auth", {}, "secret"),
+        ("cognito", {}, "keys"),
+        ("several", {}, "several"),
+        ("supabase", {"MFA_JWT_ALGORITHM": "HS256"}, "secret"),
+        ("custom", {"MFA_JWT_ALGORITHM": "EdDSA"}, "keys"),
+    ],
+)
+def test_the_login_and_its_algorithm_say_whether_there_is_a_shared_secret(login, settings, kind):
+    assert questions.kind_of_login(login, settings) == kind
+
+
+WRONG = [
+    ("AppName", ["", " ", "a:b", "x" * 33, "日本", "a\nb"], "without a colon"),
+    ("Methods", ["", "totp,", "totp, email", "pigeon", "totp,totp"], "each once"),
+    ("Login", ["", "Cognito", "nobody"], "one of cognito, auth0"),
+    ("LoginSecretName", ["", "arn:aws:secretsmanager:x", "a b"], "not its ARN"),
+    ("EmailFrom", ["", "codes", "Codes <codes@example.com>", "codes@Example.com"], "an address alone"),
+    ("SmsDomain", ["", "example", "https://example.com", "Example.com"], "a host name in lower case"),
+    ("SmsCountries", ["", "44", "+44,", "+044", "+44 +1"], "prefixes of E.164 numbers"),
+    ("AllowedOrigins", ["https://a.example/", "a.example", "https://a.example, https://b.example"], "scheme, host"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "why"), [(n, value, why) for n, values, why in WRONG for value in values])
+def test_a_wrong_answer_is_refused_with_the_rule_and_an_example(name, value, why):
+    told = questions.fault(name, value)
+    assert why in told and questions.QUESTIONS[name].flag in told and questions.QUESTIONS[name].example in told
+
+
+def test_firebase_and_entra_need_an_audience():
+    assert questions.fault("JwtAudience", "", "entra") and not questions.fault("JwtAudience", "", "okta")
+
+
+def test_a_login_that_shares_nothing_takes_no_secret_and_several_logins_no_issuer():
+    given = {"AppName": "Bank", "Methods": "totp", "Login": "okta", "AllowedOrigins": ""}
+    given.update(JwtIssuer="https://a.example", JwtAudience="a")
+    with pytest.raises(Failure, match="--login-secret is for a login that signs with it"):
+        questions.answer_all(options(), {**given, "LoginSecretName": "s"}, {}, {})
+    assert questions.answer_all(options(), given, {}, {})["LoginSecretName"] == ""
+    with pytest.raises(Failure, match="--login several has no --issuer"):
+        questions.answer_all(options(), {**given, "Login": "several", "LoginSecretName": "s"}, {}, {})
+
+
+def test_only_a_provider_must_have_an_issuer_that_is_an_address():
+    assert questions.fault("JwtIssuer", "", "cognito") and questions.fault("JwtIssuer", "our-login", "cognito")
+    assert not questions.fault("JwtIssuer", "", "custom") and not questions.fault("JwtIssuer", "our-login", "custom")
+
+
+@pytest.mark.parametrize("name", questions.QUESTIONS)
+def test_each_example_is_valid_and_each_pattern_that_of_the_template(name):
+    question, parameter = questions.QUESTIONS[name], template()["Parameters"][name]
+    assert not questions.fault(name, question.example, "cognito")
+    if "AllowedValues" in parameter:
+        assert sorted(value for value in parameter["AllowedValues"] if value) == sorted(questions.LOGINS)
+    elif pattern := parameter.get("AllowedPattern"):
+        # The script asks for these only if they are needed.
+        assert question.pattern in (pattern, pattern.replace("^$|", "", 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("", {}),
+        ("MFA_REQUIRED=true", {"MFA_REQUIRED": "true"}),
+        (
+            "MFA_REQUIRED=true\nMFA_AUTHORIZER_ROUTES=POST /a = mfa; $default = token  MFA_ISSUER=",
+            {"MFA_REQUIRED": "true", "MFA_AUTHORIZER_ROUTES": "POST /a = mfa; $default = token", "MFA_ISSUER": ""},
+        ),
+    ],
+)
+def test_settings_are_entries_that_white_space_parts(text, entries):
+    assert questions.read_settings(text) == entries
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("true", "must be entries"),
+        ("MFA_REQUIRED=true MFA_REQUIRED=false", "each name once"),
+        ("MFA_JWT_SECRET=x", "Secrets Manager"),
+        ("MFA_METHODS=totp", "a parameter of its own"),
+        ("MFA_ADD_CLAIMS=" + "x" * 4096, "4096 bytes"),
+    ],
+)
+def test_wrong_settings_are_refused(text, why):
+    with pytest.raises(Failure, match=why):
+        questions.read_settings(text)
+
+
+# The release
+
+
+def elf(machine):
+    return b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 3, machine) + bytes(44)
+
+
+def release(folder, processor="arm64", machine=0xB7, bootstrap=None):
+    """A release of two functions."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["Parameters:", "  AppName:", "    Type: String", "Resources:"]
+    for name in ("status", "verify"):
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            archive.writestr("bootstrap", elf(machine) if bootstrap is None else bootstrap)
+        lines += [f"  {name.title()}Function:", "    Type: AWS::Serverless::Function", "    Properties:"]
+        lines += [f"      CodeUri: {name}.zip", f"      Architectures: [{processor}]"]
+    lines += ["  # An alarm.", "  Alarm:", "    Type: AWS::CloudWatch::Alarm"]
+    lines += ["  SmsAlarm:", "    Type: AWS::CloudWatch::Alarm", "    Condition: SendsSms", "Outputs: {}", ""]
+    (folder / "template.yaml").write_text("\n".join(lines))
+    names = sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS")
+    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    return folder
+
+
+@pytest.mark.parametrize(("processor", "machine"), [("arm64", 0xB7), ("x86_64", 0x3E)])
+def test_functions_for_the_processor_of_the_template_pass(tmp_path, processor, machine):
+    checks.check_release(release(tmp_path, processor, machine), None)
+    checks.check_release(tmp_path, processor)
+
+
+def test_functions_for_another_processor_are_refused(tmp_path):
+    with pytest.raises(Failure, match=r"status.zip is for x86_64, not for arm64"):
+        checks.check_release(release(tmp_path, machine=0x3E), None)
+    with pytest.raises(Failure, match="is for arm64, not for x86_64"):
+        checks.check_release(release(tmp_path), "x86_64")
+    with pytest.raises(Failure, match="no Linux machine"):
+        checks.check_release(release(tmp_path, bootstrap=b"#!/bin/sh\n"), None)
+    (tmp_path / "SHA256SUMS").unlink()
+    (tmp_path / "status.zip").unlink()
+    with pytest.raises(Failure, match="holds no function"):
+        checks.check_release(tmp_path, None)
+
+
+def test_a_changed_file_is_refused(tmp_path):
+    release(tmp_path)
+    (tmp_path / "verify.zip").write_bytes(b"something else")
+    with pytest.raises(Failure, match=r"verify.zip is not the file that SHA256SUMS names"):
+        checks.check_release(tmp_path, None)
+
+
+def test_an_archive_of_a_release_is_unpacked_beside_itself(tmp_path):
+    release(tmp_path / "made" / "mfa-0.1.0-arm64")
+    subprocess.run(["tar", "-czf", tmp_path / "mfa-0.1.0-arm64.tar.gz", "-C", tmp_path / "made", "."], check=True)
+    folder = checks.release_folder(tmp_path / "mfa-0.1.0-arm64.tar.gz", None)
+    assert tmp_path / "mfa-0.1.0-arm64" in folder.parents
+    checks.check_release(folder, "arm64")
+
+
+# Keys
+
+
+def test_the_fingerprint_is_the_one_that_the_service_notes(mfa):
+    assert base64.b64encode(checks.fingerprint(HASH_KEY)).decode() == FINGERPRINT
+    mfa.ok("POST", "/auth/mfa/generate-recovery-code", {}, mfa.sign_in(sub="fingerprint"))
+    noted = [item for item in mfa.ok("GET", "/__local/table") if item["pk"]["S"] == "BUNDLE"]
+    assert [item["fingerprint"]["B"] for item in noted] == [FINGERPRINT]
+
+
+# Costs
+
+
+def test_the_costs_are_units_times_prices_and_those_of_the_readme():
+    lines = list(costs.verifications(["totp", "email", "sms"]))
+    cells = re.findall(r"(\d+) x +([\d.]+) = +([\d.]+)", "\n".join(lines))
+    assert len(cells) == 3 * len(costs.COSTS)
+    for units, price, product in cells:
+        assert abs(int(units) * float(price) - float(product)) < 0.006
+    assert lines[-2].split() == ["together", "2.96", "106.54", "7.79"]
+    assert "0.625 = 1.25" in " ".join(lines[5].split())
+    assert next(costs.month(1, 2)).endswith("= 0.60")
+
+
+def test_the_units_are_the_budgets_of_the_routes():
+    text = (ROOT / "tests/it/budgets.rs").read_text()
+    units = {}
+    for names, reads, writes in re.findall(r"((?:\"[^\"]+\"[ |]*)+)=> \(([\d.]+), ([\d.]+), \d+\)", text):
+        units.update({name: (float(reads), float(writes)) for name in re.findall(r"\"([^\"]+)\"", names)})
+    code = units["verify"]
+    sent = [(0, 0), units["challenge by e-mail"], units["challenge by text message"]]
+    told = {what: list(numbers) for what, _, numbers in costs.COSTS}
+    assert told["DynamoDB read units"] == [code[0] + reads for reads, _ in sent]
+    assert told["DynamoDB write units"] == [code[1] + writes for _, writes in sent]
+
+
+def test_the_plan_counts_every_resource_of_the_template():
+    text = (ROOT / "template.yaml").read_text()
+    read = {(resource["Type"], resource.get("Condition")) for resource in template()["Resources"].values()}
+    assert set(costs.resources(text)) == read
+    assert len(list(costs.resources(text))) == len(template()["Resources"])
+    parameters = dict.fromkeys(["SecretName", "ExistingTableName", "SmsCountries", "LoginSecretName"], "")
+    assert list(costs.plan(text, {**parameters, "Methods": "totp"}))
+
+
+# samconfig.toml
+
+
+def test_sam_reads_every_parameter_back_from_samconfig():
+    parameters = {
+        "AppName": "Example's Bank & Co",
+        "JwtAudience": "",
+        "AllowedOrigins": "https://a.example,http://localhost:3000",
+        "SmsCountries": "+1,!+1900",
+        "Settings": "MFA_REQUIRED=true MFA_AUTHORIZER_ROUTES=POST /t = mfa max_age=300; $default = token\n"
+        'MFA_ADD_CLAIMS={"aal": "aal2"} '
+        "MFA_NEXT_SIGNING_KEY=-----BEGIN PUBLIC KEY-----\\nMFkw+/=\\n-----END PUBLIC KEY-----",
+    }
+    text = deploy.samconfig("mfa", "eu-central-1", "target/dist/x/template.yaml", parameters)
+    read = tomlkit.parse(text).unwrap()["default"]["deploy"]["parameters"]
+    assert CfnParameterOverridesType().convert((read["parameter_overrides"],), None, None) == parameters
+    assert (read["stack_name"], read["region"], read["resolve_s3"]) == ("mfa", "eu-central-1", True)
+
+
+# The smoke test
+
+
+def answers_of_the_description():
+    """Status and codes of each operation, as docs/openapi.yaml lists them."""
+    text = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
+
+    def codes(node):
+        if isinstance(node, dict) and "$ref" in node:
+            target = text
+            for part in node["$ref"].split("/")[1:]:
+                target = target[part]
+            return codes(target)
+        if isinstance(node, list):
+            return set().union(*map(codes, node))
+        if not isinstance(node, dict):
+            return set()
+        own = set(node.get("code", {}).get("enum", [])) if isinstance(node.get("code"), dict) else set()
+        return own.union(*(codes(value) for name, value in node.items() if name != "headers"))
+
+    for path, item in text["paths"].items():
+        for method, operation in item.items():
+            answers = {"200"}
+            for status, response in operation["responses"].items():
+                answers |= {f"{status} {code}" for code in codes(response)}
+            yield method.upper(), path, answers
+
+
+def test_the_smoke_test_calls_every_route_and_expects_what_is_documented():
+    called = [*smoke_test.OPEN, *smoke_test.HARMLESS]
+    described = list(answers_of_the_description())
+    assert len(called) == len(described)
+    for method, path, answers in described:
+        pattern = re.sub(r"\{\w+\}", "[^/]+", path)
+        found = [wanted for m, p, _, wanted in called if m == method and re.fullmatch(pattern, p)]
+        assert len(found) == 1, (method, path)
+        assert set(found[0]) <= answers, (method, path)
+
+
+def smoke(local, capsys, token, is_ours):
+    test = smoke_test.SmokeTest(local.url, None)
+    passed = test.run(token, is_ours)
+    return passed, capsys.readouterr().out
+
+
+def test_the_smoke_test_passes_and_leaves_no_factor_behind(local, mfa, capsys):
+    for _ in range(2):
+        passed, shown = smoke(local, capsys, smoke_test.login_token(JWT_SECRET, {}, {}), True)
+        assert passed, shown
+        assert shown.count("POST   /auth/mfa/verify (with a token)") == 2
+    status = mfa.ok("GET", "/auth/mfa/status", token=mfa.sign_in(sub=smoke_test.USER))
+    assert (status["isEnabled"], status["totpDevices"], status["hasRecoveryCode"]) == (False, [], False)
+
+
+def test_the_smoke_test_changes_nothing_for_a_user_of_the_login(local, mfa, capsys):
+    token = mfa.sign_in(sub="somebody")
+    before = mfa.ok("GET", "/auth/mfa/status", token=token)
+    passed, shown = smoke(local, capsys, token, False)
+    assert passed, shown
+    assert mfa.ok("GET", "/auth/mfa/status", token=token) == before
+
+
+def test_without_a_token_only_the_open_half_is_called(local, capsys):
+    passed, shown = smoke(local, capsys, None, False)
+    assert passed and "--token-file" in shown and "(with a token)" not in shown
+
+
+def test_a_failure_says_what_and_why(local, capsys):
+    token = smoke_test.login_token("another secret than that of the service", {}, {})
+    passed, shown = smoke(local, capsys, token, True)
+    assert not passed
+    assert "FAIL 401 INVALID_TOKEN              GET    /auth/mfa/status (with a token)" in shown
+    assert "instead of 200: The access token is invalid or has expired" in shown
+
+
+# A whole run. The program answers from a file, notes each call, and changes the stack as AWS would.
+
+AWS = f"""#!{sys.executable}
+import json, os, pathlib, sys
+words = sys.argv[1:]
+folder = pathlib.Path(os.environ["FAKE_AWS"])
+with (folder / "calls").open("a") as calls:
+    calls.write(json.dumps(words) + "\\n")
+value = dict(zip(words, words[1:]))
+state = json.loads((folder / "state").read_text())
+answer = {{
+    "sts get-caller-identity": {{"Account": "111122223333"}},
+    "resourcegroupstaggingapi get-resources": {{"ResourceTagMappingList": [
+        {{"ResourceARN": "arn:aws:dynamodb:eu-central-1:111122223333:table/" + name}} for name in state["kept"]]}},
+    "secretsmanager list-secrets": {{"SecretList": [
+        {{"Name": name, "Tags": [{{"Key": "mfa:stack", "Value": "mfa"}}]}} for name in state["secrets"]]}},
+    "cloudformation describe-stack-events": {{"StackEvents": state.get("events", [])}},
+}}.get(" ".join(words[:2]), {{}})
+def refuse(code, text="refused"):
+    sys.exit("An error occurred (" + code + ") when calling the operation: " + text)
+if words[1] == "describe-stacks":
+    if not state["stack"]:
+        refuse("ValidationError", "Stack with id mfa does not exist")
+    answer = {{"Stacks": [{{"StackStatus": state.get("status", "CREATE_COMPLETE"),
+        "Parameters": [{{"ParameterKey": k, "ParameterValue": v}} for k, v in state["stack"].items()],
+        "Outputs": [{{"OutputKey": k, "OutputValue": v}} for k, v in state["outputs"].items()]}}]}}
+elif words[1] == "get-secret-value":
+    if value["--secret-id"] not in state["secrets"]:
+        refuse("ResourceNotFoundException")
+    answer = {{"SecretString": json.dumps(state["secrets"][value["--secret-id"]])}}
+elif words[1] == "get-item":
+    mark = {{**state["kept"], **state.get("tables", {{}})}}.get(value["--table-name"])
+    answer = {{"Item": {{"fingerprint": {{"B": mark}}}}}} if mark else {{}}
+elif words[1] == "head-bucket":
+    if not state.get("bucket"):
+        refuse("404", "Not Found")
+elif words[1] == "package":
+    pathlib.Path(value["--output-template-file"]).write_text("packaged")
+    print("Successfully packaged artifacts")
+    sys.exit()
+elif words[1] == "deploy":
+    if state.get("fails"):
+        refuse("", "Failed to create/update the stack.")
+    pairs = words[words.index("--parameter-overrides") + 1:]
+    state["stack"] = dict(pair.split("=", 1) for pair in pairs)
+    (folder / "state").write_text(json.dumps(state))
+print(json.dumps(answer))
+"""
+
+CHANGES = {"create-bucket", "put-public-access-block", "put-bucket-encryption", "package", "deploy", "create-secret"}
+
+
+class Run:
+    """scripts/deploy with an AWS of its own, in a folder of its own."""
+
+    def __init__(self, folder, url):
+        self.folder = folder
+        (folder / "bin").mkdir()
+        (folder / "bin" / "aws").write_text(AWS)
+        (folder / "bin" / "aws").chmod(0o755)
+        release(folder / "mfa-0.1.0-arm64")
+        self.state = {"stack": None, "kept": {}, "outputs": {"ApiUrl": url, "TableName": "table"}}
+        self.state["secrets"] = {"mfa/login": {"jwtSecret": JWT_SECRET}}
+
+    def __call__(self, *words):
+        (self.folder / "state").write_text(json.dumps(self.state))
+        (self.folder / "calls").write_text("")
+        environment = {**os.environ, "FAKE_AWS": str(self.folder), "AWS_REGION": "eu-central-1"}
+        environment["PATH"] = f"{self.folder / 'bin'}:{environment['PATH']}"
+        command = [sys.executable, ROOT / "scripts" / "deploy", "--from", "mfa-0.1.0-arm64", *words]
+        ran = subprocess.run(
+            command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        self.calls = [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+        self.changes = [call[1] for call in self.calls if call[1] in CHANGES]
+        self.shown = ran.stdout + ran.stderr
+        self.state = json.loads((self.folder / "state").read_text())
+        return ran.returncode == 0
+
+
+@pytest.fixture
+def run(tmp_path, local):
+    return Run(tmp_path, local.url)
+
+
+ANSWERS = ["--app-name", "Bank", "--methods", "totp", "--login", "custom"]
+ANSWERS += ["--login-secret", "mfa/login", "--origins", ""]
+
+
+def test_a_first_deployment_makes_the_bucket_and_the_stack_and_calls_every_route(run):
+    assert run("--yes", *ANSWERS, "--settings", "MFA_REQUIRED=false"), run.shown
+    assert run.changes == ["create-bucket", "put-public-access-block", "put-bucket-encryption", "package", "deploy"]
+    assert "1  AWS::CloudWatch::Alarm" in run.shown and "2  AWS::Serverless::Function" in run.shown
+    assert "53 of 53 calls were answered as documented" in run.shown
+    assert run.state["stack"]["Settings"] == "MFA_REQUIRED=false"
+    written = tomlkit.parse((run.folder / "samconfig.toml").read_text()).unwrap()["default"]["deploy"]["parameters"]
+    assert written["template_file"] == "mfa-0.1.0-arm64/template.yaml"
+    secret = JWT_SECRET.encode()
+    assert not any(secret in path.read_bytes() for path in (run.folder / "samconfig.toml", run.folder / "calls"))
+    assert JWT_SECRET not in run.shown
+
+
+def test_an_update_needs_no_answer_and_keeps_other_parameters(run):
+    run.state.update(bucket=True, stack={"AppName": "Bank", "Methods": "totp", "LoginSecretName": "mfa/login"})
+    run.state["stack"].update(AllowedOrigins="", Login="custom", AlarmTopicArn="arn:of:a:topic")
+    assert run("--yes", "--skip-smoke-test"), run.shown
+    assert run.changes == ["package", "deploy"]
+    assert run.state["stack"]["AlarmTopicArn"] == "arn:of:a:topic"
+
+
+def test_a_dry_run_changes_nothing(run):
+    assert run("--dry-run", *ANSWERS, "--existing-table", "")
+    assert not run.changes and not (run.folder / "samconfig.toml").exists()
+
+
+def test_a_samconfig_of_somebody_else_stays(run):
+    (run.folder / "samconfig.toml").write_text("version = 0.1\n")
+    assert run("--yes", *ANSWERS, "--skip-smoke-test")
+    assert (run.folder / "samconfig.toml").read_text() == "version = 0.1\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ([], "--app-name is missing"),
+        ([*ANSWERS], "Say so with --yes"),
+        (["--yes", *ANSWERS, "--login-secret", "none"], "There is no secret none"),
+        (["--yes", *ANSWERS, "--secret-name", "mfa/login"], "lacks sealingKeys, hashKey"),
+        (["--yes", *ANSWERS, "--secret-name", "arn:aws:secretsmanager:x"], "not its ARN"),
+        (["--yes", *ANSWERS, "--existing-table", "restored"], "with --secret-name"),
+        (["--yes", *ANSWERS, "--architecture", "x86_64"], "is for arm64, not for x86_64"),
+        (["--yes", *ANSWERS, "--settings", "MFA_HASH_KEY=x"], "secrets stand in Secrets Manager"),
+        (["--yes", *ANSWERS, "--parameter", "AppName=x"], "no option of its own"),
+        (["--yes", *ANSWERS, "--stack", "1"], "--stack must be"),
+        (["--only-smoke-test"], "There is no stack mfa"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_changes(run, words, why):
+    assert not run(*words)
+    assert why in run.shown and not run.changes
+
+
+def test_a_secret_that_is_not_there_yet_is_typed_until_it_is_long_enough(monkeypatch):
+    shown, lines = typed(monkeypatch), iter(["short", JWT_SECRET])
+    monkeypatch.setattr(checks, "secret_of", lambda name: None)
+    monkeypatch.setattr(checks.getpass, "getpass", lambda text: next(lines))
+    stored = checks.check_login_secret(options(can_ask=True), "mfa/login", "secret")
+    assert json.loads(stored) == {"jwtSecret": JWT_SECRET}
+    assert not any(JWT_SECRET in line for line in shown) and "at least 32 bytes" in shown[-1]
+
+
+def test_a_short_secret_of_the_login_is_refused(run):
+    run.state["secrets"]["mfa/login"]["jwtSecret"] = "short"
+    assert not run("--yes", *ANSWERS)
+    assert "at least 32 bytes" in run.shown and not run.changes
+
+
+def test_a_stack_whose_first_deployment_failed_must_be_deleted_first(run):
+    run.state.update(stack={"AppName": "Bank"}, status="ROLLBACK_COMPLETE")
+    assert not run("--yes", *ANSWERS)
+    assert "aws cloudformation delete-stack --stack-name mfa" in run.shown and not run.changes
+
+
+def test_a_kept_table_is_taken_with_the_secret_that_fits_it(run):
+    other = {**KEYS, "hashKey": base64.b64encode(bytes(32)).decode()}
+    run.state["kept"] = {"kept-table": FINGERPRINT, "never-used": None}
+    run.state["secrets"].update(other=other, fitting=KEYS)
+    assert not run(*ANSWERS)
+    assert "Say so with --existing-table kept-table" in run.shown and not run.changes
+    assert run("--yes", *ANSWERS, "--skip-smoke-test"), run.shown
+    assert (run.state["stack"]["ExistingTableName"], run.state["stack"]["SecretName"]) == ("kept-table", "fitting")
+
+
+def test_a_new_table_is_begun_if_that_is_asked_for(run):
+    run.state["kept"] = {"kept-table": FINGERPRINT}
+    assert run("--yes", *ANSWERS, "--skip-smoke-test", "--existing-table", ""), run.shown
+    assert (run.state["stack"]["ExistingTableName"], run.state["stack"]["SecretName"]) == ("", "")
+
+
+def test_a_hash_key_that_is_not_that_of_the_table_is_refused(run):
+    other = {**KEYS, "hashKey": base64.b64encode(bytes(32)).decode()}
+    run.state["kept"] = {"kept-table": FINGERPRINT}
+    run.state["secrets"].update(other=other)
+    assert not run("--yes", *ANSWERS)
+    assert "Name the secret with the hash key of the table kept-table with --secret-name" in run.shown
+    assert not run("--yes", *ANSWERS, "--secret-name", "other")
+    assert "is not that of the table kept-table" in run.shown and not run.changes
+
+
+def test_an_update_that_would_change_the_hash_key_is_refused(run):
+    other = {**KEYS, "hashKey": base64.b64encode(bytes(32)).decode()}
+    run.state["secrets"].update(other=other, own=KEYS)
+    run.state["tables"] = {"table": FINGERPRINT}
+    run.state["outputs"]["SecretName"] = "own"
+    run.state["stack"] = {"AppName": "Bank", "Methods": "totp", "LoginSecretName": "mfa/login", "AllowedOrigins": ""}
+    run.state["stack"].update(Login="custom", SecretName="")
+    assert run("--yes", "--skip-smoke-test"), run.shown
+    assert not run("--yes", "--secret-name", "other")
+    assert "is not that of the table table" in run.shown and not run.changes
+    # The stack would make a secret of its own.
+    run.state["stack"]["SecretName"] = "own"
+    assert not run("--yes", "--secret-name", "")
+    assert "Name the secret with the hash key of the table table" in run.shown and not run.changes
+
+
+def test_a_failed_deployment_shows_the_first_events_that_failed(run):
+    def event(status, reason, kind="AWS::Lambda::Function"):
+        where = {"LogicalResourceId": "Keys", "ResourceType": kind}
+        return {"ResourceStatus": status, "ResourceStatusReason": reason, **where}
+
+    stack = "AWS::CloudFormation::Stack"
+    newest_first = [event("CREATE_FAILED", "Resource creation cancelled"), event("CREATE_FAILED", "set SecretName")]
+    newest_first += [event("CREATE_IN_PROGRESS", "User Initiated", stack), event("UPDATE_FAILED", "of another day")]
+    run.state.update(fails=True, bucket=True, events=newest_first)
+    assert not run("--yes", *ANSWERS)
+    assert "Keys (AWS::Lambda::Function): set SecretName" in run.shown
+    assert "cancelled" not in run.shown and "another day" not in run.shown

@@ -1,0 +1,230 @@
+"""What must hold before a deployment changes anything."""
+
+import base64
+import getpass
+import hashlib
+import hmac
+import json
+import re
+import shutil
+import struct
+import tarfile
+import zipfile
+from pathlib import Path
+
+from .aws import AwsError, Failure, aws, secret_of
+from .questions import NAME_OF_SECRET, agrees
+
+# The field e_machine of an ELF header.
+MACHINES = {0x3E: "x86_64", 0xB7: "arm64"}
+JWT_SECRET_RULE = "at least 32 bytes, and no white space at either end"
+
+
+def release_folder(source, architecture):
+    """The folder with template.yaml and the functions. An archive is unpacked beside itself."""
+    if not source:
+        root = Path(__file__).resolve().parent.parent.parent
+        # A release holds this script too.
+        is_release = (root / "SHA256SUMS").exists()
+        built = (root / "target" / "dist").glob(f"mfa-*-{architecture or 'arm64'}/template.yaml")
+        source = root if is_release else max((t.parent for t in built), key=lambda f: f.stat().st_mtime, default=None)
+    if not source:
+        raise Failure("target/dist has no built functions. Run scripts/build, or name a release with --from.")
+    folder = Path(source)
+    if folder.is_file():
+        target = folder.parent / re.sub(r"\.(tar(\.\w+)?|tgz|zip)$", "", folder.name)
+        # Refuses entries that lead out of the folder. `zipfile` never follows them.
+        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") and folder.suffix != ".zip" else {}
+        shutil.unpack_archive(folder, target, **safe)
+        folder = next((found.parent for found in sorted(target.rglob("template.yaml"))), target)
+    if not (folder / "template.yaml").exists():
+        raise Failure(f"{folder} has no template.yaml. Name the folder or the archive of a release with --from.")
+    return folder
+
+
+def check_release(folder, architecture):
+    """Compares the files with SHA256SUMS, and the processor of each function with that of the template."""
+    sums = folder / "SHA256SUMS"
+    for line in sums.read_text().splitlines() if sums.exists() else []:
+        wanted, name = line[:64], line[66:]
+        if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != wanted:
+            raise Failure(f"{folder / name} is not the file that SHA256SUMS names. Fetch or build the release again.")
+    text = (folder / "template.yaml").read_text()
+    named = re.search(r"Architectures:\s*(?:\[\s*|-\s*)['\"]?(arm64|x86_64)", text)
+    processor = named.group(1) if named else architecture
+    if architecture and processor != architecture:
+        raise Failure(f"{folder} is for {processor}, not for {architecture}. Name another one with --from.")
+    for uri in sorted(set(re.findall(r"CodeUri:\s*['\"]?([^\s'\"]+)", text))):
+        found = machine_of(folder / uri)
+        if found != processor:
+            raise Failure(f"{folder / uri} is for {found}, not for {processor or 'arm64 or x86_64'}.")
+
+
+def machine_of(code):
+    """The processor that a function's `bootstrap` is built for."""
+    try:
+        if code.is_dir():
+            head = (code / "bootstrap").read_bytes()[:20]
+        else:
+            with zipfile.ZipFile(code) as archive, archive.open("bootstrap") as bootstrap:
+                head = bootstrap.read(20)
+    except (OSError, KeyError, zipfile.BadZipFile):
+        raise Failure(f"{code} holds no function (bootstrap). Build it with scripts/build.") from None
+    if head[:4] != b"\x7fELF" or len(head) < 20:
+        return "no Linux machine"
+    return MACHINES.get(struct.unpack_from("<H", head, 18)[0], "another processor")
+
+
+def fingerprint(hash_key):
+    """What the table notes of the hash key: `Keys::fingerprint` of shared/src/domain/keys.rs."""
+
+    def mac(key, text):
+        return hmac.new(key, text, hashlib.sha256).digest()
+
+    try:
+        root = base64.b64decode(hash_key, validate=True)
+    except ValueError:
+        raise Failure("hashKey in the secret is not base64.") from None
+    # HKDF (RFC 5869) with one block of output.
+    limit = mac(mac(b"mfa/v1", root), b"limit\x01")
+    framed = b"".join(struct.pack(">Q", len(part)) + part for part in (b"hash key", b"fingerprint"))
+    return mac(limit, framed)[:16]
+
+
+def table_fingerprint(table):
+    """The fingerprint in a table. None if nobody has used the table yet, or if it is gone."""
+    key = {"pk": {"S": "BUNDLE"}, "sk": {"S": "HASH_KEY"}}
+    try:
+        found = aws("dynamodb", "get-item", "--table-name", table, "--key", json.dumps(key), "--consistent-read")
+    except AwsError as error:
+        if "ResourceNotFoundException" in str(error):
+            return None
+        raise
+    return base64.b64decode(found["Item"]["fingerprint"]["B"]) if found.get("Item") else None
+
+
+def kept(stack):
+    """The tables and the secrets that an earlier stack of this name left behind."""
+    of_stack = ["--tag-filters", f"Key=mfa:stack,Values={stack}", "--resource-type-filters", "dynamodb:table"]
+    try:
+        tables = aws("resourcegroupstaggingapi", "get-resources", *of_stack)["ResourceTagMappingList"]
+        found = aws("secretsmanager", "list-secrets", "--filters", "Key=tag-key,Values=mfa:stack")["SecretList"]
+    except AwsError as error:
+        raise Failure(f"Whether an earlier stack left a table cannot be seen. Say so with --existing-table.\n  {error}")
+    # A filter of Secrets Manager matches beginnings too.
+    names = [secret["Name"] for secret in found if {"Key": "mfa:stack", "Value": stack} in secret.get("Tags", [])]
+    return [table["ResourceARN"].rpartition("table/")[2] for table in tables], names
+
+
+def choose_kept_table(options):
+    """The table of an earlier stack to go on with, and the secret that fits it. Both may be empty."""
+    tables, names = kept(options.stack)
+    marks = {table: table_fingerprint(table) for table in tables}
+    for table in [table for table, mark in marks.items() if not mark]:
+        print(f"\nThe table {table} of an earlier stack {options.stack} was never used. It is left alone.")
+    used = {table: mark for table, mark in marks.items() if mark}
+    if len(used) > 1:
+        raise Failure(
+            f"Earlier stacks left the tables {', '.join(used)}. Choose one with --existing-table, or begin anew with"
+            " --existing-table ''."
+        )
+    for table, mark in used.items():
+        question = f"\nThe table {table} of an earlier stack {options.stack} is still there. Go on with it?"
+        if agrees(options, question, f"--existing-table {table}, or begin anew with --existing-table ''"):
+            fits = (name for name in names if (keys := secret_of(name)) and fingerprint_of(keys) == mark)
+            return table, next(fits, "")
+    return "", ""
+
+
+def fingerprint_of(keys):
+    return fingerprint(keys.get("hashKey", ""))
+
+
+def choose_table(options, stack, kind):
+    """The parameters ExistingTableName and SecretName. Refuses a hash key that is not that of the table.
+
+    `stack` has the parameters and outputs of the present stack, if there is one.
+    """
+    before, outputs = stack or ({}, {})
+    table, secret = options.existing_table, options.secret_name
+    if secret and not re.search(NAME_OF_SECRET, secret):
+        raise Failure(f"--secret-name {secret} must be the name of a secret in this account and region, not its ARN.")
+    if stack is None and table is None:
+        table, fitting = choose_kept_table(options)
+        secret = fitting if secret is None else secret
+    table = before.get("ExistingTableName", "") if table is None else table
+    secret = before.get("SecretName", "") if secret is None else secret
+
+    served = table or outputs.get("TableName")
+    mark = table_fingerprint(served) if served else None
+    # If no secret is named, the stack keeps its own. If one was named before, it would make another.
+    holder = secret or ("" if before.get("SecretName") else outputs.get("SecretName", ""))
+    if (table and not secret) or (mark and not holder):
+        raise Failure(f"Name the secret with the hash key of the table {served} with --secret-name.")
+    if secret or mark:
+        needed = ["sealingKeys", "hashKey"] + ["signingKey", "signingPublicKey"] * (kind != "secret")
+        check_keys(holder, needed, served, mark)
+    return {"ExistingTableName": table, "SecretName": secret}
+
+
+def check_keys(name, needed, table, mark):
+    """Refuses a secret that lacks a key, or whose hash key is not the one that the table notes."""
+    keys = secret_of(name)
+    if keys is None:
+        raise Failure(f"There is no secret {name}, or it is empty (--secret-name).")
+    if lacking := [key for key in needed if not keys.get(key)]:
+        raise Failure(f"The secret {name} lacks {', '.join(lacking)}.")
+    if mark and fingerprint_of(keys) != mark:
+        raise Failure(
+            f"The hash key in the secret {name} is not that of the table {table}: every user would be one without"
+            " MFA. Name the secret of this table with --secret-name."
+        )
+
+
+def check_login_secret(options, name, kind):
+    """Checks what the login's secret holds. Returns what is to be stored, if a person typed it."""
+    key = "logins" if kind == "several" else "jwtSecret"
+    held = secret_of(name)
+    if held is None and key == "jwtSecret" and options.can_ask and not options.dry_run:
+        print(f"\nThere is no secret {name} yet. To store it there, type the secret that signs your login's tokens.")
+        return json.dumps({"jwtSecret": typed_jwt_secret()})
+    if held is None:
+        raise Failure(
+            f"There is no secret {name} (--login-secret). Write a JSON object with {key} to a file, and store it:\n"
+            f"  aws secretsmanager create-secret --name {name} --secret-string file://login.json"
+        )
+    if not held.get(key):
+        raise Failure(f"The secret {name} has no {key}.")
+    if key == "jwtSecret" and not is_jwt_secret(held[key]):
+        raise Failure(f"jwtSecret in the secret {name} must have {JWT_SECRET_RULE}.")
+    return None
+
+
+def typed_jwt_secret():
+    while not is_jwt_secret(text := getpass.getpass("   (hidden) > ")):
+        print(f"   It must have {JWT_SECRET_RULE}.")
+    return text
+
+
+def is_jwt_secret(text):
+    return len(text.encode()) >= 32 and text == text.strip()
+
+
+def warnings_about_senders(parameters):
+    """What would keep messages from arriving, as far as AWS says."""
+
+    def told(*words):
+        try:
+            return aws(*words)
+        except AwsError:
+            return {}
+
+    if sender := parameters["EmailFrom"]:
+        names = (sender, sender.rpartition("@")[2])
+        identities = [told("sesv2", "get-email-identity", "--email-identity", name) for name in names]
+        if not any(identity.get("VerifiedForSendingStatus") for identity in identities):
+            yield f"SES has not verified {sender} or its domain here. Until it has, no code is sent by e-mail."
+        if told("sesv2", "get-account").get("ProductionAccessEnabled") is False:
+            yield "SES is in its sandbox: codes go to verified addresses alone. Ask AWS for production access."
+    if parameters["SmsDomain"] and told("sns", "get-sms-sandbox-account-status").get("IsInSandbox"):
+        yield "SNS is in its sandbox: text messages go to verified numbers alone. Ask AWS to leave it."

@@ -1,0 +1,73 @@
+"""What a deployment makes, and what that costs."""
+
+import re
+
+# US dollars in us-east-1, as AWS published them in 2025: the price of a million units, and the units that
+# one verification takes by totp, email and sms. `verify` takes 1 read unit and 2 write units. Before it,
+# `challenge` takes 1 and 3 by e-mail, 1 and 5 by text message (tests/it/budgets.rs).
+COSTS = [
+    ("HTTP API calls", 1.00, (1, 2, 2)),
+    ("Lambda calls", 0.20, (1, 2, 2)),
+    ("Lambda arm64, 128 MB, 50 ms", 0.0000133334 * 1e6 * 0.125 * 0.05, (1, 2, 2)),
+    ("DynamoDB read units", 0.125, (1, 2, 2)),
+    ("DynamoDB write units", 0.625, (2, 5, 7)),
+    ("Logs, 0.6 KB a call", 0.50 * 0.6, (1, 2, 2)),
+    ("SES messages", 100.00, (0, 1, 0)),
+]
+METHODS = ("totp", "email", "sms")
+
+
+def resources(template):
+    """Type and condition of each resource. The standard library cannot read YAML, but the lines suffice."""
+    section = re.search(r"^Resources:\n(.*?)(?=^\S|\Z)", template, re.M | re.S).group(1)
+    for block in re.split(r"^  (?=\S)", section, flags=re.M):
+        if kind := re.search(r"^    Type: ['\"]?([\w:]+)", block, re.M):
+            condition = re.search(r"^    Condition: (\w+)", block, re.M)
+            yield kind.group(1), condition and condition.group(1)
+
+
+def plan(template, parameters):
+    """The lines that say what a deployment makes and costs."""
+    holds = {
+        "MakesKeys": not parameters["SecretName"],
+        "MakesTable": not parameters["ExistingTableName"],
+        "SendsSms": bool(parameters["SmsCountries"]),
+        "HasDomain": bool(parameters.get("DomainName")),
+    }
+    kinds = [kind for kind, condition in resources(template) if condition is None or holds[condition]]
+    yield "It makes these resources, and a role and permissions for each function:"
+    for kind in sorted(set(kinds)):
+        yield f"  {kinds.count(kind):3}  {kind}"
+    yield ""
+    yield "It costs, in US dollars in us-east-1, as published in 2025 (verify), without free tiers:"
+    for line in month(1 + bool(parameters["LoginSecretName"]), kinds.count("AWS::CloudWatch::Alarm")):
+        yield f"  {line}"
+    yield ""
+    for line in verifications(parameters["Methods"].split(",")):
+        yield f"  {line}"
+
+
+def month(secret_count, alarm_count):
+    """What a month without calls costs."""
+    total = secret_count * 0.40 + alarm_count * 0.10
+    yield f"A month without calls: secrets {secret_count} x 0.40 + alarms {alarm_count} x 0.10 = {total:.2f}"
+    yield "Storage: 0.25 a GB and month. A million users take some 2 GB."
+
+
+def dollars(amount):
+    """Rounded as people do it: half a cent goes up."""
+    return f"{amount + 1e-9:6.2f}"
+
+
+def verifications(methods):
+    """What a million verifications cost by each method, as units x price."""
+    columns = [METHODS.index(method) for method in methods]
+    yield f"{'A million verifications by':30}" + "".join(f"{method:>22}" for method in methods)
+    for what, price, units in COSTS:
+        if any(units[column] for column in columns):
+            cells = (f"{units[column]} x {price:7.3f} = {dollars(units[column] * price)}" for column in columns)
+            yield f"{what:30}" + "".join(f"{cell:>22}" for cell in cells)
+    totals = (sum(price * units[column] for _, price, units in COSTS) for column in columns)
+    yield f"{'together':30}" + "".join(f"{dollars(total):>22}" for total in totals)
+    if "sms" in methods:
+        yield "Text messages come on top: from below 0.01 to above 0.20 each, by country."

@@ -1,0 +1,257 @@
+"""The questions, and what makes an answer valid."""
+
+import re
+from typing import NamedTuple, Optional
+
+from .aws import Failure
+
+
+class Question(NamedTuple):
+    """One answer, which becomes one parameter of the template."""
+
+    flag: str
+    text: str
+    example: str
+    # The pattern of the template. Unless there is a default, an empty answer does not match.
+    pattern: str
+    rule: str
+    default: Optional[str] = None
+
+
+# The providers, each with an issuer as its tokens name it.
+PROVIDERS = {
+    "cognito": "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123",
+    "auth0": "https://example.eu.auth0.com/",
+    "firebase": "https://securetoken.google.com/example-project",
+    "supabase": "https://abcdefghijklmnopqrst.supabase.co/auth/v1",
+    "keycloak": "https://id.example.com/realms/example",
+    "clerk": "https://clerk.example.com",
+    "okta": "https://example.okta.com/oauth2/default",
+    "entra": "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0",
+    "zitadel": "https://example.zitadel.cloud",
+}
+LOGINS = [*PROVIDERS, "nest-auth", "custom", "several"]
+NAME_OF_SECRET = r"^[A-Za-z0-9/_+=.@-]{1,512}$"
+ORIGIN = r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?"
+
+QUESTIONS = {
+    "AppName": Question(
+        flag="--app-name",
+        text="What is your application called? People see it in messages and in their authenticator app.",
+        example="Example Bank",
+        pattern=r"^[^:]*[^:\s][^:]*$",
+        rule="1 to 32 letters, digits, blanks or plain punctuation, without a colon",
+    ),
+    "Methods": Question(
+        flag="--methods",
+        text="Which second factors do you offer?",
+        example="totp,email",
+        pattern=r"^(totp|email|sms)(,(totp|email|sms)){0,2}$",
+        rule="totp, email and sms, each once, separated by commas, without spaces",
+        default="totp",
+    ),
+    "Login": Question(
+        flag="--login",
+        text="Who signs the tokens of your login? `custom` is an application of your own.",
+        example="cognito",
+        pattern=f"^({'|'.join(LOGINS)})$",
+        rule=f"one of {', '.join(LOGINS)}",
+        default="custom",
+    ),
+    "JwtIssuer": Question(
+        flag="--issuer",
+        text="Which issuer (iss) do these tokens name?",
+        example=PROVIDERS["cognito"],
+        pattern=r"^https://[^\s/]\S*$",
+        rule="an https address, exactly as the tokens write it",
+    ),
+    "JwtAudience": Question(
+        flag="--audience",
+        text="Of which audiences (aud, client_id or azp) must they name one?",
+        example="web-client,mobile-client",
+        pattern=r"^[^\s,]+(,[^\s,]+)*$|^$",
+        rule="names separated by commas, without spaces; empty if the tokens say that they are access tokens",
+        default="",
+    ),
+    "LoginSecretName": Question(
+        flag="--login-secret",
+        text="Which secret in Secrets Manager holds what you share with your login?",
+        example="mfa/login",
+        pattern=NAME_OF_SECRET,
+        rule="the name of a secret in this account and region, not its ARN",
+    ),
+    "EmailFrom": Question(
+        flag="--email-from",
+        text="Who sends the codes by e-mail?",
+        example="codes@example.com",
+        pattern=r'^[^\s@<>"(),:;]+@[a-z0-9-]+(\.[a-z0-9-]+)+$',
+        rule="an address alone, of an identity verified in SES, with its domain in lower case",
+    ),
+    "SmsDomain": Question(
+        flag="--sms-domain",
+        text="On which domain is your sign-in page? Phones offer the code of a text message only there.",
+        example="example.com",
+        pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$",
+        rule="a host name in lower case, without scheme, port or path",
+    ),
+    "SmsCountries": Question(
+        flag="--sms-countries",
+        text="Which number prefixes may text messages go to? An exclamation mark refuses one.",
+        example="+1,+44,!+4470",
+        pattern=r"^!?\+[1-9][0-9]{0,14}(,!?\+[1-9][0-9]{0,14})*$",
+        rule="prefixes of E.164 numbers, separated by commas (to send none, leave sms out of the methods)",
+    ),
+    "AllowedOrigins": Question(
+        flag="--origins",
+        text="Which web pages of other origins may call the API?",
+        example="https://app.example.com",
+        pattern=f"^$|^{ORIGIN}(,{ORIGIN})*$",
+        rule="scheme, host and optional port of each, separated by commas, without slashes at the end",
+        default="",
+    ),
+}
+
+# Only these fit into a text message (GSM 03.38), besides letters and digits of ASCII.
+GSM = " @£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ!\"#¤%&'()*+,-./;<=>?¡ÄÖÑÜ§¿äöñüà^{}\\[~]|€"
+
+OF_PARAMETERS = {
+    "MFA_APP_NAME", "MFA_METHODS", "MFA_LOGIN", "MFA_JWT_ISSUER", "MFA_JWT_AUDIENCE", "MFA_EMAIL_FROM",
+    "MFA_SMS_DOMAIN", "MFA_SMS_COUNTRIES",
+}
+OF_SECRETS = {"MFA_JWT_SECRET", "MFA_LOGINS", "MFA_SEALING_KEYS", "MFA_HASH_KEY", "MFA_SIGNING_KEY"}
+
+
+def question_of(name, login):
+    """The question behind a parameter, as the login makes it."""
+    question = QUESTIONS[name]
+    if name == "JwtIssuer" and login in PROVIDERS:
+        return question._replace(example=PROVIDERS[login])
+    # The keys of the providers are found by it.
+    if name == "JwtIssuer":
+        rule = "what the tokens write, without spaces; empty if every issuer will do"
+        return question._replace(pattern=r"^\S*$", rule=rule, default="")
+    # These sign for other customers, or for other clients, with the same keys.
+    if name == "JwtAudience" and login in ("firebase", "entra"):
+        rule = "names separated by commas, without spaces"
+        return question._replace(pattern=r"^[^\s,]+(,[^\s,]+)*$", rule=rule, default=None)
+    return question
+
+
+def fault(name, value, login="custom"):
+    """What is wrong with an answer, or None."""
+    question = question_of(name, login)
+    good = re.search(question.pattern, value)
+    if name == "AppName":
+        good = good and len(value) <= 32 and all(c in GSM or (c.isascii() and c.isalnum()) for c in value)
+    if name == "Methods":
+        good = good and len(set(value.split(","))) == len(value.split(","))
+    return None if good else f"{question.flag} {value!r} must be {question.rule}. Example: {question.example}"
+
+
+def read_settings(text):
+    """The entries of Settings. An entry begins with MFA_NAME= at the start or after white space."""
+    before, *parts = re.split(r"(?:^|(?<=\s))(MFA_[A-Z0-9_]*)=", text)
+    entries = {name: value.strip() for name, value in zip(parts[::2], parts[1::2])}
+    if before.strip() or len(entries) * 2 < len(parts):
+        raise Failure("--settings must be entries such as MFA_REQUIRED=true, with blanks between them, each name once.")
+    if len(text.encode()) > 4096:
+        raise Failure("--settings must have at most 4096 bytes.")
+    if secret := sorted(entries.keys() & OF_SECRETS):
+        raise Failure(f"--settings must not hold {', '.join(secret)}: secrets stand in Secrets Manager.")
+    if known := sorted(entries.keys() & OF_PARAMETERS):
+        raise Failure(f"--settings must not hold {', '.join(known)}, which has a parameter of its own.")
+    return entries
+
+
+def kind_of_login(login, settings):
+    """Whether the login has a shared `secret` or public `keys`, or is `several`."""
+    if login == "several":
+        return "several"
+    algorithm = settings.get("MFA_JWT_ALGORITHM") or ("RS256" if login in PROVIDERS else "HS256")
+    return "secret" if algorithm.startswith("HS") else "keys"
+
+
+def groups(answers, settings):
+    """The six questions, each with its fields. What is asked depends on the answers before."""
+    yield ["AppName"]
+    yield ["Methods"]
+    yield ["Login"]
+    has_keys = kind_of_login(answers["Login"], settings) == "keys"
+    yield ["JwtIssuer", "JwtAudience"] if has_keys else ["LoginSecretName"]
+    methods = answers["Methods"].split(",")
+    sender = ["EmailFrom"] * ("email" in methods) + ["SmsDomain", "SmsCountries"] * ("sms" in methods)
+    if sender:
+        yield sender
+    yield ["AllowedOrigins"]
+
+
+def answer_all(options, given, previous, settings):
+    """All parameters that are asked for: from the options, from a person, or as the stack has them.
+
+    Without a person, every missing and every invalid answer is reported at once.
+    """
+    answers, faults = {}, []
+    for number, names in enumerate(groups(answers, settings), 1):
+        for name in names:
+            question = question_of(name, answers.get("Login"))
+            default = previous.get(name) or question.default
+            if name == "LoginSecretName":
+                default = default or f"{options.stack}/login"
+            value = given.get(name)
+            if value is None and options.can_ask:
+                mark = f"{number}." if name == names[0] else "  "
+                value = ask(f"{mark} {question.text}", question, default, answers.get("Login"), name)
+            elif value is None and default is not None and (options.yes or name in previous):
+                value = default
+            elif value is None:
+                faults.append(f"{question.flag} is missing. {question.text} Example: {question.example}")
+            elif found := fault(name, value, answers.get("Login")):
+                faults.append(found)
+                value = None
+            # The questions that follow depend on an answer, even if it was invalid.
+            answers[name] = value if value is not None else default or ""
+    others, wrong = unasked(answers, given, previous, settings)
+    if faults or wrong:
+        raise Failure("\n  ".join(["The answers are not complete, or wrong.", *faults, *wrong]))
+    return {**others, **answers}
+
+
+def unasked(answers, given, previous, settings):
+    """The parameters that no question is for, and what is wrong with them.
+
+    They do not stay as an earlier deployment had them, except those by which tokens are checked.
+    """
+    login = answers["Login"]
+    stays = kind_of_login(login, settings) == "secret" and login == previous.get("Login")
+    kept = {name: previous.get(name, "") for name in ("JwtIssuer", "JwtAudience") if stays}
+    others = {name: given.get(name, kept.get(name, "")) for name in QUESTIONS if name not in answers}
+    faults = [found for name, value in others.items() if value and (found := fault(name, value))]
+    if others.get("LoginSecretName"):
+        faults.append(
+            "--login-secret is for a login that signs with it. If this one does, name the algorithm in --settings, such"
+            " as MFA_JWT_ALGORITHM=HS256."
+        )
+    if login == "several" and (others.get("JwtIssuer") or others.get("JwtAudience")):
+        faults.append("--login several has no --issuer and no --audience: its secret holds those of each login.")
+    return others, faults
+
+
+def ask(text, question, default, login, name):
+    """Asks until the answer is valid. An empty line takes the default."""
+    print(f"\n{text}\n   Answer with {question.rule}.\n   Example: {question.example}")
+    while True:
+        shown = "   > " if default is None else f"   [{default or 'none'}] > "
+        value = input(shown).strip() or default or ""
+        found = fault(name, value, login)
+        if not found:
+            return value
+        print(f"   {found}")
+
+
+def agrees(options, text, flag):
+    """Whether a person says yes. If nobody can be asked, an option must say it."""
+    if options.yes:
+        return True
+    if not options.can_ask:
+        raise Failure(f"{text.strip()} Say so with {flag}.")
+    return input(f"{text} [yes] > ").strip().lower() in ("", "y", "yes")
