@@ -128,7 +128,7 @@ WRONG = [
     ("AppName", ["", " ", "a:b", "x" * 33, "日本", "a\nb"], "without a colon"),
     ("Methods", ["", "totp,", "totp, email", "pigeon", "totp,totp"], "each once"),
     ("Login", ["", "Cognito", "nobody"], "one of cognito, auth0"),
-    ("LoginSecretName", ["", "arn:aws:secretsmanager:x", "a b"], "not its ARN"),
+    ("LoginSecretName", ["", "a b", "a,b"], "the name or the ARN"),
     ("EmailFrom", ["", "codes", "Codes <codes@example.com>", "codes@Example.com"], "an address alone"),
     ("SmsDomain", ["", "example", "https://example.com", "Example.com"], "a host name in lower case"),
     ("SmsCountries", ["", "44", "+44,", "+044", "+44 +1"], "prefixes of E.164 numbers"),
@@ -193,7 +193,8 @@ def test_settings_are_entries_that_white_space_parts(text, entries):
         ("true", "must be entries"),
         ("MFA_REQUIRED=true MFA_REQUIRED=false", "each name once"),
         ("MFA_JWT_SECRET=x", "Secrets Manager"),
-        ("MFA_METHODS=totp", "a parameter of its own"),
+        ("MFA_NEXT_SIGNING_KEY=-----BEGIN PRIVATE KEY-----", "Secrets Manager"),
+        ("MFA_METHODS=totp", "the template sets it"),
         ("MFA_ADD_CLAIMS=" + "x" * 4096, "4096 bytes"),
     ],
 )
@@ -302,8 +303,19 @@ def test_the_plan_counts_every_resource_of_the_template():
     read = {(resource["Type"], resource.get("Condition")) for resource in template()["Resources"].values()}
     assert set(costs.resources(text)) == read
     assert len(list(costs.resources(text))) == len(template()["Resources"])
+    assert {condition for _, condition in read if condition} <= {"MakesKeys", "MakesTable", "SendsSms", "HasDomain"}
+
+
+def test_the_plan_leaves_out_what_the_answers_do_not_make():
+    text = (ROOT / "template.yaml").read_text()
     parameters = dict.fromkeys(["SecretName", "ExistingTableName", "SmsCountries", "LoginSecretName"], "")
-    assert list(costs.plan(text, {**parameters, "Methods": "totp"}))
+    parameters["Methods"] = "totp"
+    first = "\n".join(costs.plan(text, parameters))
+    assert "1  AWS::DynamoDB::Table" in first and "2  AWS::CloudWatch::Alarm" in first
+    assert "secrets 1 x 0.40 + alarms 2 x 0.10 = 0.60" in first
+    kept = {**parameters, "ExistingTableName": "kept", "SmsCountries": "+1"}
+    assert "AWS::DynamoDB::Table" not in "\n".join(costs.plan(text, kept))
+    assert "3  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept))
 
 
 # samconfig.toml
@@ -528,7 +540,7 @@ def test_a_samconfig_of_somebody_else_stays(run):
         ([*ANSWERS], "Say so with --yes"),
         (["--yes", *ANSWERS, "--login-secret", "none"], "There is no secret none"),
         (["--yes", *ANSWERS, "--secret-name", "mfa/login"], "lacks sealingKeys, hashKey"),
-        (["--yes", *ANSWERS, "--secret-name", "arn:aws:secretsmanager:x"], "not its ARN"),
+        (["--yes", *ANSWERS, "--secret-name", "a b"], "the name or the ARN"),
         (["--yes", *ANSWERS, "--existing-table", "restored"], "with --secret-name"),
         (["--yes", *ANSWERS, "--architecture", "x86_64"], "is for arm64, not for x86_64"),
         (["--yes", *ANSWERS, "--settings", "MFA_HASH_KEY=x"], "secrets stand in Secrets Manager"),
@@ -573,6 +585,21 @@ def test_a_kept_table_is_taken_with_the_secret_that_fits_it(run):
     assert (run.state["stack"]["ExistingTableName"], run.state["stack"]["SecretName"]) == ("kept-table", "fitting")
 
 
+def test_a_restored_table_gets_the_secret_that_the_stack_made(run):
+    run.state["secrets"].update(own=KEYS)
+    run.state["tables"] = {"table": FINGERPRINT, "restored": FINGERPRINT}
+    run.state["stack"] = {"AppName": "Bank", "Methods": "totp", "LoginSecretName": "mfa/login", "AllowedOrigins": ""}
+    run.state["stack"].update(Login="custom", SecretName="")
+    assert run("--yes", "--skip-smoke-test", "--existing-table", "restored"), run.shown
+    assert (run.state["stack"]["ExistingTableName"], run.state["stack"]["SecretName"]) == ("restored", "own")
+
+
+def test_of_two_kept_tables_one_must_be_chosen(run):
+    run.state["kept"] = {"one": FINGERPRINT, "two": FINGERPRINT}
+    assert not run("--yes", *ANSWERS)
+    assert "Earlier stacks left the tables one, two" in run.shown and not run.changes
+
+
 def test_a_new_table_is_begun_if_that_is_asked_for(run):
     run.state["kept"] = {"kept-table": FINGERPRINT}
     assert run("--yes", *ANSWERS, "--skip-smoke-test", "--existing-table", ""), run.shown
@@ -597,10 +624,12 @@ def test_an_update_that_would_change_the_hash_key_is_refused(run):
     run.state["stack"] = {"AppName": "Bank", "Methods": "totp", "LoginSecretName": "mfa/login", "AllowedOrigins": ""}
     run.state["stack"].update(Login="custom", SecretName="")
     assert run("--yes", "--skip-smoke-test"), run.shown
+    assert run("--yes", "--skip-smoke-test", "--secret-name", "own", "--parameter", "SecretVersionId=1"), run.shown
+    assert run("--yes", "--skip-smoke-test"), run.shown
+    assert run.state["stack"]["SecretVersionId"] == "1", "a version stays with its secret"
     assert not run("--yes", "--secret-name", "other")
     assert "is not that of the table table" in run.shown and not run.changes
     # The stack would make a secret of its own.
-    run.state["stack"]["SecretName"] = "own"
     assert not run("--yes", "--secret-name", "")
     assert "Name the secret with the hash key of the table table" in run.shown and not run.changes
 

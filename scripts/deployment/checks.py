@@ -103,60 +103,62 @@ def table_fingerprint(table):
     return base64.b64decode(found["Item"]["fingerprint"]["B"]) if found.get("Item") else None
 
 
-def kept(stack):
-    """The tables and the secrets that an earlier stack of this name left behind."""
+def kept_tables(stack):
+    """The tables that earlier stacks of this name left, and what they note of the hash key."""
     of_stack = ["--tag-filters", f"Key=mfa:stack,Values={stack}", "--resource-type-filters", "dynamodb:table"]
     try:
-        tables = aws("resourcegroupstaggingapi", "get-resources", *of_stack)["ResourceTagMappingList"]
-        found = aws("secretsmanager", "list-secrets", "--filters", "Key=tag-key,Values=mfa:stack")["SecretList"]
+        found = aws("resourcegroupstaggingapi", "get-resources", *of_stack)["ResourceTagMappingList"]
     except AwsError as error:
         raise Failure(f"Whether an earlier stack left a table cannot be seen. Say so with --existing-table.\n  {error}")
-    # A filter of Secrets Manager matches beginnings too.
-    names = [secret["Name"] for secret in found if {"Key": "mfa:stack", "Value": stack} in secret.get("Tags", [])]
-    return [table["ResourceARN"].rpartition("table/")[2] for table in tables], names
+    names = [table["ResourceARN"].rpartition("table/")[2] for table in found]
+    return {name: table_fingerprint(name) for name in names}
 
 
 def choose_kept_table(options):
-    """The table of an earlier stack to go on with, and the secret that fits it. Both may be empty."""
-    tables, names = kept(options.stack)
-    marks = {table: table_fingerprint(table) for table in tables}
-    for table in [table for table, mark in marks.items() if not mark]:
-        print(f"\nThe table {table} of an earlier stack {options.stack} was never used. It is left alone.")
-    used = {table: mark for table, mark in marks.items() if mark}
+    """The table of an earlier stack to go on with. Empty if there is none, or if a person wants a new one."""
+    marks = kept_tables(options.stack)
+    used = [name for name, mark in marks.items() if mark]
     if len(used) > 1:
         raise Failure(
             f"Earlier stacks left the tables {', '.join(used)}. Choose one with --existing-table, or begin anew with"
             " --existing-table ''."
         )
-    for table, mark in used.items():
-        question = f"\nThe table {table} of an earlier stack {options.stack} is still there. Go on with it?"
-        if agrees(options, question, f"--existing-table {table}, or begin anew with --existing-table ''"):
-            fits = (name for name in names if (keys := secret_of(name)) and fingerprint_of(keys) == mark)
-            return table, next(fits, "")
-    return "", ""
+    for name in marks.keys() - used:
+        print(f"\nThe table {name} of an earlier stack {options.stack} was never used. It is left alone.")
+    for name in used:
+        question = f"\nThe table {name} of an earlier stack {options.stack} is still there. Go on with it?"
+        if agrees(options, question, f"--existing-table {name}, or begin anew with --existing-table ''"):
+            return name
+    return ""
 
 
-def fingerprint_of(keys):
-    return fingerprint(keys.get("hashKey", ""))
+def fitting_secret(stack, mark):
+    """The secret that a stack of this name made with the hash key that a table notes. Empty if there is none."""
+    found = aws("secretsmanager", "list-secrets", "--filters", "Key=tag-key,Values=mfa:stack")["SecretList"]
+    # A filter of Secrets Manager matches beginnings too.
+    names = [secret["Name"] for secret in found if {"Key": "mfa:stack", "Value": stack} in secret.get("Tags", [])]
+    fits = (name for name in names if (keys := secret_of(name)) and fingerprint(keys.get("hashKey", "")) == mark)
+    return next(fits, "")
 
 
 def choose_table(options, stack, kind):
-    """The parameters ExistingTableName and SecretName. Refuses a hash key that is not that of the table.
+    """The parameters about the table and the keys. Refuses a hash key that is not that of the table.
 
     `stack` has the parameters and outputs of the present stack, if there is one.
     """
     before, outputs = stack or ({}, {})
     table, secret = options.existing_table, options.secret_name
     if secret and not re.search(NAME_OF_SECRET, secret):
-        raise Failure(f"--secret-name {secret} must be the name of a secret in this account and region, not its ARN.")
-    if stack is None and table is None:
-        table, fitting = choose_kept_table(options)
-        secret = fitting if secret is None else secret
-    table = before.get("ExistingTableName", "") if table is None else table
-    secret = before.get("SecretName", "") if secret is None else secret
+        raise Failure(f"--secret-name {secret} must be the name or the ARN of a secret in this account and region.")
+    if table is None:
+        table = before.get("ExistingTableName", "") if stack else choose_kept_table(options)
+    if secret is None:
+        secret = before.get("SecretName", "")
 
     served = table or outputs.get("TableName")
     mark = table_fingerprint(served) if served else None
+    if table and not secret:
+        secret = fitting_secret(options.stack, mark)
     # If no secret is named, the stack keeps its own. If one was named before, it would make another.
     holder = secret or ("" if before.get("SecretName") else outputs.get("SecretName", ""))
     if (table and not secret) or (mark and not holder):
@@ -164,7 +166,10 @@ def choose_table(options, stack, kind):
     if secret or mark:
         needed = ["sealingKeys", "hashKey"] + ["signingKey", "signingPublicKey"] * (kind != "secret")
         check_keys(holder, needed, served, mark)
-    return {"ExistingTableName": table, "SecretName": secret}
+    # A version is one of the secret that was named with it.
+    is_same = secret == before.get("SecretName", "")
+    version = before.get("SecretVersionId", "") if is_same else ""
+    return {"ExistingTableName": table, "SecretName": secret, "SecretVersionId": version}
 
 
 def check_keys(name, needed, table, mark):
@@ -174,7 +179,7 @@ def check_keys(name, needed, table, mark):
         raise Failure(f"There is no secret {name}, or it is empty (--secret-name).")
     if lacking := [key for key in needed if not keys.get(key)]:
         raise Failure(f"The secret {name} lacks {', '.join(lacking)}.")
-    if mark and fingerprint_of(keys) != mark:
+    if mark and fingerprint(keys["hashKey"]) != mark:
         raise Failure(
             f"The hash key in the secret {name} is not that of the table {table}: every user would be one without"
             " MFA. Name the secret of this table with --secret-name."
@@ -185,7 +190,8 @@ def check_login_secret(options, name, kind):
     """Checks what the login's secret holds. Returns what is to be stored, if a person typed it."""
     key = "logins" if kind == "several" else "jwtSecret"
     held = secret_of(name)
-    if held is None and key == "jwtSecret" and options.can_ask and not options.dry_run:
+    can_be_made = key == "jwtSecret" and not name.startswith("arn:")
+    if held is None and can_be_made and options.can_ask and not options.dry_run:
         print(f"\nThere is no secret {name} yet. To store it there, type the secret that signs your login's tokens.")
         return json.dumps({"jwtSecret": typed_jwt_secret()})
     if held is None:

@@ -34,7 +34,7 @@ def plan(template, parameters):
         "SendsSms": bool(parameters["SmsCountries"]),
         "HasDomain": bool(parameters.get("DomainName")),
     }
-    kinds = [kind for kind, condition in resources(template) if condition is None or holds[condition]]
+    kinds = [kind for kind, condition in resources(template) if holds.get(condition, True)]
     yield "It makes these resources, and a role and permissions for each function:"
     for kind in sorted(set(kinds)):
         yield f"  {kinds.count(kind):3}  {kind}"

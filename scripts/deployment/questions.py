@@ -31,7 +31,7 @@ PROVIDERS = {
     "zitadel": "https://example.zitadel.cloud",
 }
 LOGINS = [*PROVIDERS, "nest-auth", "custom", "several"]
-NAME_OF_SECRET = r"^[A-Za-z0-9/_+=.@-]{1,512}$"
+NAME_OF_SECRET = r"^[A-Za-z0-9/_+=.@:-]{1,512}$"
 ORIGIN = r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?"
 
 QUESTIONS = {
@@ -78,7 +78,7 @@ QUESTIONS = {
         text="Which secret in Secrets Manager holds what you share with your login?",
         example="mfa/login",
         pattern=NAME_OF_SECRET,
-        rule="the name of a secret in this account and region, not its ARN",
+        rule="the name or the ARN of a secret in this account and region",
     ),
     "EmailFrom": Question(
         flag="--email-from",
@@ -114,9 +114,9 @@ QUESTIONS = {
 # Only these fit into a text message (GSM 03.38), besides letters and digits of ASCII.
 GSM = " @£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ!\"#¤%&'()*+,-./;<=>?¡ÄÖÑÜ§¿äöñüà^{}\\[~]|€"
 
-OF_PARAMETERS = {
+OF_TEMPLATE = {
     "MFA_APP_NAME", "MFA_METHODS", "MFA_LOGIN", "MFA_JWT_ISSUER", "MFA_JWT_AUDIENCE", "MFA_EMAIL_FROM",
-    "MFA_SMS_DOMAIN", "MFA_SMS_COUNTRIES",
+    "MFA_SMS_DOMAIN", "MFA_SMS_COUNTRIES", "MFA_SIGNING_PUBLIC_KEY", "MFA_TABLE",
 }
 OF_SECRETS = {"MFA_JWT_SECRET", "MFA_LOGINS", "MFA_SEALING_KEYS", "MFA_HASH_KEY", "MFA_SIGNING_KEY"}
 
@@ -156,10 +156,11 @@ def read_settings(text):
         raise Failure("--settings must be entries such as MFA_REQUIRED=true, with blanks between them, each name once.")
     if len(text.encode()) > 4096:
         raise Failure("--settings must have at most 4096 bytes.")
-    if secret := sorted(entries.keys() & OF_SECRETS):
+    secret = [name for name, value in entries.items() if name in OF_SECRETS or "PRIVATE KEY" in value]
+    if secret:
         raise Failure(f"--settings must not hold {', '.join(secret)}: secrets stand in Secrets Manager.")
-    if known := sorted(entries.keys() & OF_PARAMETERS):
-        raise Failure(f"--settings must not hold {', '.join(known)}, which has a parameter of its own.")
+    if known := sorted(entries.keys() & OF_TEMPLATE):
+        raise Failure(f"--settings must not hold {', '.join(known)}: the template sets it.")
     return entries
 
 
