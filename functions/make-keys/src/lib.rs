@@ -1,8 +1,9 @@
 //! Makes the keys of a bundle. `CloudFormation` invokes it as a custom resource of `template.yaml`,
 //! if the operator named no secret.
 //!
-//! It fills one secret, and only while that is empty. Other keys for a table that is in use would
-//! switch MFA off for everybody, so the table must hold no item.
+//! It fills one secret, and only while that has had no other value than the one that the template
+//! gives it. Other keys for a table that is in use would switch MFA off for everybody, so the table
+//! must hold no item.
 
 mod keys;
 
@@ -131,7 +132,8 @@ pub async fn answer(services: &Services, request: &Request) -> Value {
 async fn fill(services: &Services, wanted: &Properties) -> Result<(), String> {
     let described = services.secrets.describe_secret().secret_id(&wanted.secret).send().await;
     let described = described.map_err(|error| refused("DescribeSecret", &error))?;
-    if described.version_ids_to_stages().is_some_and(|versions| !versions.is_empty()) {
+    // The value before the current one is kept as well, so a filled secret has two versions for good.
+    if described.version_ids_to_stages().is_some_and(|versions| versions.len() > 1) {
         return Ok(());
     }
     let found = services.dynamodb.scan().table_name(&wanted.table).limit(1).consistent_read(true).send().await;

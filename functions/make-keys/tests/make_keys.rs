@@ -59,7 +59,11 @@ async fn secrets_manager(State(beside): State<Beside>, headers: HeaderMap, body:
     let operation = headers["x-amz-target"].to_str().expect("ASCII");
     if operation == "secretsmanager.DescribeSecret" {
         let is_seen = held.version.is_some() && !held.is_hidden;
-        let versions = if is_seen { json!({ "1": ["AWSCURRENT"] }) } else { json!({}) };
+        let versions = if is_seen {
+            json!({ "1": ["AWSPREVIOUS"], "2": ["AWSCURRENT"] })
+        } else {
+            json!({ "1": ["AWSCURRENT"] })
+        };
         return (StatusCode::OK, Json(json!({ "ARN": SECRET, "VersionIdsToStages": versions })));
     }
     assert_eq!(operation, "secretsmanager.PutSecretValue");
@@ -87,7 +91,7 @@ struct Stack {
 }
 
 impl Stack {
-    /// A stack with an empty secret and a table that holds no item.
+    /// A stack with a secret that nobody has filled, and a table that holds no item.
     async fn new() -> Self {
         let beside = Beside::default();
         let router = Router::new()
