@@ -246,7 +246,7 @@ FAULTS = [
     (SHARED | {"ExistingTableName": "a/b", "SecretName": "mfa"}, PATTERN, "ExistingTableName"),
     (SHARED | {"KmsKeyArn": "alias/mfa"}, PATTERN, "KmsKeyArn"),
 ]
-# Faults of what stands in the secrets.
+# The same for what the secrets hold.
 FAULTS_OF_SECRETS = [
     (SHARED, {"jwtSecret": "too short"}, "MFA_JWT_SECRET"),
     (SHARED, {"hashKey": "AAAA"}, "MFA_HASH_KEY"),

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:KeySecret-abcdef";
 
-/// What the process beside the function holds.
+/// What surrounds the function: a secret, and the address for answers.
 #[derive(Clone, Default)]
-struct Beside(Arc<Mutex<Held>>);
+struct Around(Arc<Mutex<Held>>);
 
 #[derive(Default)]
 struct Held {
@@ -32,7 +32,7 @@ struct Held {
     answers: Vec<Value>,
 }
 
-impl Beside {
+impl Around {
     fn held(&self) -> MutexGuard<'_, Held> {
         self.0.lock().expect("no panic")
     }
@@ -48,9 +48,9 @@ impl Beside {
 }
 
 /// Secrets Manager, as far as the function asks it.
-async fn secrets_manager(State(beside): State<Beside>, headers: HeaderMap, body: Bytes) -> (StatusCode, Json<Value>) {
+async fn secrets_manager(State(around): State<Around>, headers: HeaderMap, body: Bytes) -> (StatusCode, Json<Value>) {
     let body: Value = serde_json::from_slice(&body).expect("JSON");
-    let mut held = beside.held();
+    let mut held = around.held();
     let refused = |kind: &str| (StatusCode::BAD_REQUEST, Json(json!({ "__type": kind, "message": "no" })));
     assert_eq!(body["SecretId"], SECRET);
     if held.denies {
@@ -59,11 +59,8 @@ async fn secrets_manager(State(beside): State<Beside>, headers: HeaderMap, body:
     let operation = headers["x-amz-target"].to_str().expect("ASCII");
     if operation == "secretsmanager.DescribeSecret" {
         let is_seen = held.version.is_some() && !held.is_hidden;
-        let versions = if is_seen {
-            json!({ "1": ["AWSPREVIOUS"], "2": ["AWSCURRENT"] })
-        } else {
-            json!({ "1": ["AWSCURRENT"] })
-        };
+        let versions =
+            if is_seen { json!({ "1": ["AWSPREVIOUS"], "2": ["AWSCURRENT"] }) } else { json!({ "1": ["AWSCURRENT"] }) };
         return (StatusCode::OK, Json(json!({ "ARN": SECRET, "VersionIdsToStages": versions })));
     }
     assert_eq!(operation, "secretsmanager.PutSecretValue");
@@ -77,34 +74,34 @@ async fn secrets_manager(State(beside): State<Beside>, headers: HeaderMap, body:
     (StatusCode::OK, Json(json!({ "ARN": SECRET })))
 }
 
-async fn take_answer(State(beside): State<Beside>, headers: HeaderMap, body: Bytes) {
+async fn take_answer(State(around): State<Around>, headers: HeaderMap, body: Bytes) {
     // The signature of the address in S3 is for no type.
     assert!(headers.get("content-type").is_none(), "{headers:?}");
-    beside.held().answers.push(serde_json::from_slice(&body).expect("JSON"));
+    around.held().answers.push(serde_json::from_slice(&body).expect("JSON"));
 }
 
 struct Stack {
     mfa: Arc<TestApp>,
     function: RunningFunction,
-    beside: Beside,
+    around: Around,
     address: String,
 }
 
 impl Stack {
     /// A stack with a secret that nobody has filled, and a table that holds no item.
     async fn new() -> Self {
-        let beside = Beside::default();
+        let around = Around::default();
         let router = Router::new()
             .route("/", post(secrets_manager))
             .route("/answer", put(take_answer))
-            .with_state(beside.clone());
+            .with_state(around.clone());
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let mfa = TestApp::start_with(&[("AWS_ENDPOINT_URL", &address)]).await;
         mfa.table.delete("BUNDLE", "HASH_KEY").await.expect("deleted");
         let function = RunningFunction::start(&mfa, env!("CARGO_BIN_EXE_make-keys")).await;
-        Self { mfa, function, beside, address }
+        Self { mfa, function, around, address }
     }
 
     async fn request(&mut self, kind: &str, key: &str) -> Value {
@@ -121,7 +118,7 @@ impl Stack {
             },
         });
         self.function.invoke(event.to_string()).await.expect("no failed invocation");
-        self.beside.last_answer()
+        self.around.last_answer()
     }
 }
 
@@ -141,7 +138,7 @@ async fn an_empty_secret_is_filled_once_and_stays_whatever_comes_later() {
                 "Data": { "Secret": SECRET },
             })
         );
-        let keys = stack.beside.keys();
+        let keys = stack.around.keys();
         let names: Vec<_> = keys.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(names, ["hashKey", "sealingKeys", "signingKey", "signingPublicKey"]);
         let signing_key = keys["signingKey"].as_str().expect("a text");
@@ -149,9 +146,9 @@ async fn an_empty_secret_is_filled_once_and_stays_whatever_comes_later() {
 
         for (kind, other) in [("Create", "ES256"), ("Update", "RS256"), ("Delete", "ES256")] {
             assert_eq!(stack.request(kind, other).await["Status"], "SUCCESS");
-            assert_eq!(stack.beside.keys(), keys, "{kind}");
+            assert_eq!(stack.around.keys(), keys, "{kind}");
         }
-        assert_eq!(stack.beside.held().puts, 1);
+        assert_eq!(stack.around.held().puts, 1);
         assert_eq!(stack.function.end().await, "", "nothing of the keys is printed");
     }
 }
@@ -165,7 +162,7 @@ async fn a_table_in_use_gets_no_other_keys() {
         assert_eq!(answer["Status"], "FAILED");
         let reason = answer["Reason"].as_str().expect("a reason");
         assert!(reason.contains("is in use") && reason.contains("Set SecretName"), "{reason}");
-        assert_eq!(stack.beside.keys(), Value::Null);
+        assert_eq!(stack.around.keys(), Value::Null);
     }
     // A stack that could not be made is deleted again.
     assert_eq!(stack.request("Delete", "ES256").await["Status"], "SUCCESS");
@@ -175,17 +172,17 @@ async fn a_table_in_use_gets_no_other_keys() {
 async fn of_two_requests_at_once_one_fills_the_secret_and_both_succeed() {
     let mut stack = Stack::new().await;
     stack.request("Create", "ES256").await;
-    let keys = stack.beside.keys();
-    stack.beside.held().is_hidden = true;
+    let keys = stack.around.keys();
+    stack.around.held().is_hidden = true;
     assert_eq!(stack.request("Create", "ES256").await["Status"], "SUCCESS");
-    assert_eq!(stack.beside.keys(), keys);
-    assert_eq!(stack.beside.held().puts, 2);
+    assert_eq!(stack.around.keys(), keys);
+    assert_eq!(stack.around.held().puts, 2);
 }
 
 #[tokio::test]
 async fn what_is_in_the_way_is_told() {
     let mut stack = Stack::new().await;
-    stack.beside.held().denies = true;
+    stack.around.held().denies = true;
     let answer = stack.request("Create", "ES256").await;
     assert_eq!(answer["Status"], "FAILED");
     let reason = answer["Reason"].as_str().expect("a reason");
