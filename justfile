@@ -27,7 +27,7 @@ rustdoc:
 licences:
     @bash .ci/run licences
 
-# SAM, cfn-lint and an OpenAPI validator accept template.yaml and docs/openapi.yaml
+# SAM, cfn-lint and an OpenAPI validator accept the descriptions; wrong parameters are refused
 template:
     @bash .ci/run template
 

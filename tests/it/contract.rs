@@ -7,7 +7,7 @@ use std::{
 };
 
 use mfa::{
-    config::{Config, EMAIL_MARKS, LOGIN_CLAIMS, PHONE_MARKS},
+    config::{Config, EMAIL_MARKS, LOGIN_CLAIMS, PHONE_MARKS, Part},
     http::ErrorCode,
 };
 use mfa_local::LocalRoute;
@@ -271,6 +271,68 @@ fn code_documentation_and_template_know_the_same_variables() {
         let faults = Config::from_vars(&[], &vars).err().map(|faults| faults.to_string()).unwrap_or_default();
         assert!(!faults.contains("MFA_SETTINGS"), "{name}: {faults}");
     }
+}
+
+/// The files with this ending in a folder and those below it.
+fn files_below(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files = Vec::new();
+    for path in entries {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if path.is_dir() && !["target", "node_modules"].contains(&name.as_str()) && !name.starts_with('.') {
+            files.extend(files_below(&path, endings));
+        } else if endings.iter().any(|ending| name.ends_with(ending)) {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn no_text_that_a_document_prints_is_taken_for_a_secret() {
+    let with = |name: &str, value: &str| {
+        let key = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
+        let least = [
+            ("MFA_HASH_KEY", key.to_owned()),
+            ("MFA_JWT_SECRET", "a secret of an operator's own choice".to_owned()),
+            ("MFA_SEALING_KEYS", format!("k1:{key}")),
+        ];
+        let mut vars: BTreeMap<_, _> = least.map(|(name, value)| (name.to_owned(), value)).into();
+        vars.insert(name.to_owned(), value.to_owned());
+        Config::from_vars(&[Part::Users, Part::SealingKeys, Part::SigningKey], &vars).is_ok()
+    };
+    let variables = [
+        ("MFA_JWT_SECRET", &["MFA_JWT_SECRET", "JWT_SECRET", "jwtSecret"][..]),
+        ("MFA_HASH_KEY", &["MFA_HASH_KEY", "hashKey"]),
+        ("MFA_SEALING_KEYS", &["MFA_SEALING_KEYS", "sealingKeys"]),
+        ("MFA_SIGNING_KEY", &["MFA_SIGNING_KEY", "signingKey"]),
+    ];
+    let mut seen = 0;
+    for file in files_below(&root(), &[".md", ".yaml", ".yml", ".toml", ".mjs", ".py", ".tf"]) {
+        let text = std::fs::read_to_string(&file).expect("a text");
+        for (variable, names) in variables {
+            let places = names.iter().flat_map(|name| text.match_indices(name).map(|(at, name)| at + name.len()));
+            for rest in places.filter_map(|at| text.get(at..)) {
+                // `NAME=value`, `NAME: value`, `"NAME": "value"`, each perhaps in quotes.
+                let rest = rest.trim_start_matches(['"', '\'']);
+                let Some(rest) = rest.strip_prefix(['=', ':']) else { continue };
+                let rest = rest.trim_start_matches(' ');
+                let value = match rest.chars().next() {
+                    Some(quote @ ('"' | '\'')) => rest[1..].split(quote).next().unwrap_or_default(),
+                    _ => rest.split([' ', '\n', '`', '"', ',']).next().unwrap_or_default(),
+                };
+                assert!(!with(variable, value) || value.is_empty(), "{}: {value}", file.display());
+                seen += 1;
+            }
+        }
+        // Whatever looks like 32 bytes or more in base64, and not like a path.
+        let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+        for word in text.split(|c| !is_base64(c)).filter(|word| word.len() >= 43 && !word.starts_with('/')) {
+            let is_taken = with("MFA_HASH_KEY", word) || with("MFA_SEALING_KEYS", &format!("k1:{word}"));
+            assert!(!is_taken, "{}: {word}", file.display());
+        }
+    }
+    assert!(seen > 20, "{seen}");
 }
 
 #[test]
