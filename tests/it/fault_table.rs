@@ -3,7 +3,10 @@
 //! prints the table.
 #![expect(clippy::print_stdout, reason = "the table is printed")]
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use lambda_http::http::{HeaderMap, Method};
@@ -66,6 +69,20 @@ fn calling(login: &Login, method: Method, path: String) -> Request {
         let (login, method, path) = (login.clone(), method.clone(), path.clone());
         async move { login.call(method, &path, Vec::new()).await }
     })
+}
+
+/// A login with a proof, and the id of another session of its user.
+async fn two_sessions(mfa: &Arc<TestApp>) -> (Login, String) {
+    let alice = alice(mfa);
+    let otp = alice.receive_code("email").await;
+    alice.verify("email", &otp).await.assert_ok();
+    mfa.advance(60);
+    let otp = alice.receive_code("email").await;
+    let proven = alice.prove("email", &otp).await;
+    let list = proven.sessions().await.assert_ok();
+    let other = list.as_array().expect("a list").iter().find(|session| session["current"] == false);
+    let id = other.and_then(|session| session["id"].as_str()).expect("another session").to_owned();
+    (proven, id)
 }
 
 /// Gets what anybody may get.
@@ -308,6 +325,28 @@ fn routes() -> Vec<(&'static str, Prepare)> {
             }
             .boxed()
         }),
+        ("list-sessions", |mfa| async move { calling(&alice(&mfa), Method::GET, "/auth/mfa/sessions".into()) }.boxed()),
+        ("end-session", |mfa| {
+            async move {
+                let (proven, other) = two_sessions(&mfa).await;
+                calling(&proven, Method::DELETE, format!("/auth/mfa/sessions/{other}"))
+            }
+            .boxed()
+        }),
+        ("end-session, current", |mfa| {
+            async move {
+                let (proven, _) = two_sessions(&mfa).await;
+                calling(&proven, Method::DELETE, "/auth/mfa/sessions/current".into())
+            }
+            .boxed()
+        }),
+        ("end-session, others", |mfa| {
+            async move {
+                let (proven, _) = two_sessions(&mfa).await;
+                calling(&proven, Method::DELETE, "/auth/mfa/sessions/others".into())
+            }
+            .boxed()
+        }),
         ("jwks", |mfa| getting(mfa, "/.well-known/jwks.json")),
         ("openid-configuration", |mfa| getting(mfa, "/.well-known/openid-configuration")),
     ]
@@ -418,9 +457,10 @@ fn assert_allowed(what: &str, clean: &Outcome, seen: &Outcome) {
     // Either everything happened, or nothing did and the same request made again succeeds.
     let survived = (&seen.first, &seen.next) == (&clean.first, &clean.next);
     let as_if_nothing = unavailable && seen.next == clean.first;
-    // To revoke is to delete an item. If it was deleted and the answer was lost, the next request
-    // does not find it.
-    let revoked = unavailable && what.starts_with("revoke-trusted-device × DeleteItem") && seen.next == clean.next;
+    // To revoke a device or to end a session is to delete an item. If it was deleted and the answer
+    // was lost, the next request does not find it.
+    let deletes = ["revoke-trusted-device × DeleteItem", "end-session × DeleteItem"];
+    let revoked = unavailable && deletes.iter().any(|call| what.starts_with(call)) && seen.next == clean.next;
     let undelivered_only = undelivered && matches!(seen.next.as_str(), "200" | "429 RATE_LIMITED");
     assert!(survived || as_if_nothing || revoked || undelivered_only, "{what}: {seen:?} instead of {clean:?}");
     assert_eq!(seen.wrong, clean.wrong, "{what}: a wrong answer is counted, once");
@@ -459,11 +499,13 @@ fn assert_allowed(what: &str, clean: &Outcome, seen: &Outcome) {
 async fn every_fault_of_every_call_of_every_route_is_a_documented_answer_and_the_next_request_goes_on() {
     let mut clean = BTreeMap::new();
     let mut cases = Vec::new();
+    let mut made = BTreeMap::new();
     for (route, prepare) in routes() {
         let (outcome, mut calls) = run(prepare, None).await;
         clean.insert(route, outcome);
+        note(&mut made, route, &calls);
         calls.sort_by(|a, b| a.what.cmp(&b.what));
-        let allowed = allowed_calls(route.split([' ', ',']).next().unwrap_or_default());
+        let allowed = allowed_calls(function_of(route));
         let denied = calls.iter().find(|call| !allowed.contains(call.what.split(' ').next().unwrap_or_default()));
         assert!(denied.is_none(), "template.yaml does not let {route} make the call {denied:?}");
         for (place, call) in calls.iter().enumerate() {
@@ -478,11 +520,15 @@ async fn every_fault_of_every_call_of_every_route_is_a_documented_answer_and_the
         }
     }
     let rows = stream::iter(cases).map(|(route, prepare, call, n, fault)| async move {
-        let (seen, _) = run(prepare, Some((&call, n, fault))).await;
+        let (seen, calls) = run(prepare, Some((&call, n, fault))).await;
         let nth = if n == 0 { call } else { format!("{call} ({})", n + 1) };
-        (route, nth, fault, seen)
+        ((route, nth, fault, seen), calls)
     });
-    let mut rows: Vec<_> = rows.buffer_unordered(8).collect().await;
+    let rows: Vec<_> = rows.buffer_unordered(8).collect().await;
+    for ((route, ..), calls) in &rows {
+        note(&mut made, route, calls);
+    }
+    let mut rows: Vec<_> = rows.into_iter().map(|(row, _)| row).collect();
     rows.sort_by(|a, b| (a.0, &a.1, format!("{:?}", a.2)).cmp(&(b.0, &b.1, format!("{:?}", b.2))));
     println!("{:<40} {:<22} {:<14} {:<28} next", "route", "call", "fault", "answer");
     for (route, call, fault, seen) in &rows {
@@ -492,4 +538,28 @@ async fn every_fault_of_every_call_of_every_route_is_a_documented_answer_and_the
     for (route, call, fault, seen) in &rows {
         assert_allowed(&format!("{route} × {call} × {fault:?}"), &clean[route], seen);
     }
+
+    let mfa = TestApp::start().await;
+    for route in mfa.routes() {
+        let mut unused = allowed_calls(route.function);
+        let made = made.get(route.name).unwrap_or_else(|| panic!("{} is not in the table", route.name));
+        unused.retain(|call| !made.contains(call));
+        // A function that starts opens the connection to the table by a read.
+        unused.remove("GetItem");
+        if route.name == "verify-totp-setup" {
+            // It opens a session where the login's name is shared.
+            assert!(unused.remove("PutItem") && unused.remove("DeleteItem"));
+        }
+        assert!(unused.is_empty(), "template.yaml lets {} make calls that it never makes: {unused:?}", route.name);
+    }
+}
+
+fn function_of(route: &str) -> &str {
+    route.split([' ', ',']).next().unwrap_or_default()
+}
+
+/// Notes which calls a function made.
+fn note(made: &mut BTreeMap<String, BTreeSet<String>>, route: &str, calls: &[Call]) {
+    let calls = calls.iter().map(|call| call.what.split(' ').next().unwrap_or_default().to_owned());
+    made.entry(function_of(route).to_owned()).or_default().extend(calls);
 }
