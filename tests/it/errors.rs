@@ -321,5 +321,5 @@ async fn a_500_says_nothing_of_its_cause_and_the_log_does() {
         log.contains("ResourceNotFoundException") && log.contains(answer.header("x-request-id").expect("an id")),
         "{log}"
     );
-    assert!(log.contains(r#""level":"error""#));
+    assert!(log.contains(r#""level":"ERROR""#));
 }

@@ -24,6 +24,7 @@ mod key_sets;
 mod list_devices;
 mod list_sessions;
 mod list_trusted_devices;
+mod log;
 mod logins;
 mod model;
 mod openid_configuration;

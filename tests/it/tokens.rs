@@ -413,7 +413,7 @@ async fn without_a_claim_that_names_the_login_a_renewed_token_is_another_login_a
     let advice: Vec<_> =
         mfa.log().lines().filter(|line| line.contains("MFA_JWT_LOGIN_CLAIM")).map(str::to_owned).collect();
     assert_eq!(advice.len(), 1, "{advice:?}");
-    assert!(advice[0].contains(r#""level":"warn""#), "{advice:?}");
+    assert!(advice[0].contains(r#""level":"WARN""#), "{advice:?}");
 
     // The same token is the same login.
     mfa.advance(60);

@@ -126,7 +126,7 @@ async fn with_another_hash_key_every_route_is_a_503_and_nobody_gets_a_fresh_ledg
     assert_eq!(mfa.dump().await, before);
     let log = other.log();
     let line: Value = serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
-    assert_eq!(line["level"], "error");
+    assert_eq!(line["level"], "ERROR");
     assert!(line["cause"].as_str().is_some_and(|cause| cause.contains("MFA_HASH_KEY")), "{line}");
     alice.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_ok();
 }

@@ -59,7 +59,7 @@ pub async fn assert_answers_nasty_events<E: Endpoint>(binary: &str, sample: &Sam
 #[track_caller]
 pub fn assert_foreign(name: &str, answer: &Value, line: &Value, shape: &str) {
     assert_eq!(answer["statusCode"], 500, "{name}: {answer}");
-    assert_eq!((&line["level"], &line["code"]), (&json!("error"), &json!("INTERNAL_ERROR")), "{name}: {line}");
+    assert_eq!((&line["level"], &line["code"]), (&json!("ERROR"), &json!("INTERNAL_ERROR")), "{name}: {line}");
     let cause = line["cause"].as_str().expect("a cause");
     assert_eq!(cause, format!("the event is no API Gateway request of payload 2.0 or 1.0, but {shape}"), "{name}");
 }

@@ -40,7 +40,7 @@ async fn an_odd_event_is_judged_and_a_foreign_one_lets_nothing_pass() {
     for event in ["{}", "[]", "\"x\"", "", &rest, &nowhere] {
         function.invoke(event).await.expect_err("no verdict");
         let line = function.log_line().await;
-        assert_eq!((&line["level"], &line["status"]), (&json!("error"), &json!(500)), "{event}");
+        assert_eq!((&line["level"], &line["status"]), (&json!("ERROR"), &json!(500)), "{event}");
     }
     assert_eq!(function.end().await, "", "a function writes its log lines and nothing else");
 }

@@ -6,7 +6,7 @@ use mfa::{
     App,
     config::Part,
     domain::{
-        Policy, Refusal,
+        Policy, Refusal, UserId,
         session::{self, SessionRecord},
     },
     http::{Call, Endpoint, ErrorCode, Fields, Problem, Public, ReadBody},
@@ -45,6 +45,10 @@ impl Endpoint for RefreshToken {
     type Auth = Public;
     type Body = RefreshBody;
     type Reply = RefreshReply;
+
+    fn user_of(&self, app: &App, body: &RefreshBody) -> Option<UserId> {
+        session::RefreshToken::parse(&body.refresh_token, &app.keys).map(|token| token.user)
+    }
 
     async fn handle(&self, app: &App, call: Call<RefreshBody, Public>) -> Result<RefreshReply, Problem> {
         let App { policy, keys, table, minter, .. } = app;

@@ -24,6 +24,27 @@ async fn every_nasty_event_is_answered_and_the_process_lives_on() {
 }
 
 #[tokio::test]
+async fn a_line_of_the_log_has_the_names_that_lambda_and_powertools_know() {
+    let mfa = TestApp::start().await;
+    let mut function = RunningFunction::start(&mfa, env!("CARGO_BIN_EXE_status")).await;
+    for cold in [true, false] {
+        let answer = function.invoke(SampleEvent::of::<Status>().event().to_string()).await.expect("an answer");
+        let line = function.log_line().await;
+        let names: Vec<_> = line.as_object().expect("an object").keys().map(String::as_str).collect();
+        let expected = ["timestamp", "level", "message", "service", "function_name", "cold_start", "correlation_id"];
+        for name in expected {
+            assert!(names.contains(&name), "{name}: {line}");
+        }
+        assert_eq!((&line["level"], &line["service"]), (&"INFO".into(), &"status".into()));
+        assert_eq!((&line["function_name"], &line["cold_start"]), (&"test".into(), &cold.into()));
+        assert_eq!(line["correlation_id"], answer["headers"]["x-request-id"]);
+        // 2026-01-31T12:34:56.789Z
+        let time = line["timestamp"].as_str().expect("a text");
+        assert!(time.len() == 24 && &time[10..11] == "T" && time.ends_with('Z'), "{time}");
+    }
+}
+
+#[tokio::test]
 async fn any_event_is_answered_and_the_process_lives_on() {
     let mfa = TestApp::start().await;
     let mut function = RunningFunction::start(&mfa, env!("CARGO_BIN_EXE_status")).await;

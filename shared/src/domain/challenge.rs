@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Address, CodeId, Context, Counter, CounterKind, CounterPart, Decision, Method, Policy, Refusal, Snapshot, Source,
-    StoredCode, Timestamp, TrustId, code::Otp, gate, ledger::SentCode, method::Channel, toggle, trust,
+    Address, CodeId, Context, Counter, CounterKind, CounterPart, Decision, Limit, Method, Policy, Refusal, Snapshot,
+    Source, StoredCode, Timestamp, TrustId, code::Otp, gate, ledger::SentCode, method::Channel, toggle, trust,
 };
 
 /// A request for a code that is to be sent.
@@ -82,13 +82,13 @@ pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> 
     let known = is_known_caller(snapshot, request, cx);
     let send = match ledger.sends.next(known, cx.now) {
         Ok(send) => send,
-        Err(retry_at) => return Decision::refuse(Refusal::RateLimited { retry_at }),
+        Err(retry_at) => return Decision::refuse(Refusal::RateLimited { retry_at, limit: Limit::Sends }),
     };
     let until = cx.now.plus(cx.policy.code_lifetime);
     let code = SentCode { id: request.id, login: cx.caller.login, known, until };
     let previous = match ledger.reserve(code.clone(), cx.caller.shares_login(), cx.now) {
         Ok(previous) => previous,
-        Err(retry_at) => return Decision::refuse(Refusal::RateLimited { retry_at }),
+        Err(retry_at) => return Decision::refuse(Refusal::RateLimited { retry_at, limit: Limit::Outstanding }),
     };
     ledger.sends.record(send);
     let tag = cx.caller.address_tag(request.method);

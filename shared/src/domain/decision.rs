@@ -155,6 +155,47 @@ impl CounterKind {
     }
 }
 
+/// A limit that stops requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// Codes that one user is sent, by callers who are known or by all others.
+    #[error("the codes that this user is sent")]
+    Sends,
+    /// Codes of one user that are on their way.
+    #[error("the codes of this user that are outstanding")]
+    Outstanding,
+    /// Codes that one address is sent, whoever asks.
+    #[error("the codes that this address is sent")]
+    Destination,
+    /// Text messages that one network asks for.
+    #[error("the text messages that this network asks for")]
+    Source,
+    /// Text messages of the whole application in a day.
+    #[error("the text messages of the application today (MFA_SMS_PER_DAY)")]
+    PaidDay,
+    /// Text messages to one proven number, out of those that are kept for known callers.
+    #[error("the text messages that are kept for this number today")]
+    PaidNumber,
+    /// Wrong recovery codes of one user.
+    #[error("the wrong recovery codes of this user")]
+    WrongRecoveryCodes,
+    /// Recovery sets of one login.
+    #[error("the recovery sets of this login, one in ten seconds")]
+    RecoverySets,
+}
+
+impl From<CounterKind> for Limit {
+    fn from(kind: CounterKind) -> Self {
+        match kind {
+            CounterKind::Destination => Self::Destination,
+            CounterKind::Source => Self::Source,
+            CounterKind::PaidDay => Self::PaidDay,
+            CounterKind::PaidNumber => Self::PaidNumber,
+            CounterKind::Recovery => Self::WrongRecoveryCodes,
+        }
+    }
+}
+
 /// Why a rule refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -212,10 +253,12 @@ pub enum Refusal {
     #[error("the recovery code does not match")]
     WrongRecoveryCode,
     /// A limit on sends or on wrong recovery codes.
-    #[error("too many requests")]
+    #[error("limited: {limit}")]
     RateLimited {
         /// When to try again.
         retry_at: Timestamp,
+        /// What is limited.
+        limit: Limit,
     },
     /// Every try to commit lost its race.
     #[error("too many requests for this user at once")]

@@ -33,7 +33,7 @@ pub mod verify_totp_setup;
 
 pub use address::{Address, Contact, Countries, Email, NoAddress, Phone};
 pub use caller::{Caller, Context, LoginFactor, Proof, ProofSession};
-pub use decision::{After, Change, Counter, CounterKind, CounterPart, Decision, Refusal};
+pub use decision::{After, Change, Counter, CounterKind, CounterPart, Decision, Limit, Refusal};
 pub use ids::{
     AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, NetworkTag, RecoveryId, RecoveryTag, SessionId,
     TrustId, UserId,

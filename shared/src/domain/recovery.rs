@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
-    Context, Decision, Policy, RecoveryId, RecoveryTag, Refusal, Snapshot, Write, gate,
+    Context, Decision, Limit, Policy, RecoveryId, RecoveryTag, Refusal, Snapshot, Write, gate,
     ledger::RecoverySet,
     pasted, toggle,
     verify::{Factor, Verified},
@@ -101,7 +101,7 @@ pub fn replace(snapshot: &Snapshot, record: &RecoveryRecord, cx: &Context<'_>) -
     if let Some(own) = earlier.filter(|set| set.made_by == made_by) {
         let retry_at = own.created.plus(Policy::RECOVERY_SPACING);
         if retry_at > cx.now {
-            return Decision::refuse(Refusal::RateLimited { retry_at });
+            return Decision::refuse(Refusal::RateLimited { retry_at, limit: Limit::RecoverySets });
         }
     }
     let replaced = Replaced { of_another_login: earlier.is_some_and(|set| !cx.is_own(set.made_by)) };
@@ -247,7 +247,10 @@ mod tests {
         let at = |secs| NOW.plus(Duration::from_secs(secs));
         let own = user_with_set(OWN, 10);
         let retry_at = at(10);
-        assert_eq!(refused(replace(&own.user, &new, &own.cx_at(at(9)))), Refusal::RateLimited { retry_at });
+        assert_eq!(
+            refused(replace(&own.user, &new, &own.cx_at(at(9)))),
+            Refusal::RateLimited { retry_at, limit: Limit::RecoverySets }
+        );
         let others = user_with_set(OTHER, 10);
         for (scenario, now, of_another_login) in [(&own, at(10), false), (&others, NOW, true)] {
             let change = committed(replace(&scenario.user, &new, &scenario.cx_at(now)));

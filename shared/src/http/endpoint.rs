@@ -7,7 +7,7 @@ use super::{Authenticate, BearerToken, ErrorCode, Problem, ReadBody};
 use crate::{
     App,
     config::Part,
-    domain::{Context, Policy, Source, Timestamp, keys::Keys},
+    domain::{Context, Policy, Source, Timestamp, UserId, keys::Keys},
 };
 
 /// One operation of the API, which the pipeline runs.
@@ -36,6 +36,11 @@ pub trait Endpoint: Send + Sync + 'static {
     type Body: ReadBody + Send;
     /// The reply with status 200.
     type Reply: Serialize;
+
+    /// The user for the log, if the body names one and no bearer token does.
+    fn user_of(&self, _: &App, _: &Self::Body) -> Option<UserId> {
+        None
+    }
 
     /// Answers one call.
     ///

@@ -1,8 +1,11 @@
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use lambda_http::{
     Error,
-    lambda_runtime::{self, LambdaEvent, service_fn},
+    lambda_runtime::{self, Context, LambdaEvent, service_fn},
 };
 
 use super::{Endpoint, Event, EventResponse, LogLine, Payload, Served, serve, serve_foreign};
@@ -25,13 +28,13 @@ const WARM_UP: Duration = Duration::from_millis(300);
 pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error> {
     let app = start(E::USES).await?;
     let endpoint = build(&app);
-    let (app, endpoint) = (&app, &endpoint);
+    let (app, endpoint, is_cold) = (&app, &endpoint, &AtomicBool::new(true));
     // `lambda_http::run` would decode the event, and panic if it cannot make a URL of it.
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
         // Boxed, because a future of this size would be copied whenever it is moved.
         Box::pin(async move {
             let (response, log) = answer(app, endpoint, &event.payload, &event.context.request_id).await;
-            log.write();
+            write(log, &event.context, is_cold);
             // A client error is an answer, never an `Err`. An `Err` would be a failed invocation,
             // which API Gateway answers with 502.
             Ok::<_, Error>(response)
@@ -51,7 +54,7 @@ pub async fn run_both<A: Endpoint, B: Endpoint>(
 ) -> Result<(), Error> {
     let app = start(A::USES).await?;
     let (first, second) = (first(&app), second(&app));
-    let (app, first, second) = (&app, &first, &second);
+    let (app, first, second, is_cold) = (&app, &first, &second, &AtomicBool::new(true));
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
         Box::pin(async move {
             let LambdaEvent { payload, context } = event;
@@ -60,11 +63,16 @@ pub async fn run_both<A: Endpoint, B: Endpoint>(
             } else {
                 answer(app, first, &payload, &context.request_id).await
             };
-            log.write();
+            write(log, &context, is_cold);
             Ok::<_, Error>(response)
         })
     }))
     .await
+}
+
+fn write(mut log: LogLine, context: &Context, is_cold: &AtomicBool) {
+    log.of_invocation(context, is_cold.swap(false, Ordering::Relaxed));
+    log.write();
 }
 
 async fn start(uses: &[Part]) -> Result<App, Error> {

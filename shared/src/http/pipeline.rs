@@ -46,9 +46,7 @@ pub async fn serve<E: Endpoint>(app: &App, endpoint: &E, incoming: Incoming) -> 
     let outcome = outcome.unwrap_or_else(|_| Err(Problem::internal("panic")));
     let outcome = outcome.and_then(|reply| to_json(&reply));
 
-    let now = app.clock.now();
-    log.took(now.since(began));
-    let mut served = finish(outcome, now, log);
+    let mut served = finish(outcome, began, app.clock.now(), log);
     debug_assert!(
         served.log.code.is_none_or(|code| errors_of::<E>().contains(&code)),
         "{} does not declare {:?}",
@@ -64,7 +62,7 @@ pub async fn serve<E: Endpoint>(app: &App, endpoint: &E, incoming: Incoming) -> 
 /// The answer to a path without a route. In AWS, API Gateway itself gives it.
 #[must_use]
 pub fn serve_unknown(request_id: &str, now: Timestamp) -> Served {
-    finish(Err(Problem::NotFound), now, LogLine::new("unknown", request_id))
+    finish(Err(Problem::NotFound), now, now, LogLine::new("unknown", request_id))
 }
 
 /// The answer of `endpoint` to an event that is not a request. Without it the invocation would
@@ -72,20 +70,21 @@ pub fn serve_unknown(request_id: &str, now: Timestamp) -> Served {
 #[must_use]
 pub fn serve_foreign(endpoint: &'static str, request_id: &str, now: Timestamp, event: &ForeignEvent) -> Served {
     let cause = format!("the event is no API Gateway request of payload 2.0 or 1.0, but {event}");
-    finish(Err(Problem::internal(cause)), now, LogLine::new(endpoint, request_id))
+    finish(Err(Problem::internal(cause)), now, now, LogLine::new(endpoint, request_id))
 }
 
-fn finish(outcome: Result<Vec<u8>, Problem>, now: Timestamp, mut log: LogLine) -> Served {
+fn finish(outcome: Result<Vec<u8>, Problem>, began: Timestamp, now: Timestamp, mut log: LogLine) -> Served {
     let mut response = match outcome {
         Ok(body) => with_body(StatusCode::OK, body),
         Err(problem) => refusal(&problem, now, &mut log),
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(id) = HeaderValue::from_str(&log.request_id) {
+    if let Ok(id) = HeaderValue::from_str(&log.correlation_id) {
         headers.insert("x-request-id", id);
     }
     log.status = response.status().as_u16();
+    log.answered(began, now);
     Served { response, log }
 }
 
@@ -118,6 +117,9 @@ async fn answer<E: Endpoint>(
         _ => Fields::default(),
     };
     let body = E::Body::read(&fields, &app.policy)?;
+    if let Some(user) = endpoint.user_of(app, &body) {
+        log.of_user(user);
+    }
 
     if !app.policy.enabled && !E::ANSWERS_WHEN_OFF {
         return Err(Problem::NotEnabled);

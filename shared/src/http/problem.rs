@@ -84,15 +84,12 @@ impl Problem {
             | Self::KeySetUnavailable { cause, .. }
             | Self::Unavailable(cause)
             | Self::Misconfigured(cause)
-            | Self::Internal(cause)
-            | Self::Refused(Refusal::Unreadable(cause)) => Some(cause.clone()),
-            Self::Refused(
-                refusal @ (Refusal::MethodNotOffered
-                | Refusal::NoAddress(_)
-                | Refusal::NoAuthenticator
-                | Refusal::InactiveAuthenticator
-                | Refusal::AddressNotProven),
-            ) => Some(refusal.to_string()),
+            | Self::Internal(cause) => Some(cause.clone()),
+            Self::Refused(refusal @ Refusal::Locked { until }) => {
+                Some(format!("{refusal}, until {}", until.to_rfc3339()))
+            }
+            Self::Refused(refusal) => Some(refusal.to_string()),
+            Self::NoAuth => Some("no bearer token".to_owned()),
             _ => None,
         }
     }
@@ -185,7 +182,7 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
             let message = "Too many wrong codes. Try again later, or use a recovery code or a trusted device";
             ErrorResponse::new(ErrorCode::AccountLocked, message).retry(now.seconds_until(*until))
         }
-        Refusal::RateLimited { retry_at } => {
+        Refusal::RateLimited { retry_at, .. } => {
             ErrorResponse::new(ErrorCode::RateLimited, "Too many requests. Try again later")
                 .retry(now.seconds_until(*retry_at))
         }
@@ -333,6 +330,7 @@ mod tests {
     use std::{collections::BTreeSet, fmt::Write};
 
     use super::*;
+    use crate::domain::Limit;
 
     const NOW: Timestamp = Timestamp::from_secs(1000);
     const LATER: Timestamp = Timestamp::from_secs(1030);
@@ -357,7 +355,7 @@ mod tests {
             Refusal::SessionInvalid,
             Refusal::SessionExpired,
             Refusal::WrongRecoveryCode,
-            Refusal::RateLimited { retry_at: LATER },
+            Refusal::RateLimited { retry_at: LATER, limit: Limit::Sends },
             Refusal::Contended,
             Refusal::ProofRequired,
             Refusal::ToggleNotAllowed,

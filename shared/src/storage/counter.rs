@@ -49,7 +49,11 @@ impl Table {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     let last = failed.item.as_ref().and_then(|item| item.get("last")?.as_b().ok());
                     let is_mine = last.is_some_and(|last| last.as_ref() == id);
-                    if is_mine { Ok(()) } else { Err(Refusal::RateLimited { retry_at: ends }.into()) }
+                    if is_mine {
+                        Ok(())
+                    } else {
+                        Err(Refusal::RateLimited { retry_at: ends, limit: counter.kind.into() }.into())
+                    }
                 }
                 _ => Err(StoreError::of("UpdateItem counter", &error)),
             },

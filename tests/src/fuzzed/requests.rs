@@ -390,7 +390,7 @@ fn assert_answers_foreign(route: &LocalRoute, shape: &ForeignEvent) {
     let Served { response, log } = serve_foreign(route.name, "test", START, shape);
     let body: Value = serde_json::from_slice(response.body()).expect("every body is JSON");
     assert_eq!((response.status().as_u16(), &body["code"]), (500, &json!("INTERNAL_ERROR")));
-    assert_eq!((log.level, log.status), ("error", 500));
+    assert_eq!((log.level, log.status), ("ERROR", 500));
     let cause = log.cause.expect("a cause");
     assert!(cause.len() < 800 && !cause.contains(char::is_control), "{cause}");
 }
