@@ -76,8 +76,8 @@ sam:
     @bash .ci/run sam
 
 # Release builds: what they contain, their size, the glibc that they need
-release:
-    @bash .ci/run release
+binaries:
+    @bash .ci/run binaries
 
 # Release builds: instructions until the first answer
 cold-start:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds four functions as they are deployed (but for this machine's processor), an empty function
-# and the local server. Shows their sizes, that each function holds only what its endpoint uses, and
-# that the functions run on Amazon Linux 2023, whose glibc is 2.34.
+# and the local server. Shows their sizes, that each function holds only what its endpoint uses, that
+# the functions run on Amazon Linux 2023, whose glibc is 2.34, and that nothing in them tells which
+# machine built them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,8 +10,8 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 
 functions=(status verify challenge setup-totp)
 # In one call with the functions, so that their common crates are built once.
-cargo lambda build --release --locked "${functions[@]/#/--bin=}" --bin=mfa-local
-cargo lambda build --release --locked --example=empty_function
+scripts/reproducible cargo lambda build --release --locked "${functions[@]/#/--bin=}" --bin=mfa-local
+scripts/reproducible cargo lambda build --release --locked --example=empty_function
 
 binary() { echo "target/lambda/$1/bootstrap"; }
 megabytes() { awk -v bytes="$(stat -c %s "$1")" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
@@ -44,3 +45,12 @@ for name in "${functions[@]}"; do
   printf '%s\n' "$newest" GLIBC_2.34 | sort -VC || fail "$name needs $newest"
   printf '  %-14s needs %s\n' "$name" "$newest"
 done
+
+# A path of this machine would give other bytes on the next one.
+for name in "${functions[@]}" mfa-local; do
+  holds "$name" /cargo/registry/src/ "path of a source file"
+  for folder in "$PWD" "$HOME" "${CARGO_HOME:-$HOME}" "$(rustc --print sysroot)"; do
+    lacks "$name" "$folder/" "a path of this machine"
+  done
+done
+echo "  no path of this machine"

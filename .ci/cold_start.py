@@ -3,7 +3,7 @@
 empty function under valgrind, and the size of their binaries.
 
     python3 .ci/cold_start.py [--json FILE]
-        Measures what `.ci/release.sh` built, with the debug build of `mfa-local`. Fails if the
+        Measures what `.ci/binaries.sh` built, with the debug build of `mfa-local`. Fails if the
         first answer of `status` takes more than 10 million instructions. The entropy that
         .cargo/config.toml switches off costs 470 million, and only TLS handshakes show it.
     python3 .ci/cold_start.py --against COMMIT [--no-build] [--json FILE]
@@ -93,12 +93,14 @@ class Tree:
         return self.root / "target" / "lambda" / function / "bootstrap"
 
     def build(self):
-        """Builds the functions as `.ci/release.sh` does, and the debug build of `mfa-local`."""
+        """Builds the functions as `.ci/binaries.sh` does, and the debug build of `mfa-local`."""
         if not (self.root / EXAMPLE).exists():
             # A commit from before the example gets the one of this tree.
             (self.root / EXAMPLE).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / EXAMPLE, self.root / EXAMPLE)
         release = "cargo lambda build --release --locked"
+        if (self.root / "scripts" / "reproducible").exists():
+            release = f"scripts/reproducible {release}"
         for command in (
             f"{release} --bin=status --bin=verify --bin=challenge",
             f"{release} --example=empty_function",
