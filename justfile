@@ -87,6 +87,10 @@ cold-start:
 memory:
     @bash .ci/run memory
 
+# (not in CI) writes target/dist/: an archive for each architecture, with SBOM and licences
+release:
+    @bash .ci/run release
+
 # (not in CI) the tests find each of the mutations in .ci/mutations.py
 mutations:
     @bash .ci/run mutations
