@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes what a release consists of into target/dist/: a folder and an archive for each architecture.
 
-scripts/build makes the folders. This adds the local server, a CycloneDX bill of materials
+scripts/build makes the folders. This adds scripts/deploy, the local server, a CycloneDX bill of materials
 (sbom.cdx.json), the licences of others (THIRD-PARTY-NOTICES.txt and COPYRIGHT-library.html) and
 SHA256SUMS. One commit gives the same bytes in every folder.
 
@@ -112,8 +112,14 @@ def add_bill_of_materials(folder, architecture, version):
     (folder / SBOM).write_text(json.dumps(bill, indent=2) + "\n")
 
 
+def add_deploy_script(folder):
+    shutil.copytree(ROOT / "scripts" / "deployment", folder / "scripts" / "deployment", ignore=lambda *_: ["__pycache__"])
+    shutil.copy(ROOT / "scripts" / "deploy", folder / "scripts")
+
+
 def add_sums(folder):
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())]
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n" for path in files]
     (folder / "SHA256SUMS").write_text("".join(sums))
 
 
@@ -121,7 +127,7 @@ def write_archive(folder):
     def anonymous(entry):
         entry.uid = entry.gid = entry.mtime = 0
         entry.uname = entry.gname = ""
-        entry.mode = 0o755 if entry.isdir() or entry.name.endswith("/mfa-local") else 0o644
+        entry.mode = 0o755 if entry.isdir() or entry.name.endswith(("/mfa-local", "/scripts/deploy")) else 0o644
         return entry
 
     path = folder.with_name(f"{folder.name}.tar.gz")
@@ -139,6 +145,7 @@ def main():
         add_local_server(folder, architecture)
         add_notices(folder, architecture)
         add_bill_of_materials(folder, architecture, version)
+        add_deploy_script(folder)
         add_sums(folder)
         write_archive(folder)
 
