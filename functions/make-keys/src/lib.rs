@@ -45,6 +45,10 @@ pub struct Request {
     pub logical_resource_id: String,
     /// What the resource says in the template.
     pub resource_properties: Properties,
+    /// What it said before, in an update.
+    pub old_resource_properties: Option<Properties>,
+    /// What the resource was named at its creation.
+    pub physical_resource_id: Option<String>,
 }
 
 /// What happens to the resource.
@@ -106,7 +110,12 @@ pub async fn run() -> Result<(), Error> {
 /// What `CloudFormation` is told.
 pub async fn answer(services: &Services, request: &Request) -> Value {
     let wanted = &request.resource_properties;
+    let old_type = request.old_resource_properties.as_ref().map(|old| old.signing_key_type);
     let outcome = match request.request_type {
+        RequestType::Update if old_type.is_some_and(|old| old != wanted.signing_key_type) => {
+            Err("The signing key is there already, and SigningKeyType makes no other. Rotate it (docs/deploy.md)."
+                .to_owned())
+        }
         RequestType::Create | RequestType::Update => fill(services, wanted).await,
         RequestType::Delete => Ok(()),
     };
@@ -115,12 +124,13 @@ pub async fn answer(services: &Services, request: &Request) -> Value {
         "StackId": request.stack_id,
         "RequestId": request.request_id,
         "LogicalResourceId": request.logical_resource_id,
-        "PhysicalResourceId": wanted.secret,
+        "PhysicalResourceId": request.physical_resource_id.as_ref().unwrap_or(&wanted.secret),
         // What uses the keys names the secret by this attribute, and so waits until they are there.
         "Data": { "Secret": wanted.secret },
     });
     if let (Err(reason), Some(fields)) = (outcome, answer.as_object_mut()) {
-        fields.insert("Reason".to_owned(), reason.into());
+        // The whole answer may have 4,096 bytes.
+        fields.insert("Reason".to_owned(), reason.chars().take(800).collect::<String>().into());
     }
     answer
 }

@@ -85,6 +85,8 @@ struct Stack {
     function: RunningFunction,
     around: Around,
     address: String,
+    /// The kind of key that the template asked for at first.
+    made: &'static str,
 }
 
 impl Stack {
@@ -101,12 +103,15 @@ impl Stack {
         let mfa = TestApp::start_with(&[("AWS_ENDPOINT_URL", &address)]).await;
         mfa.table.delete("BUNDLE", "HASH_KEY").await.expect("deleted");
         let function = RunningFunction::start(&mfa, env!("CARGO_BIN_EXE_make-keys")).await;
-        Self { mfa, function, around, address }
+        Self { mfa, function, around, address, made: "ES256" }
     }
 
     async fn request(&mut self, kind: &str, key: &str) -> Value {
+        let old = (kind == "Update").then(|| json!({ "Secret": SECRET, "Table": "t", "SigningKeyType": self.made }));
         let event = json!({
             "RequestType": kind,
+            "OldResourceProperties": old,
+            "PhysicalResourceId": (kind != "Create").then_some(SECRET),
             "ResponseURL": format!("{}/answer", self.address),
             "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/mfa/1",
             "RequestId": "request-1",
@@ -125,7 +130,7 @@ impl Stack {
 #[tokio::test]
 async fn an_empty_secret_is_filled_once_and_stays_whatever_comes_later() {
     for (key, begins) in [("ES256", "MIG"), ("RS256", "MIIE")] {
-        let mut stack = Stack::new().await;
+        let mut stack = Stack { made: key, ..Stack::new().await };
         let answer = stack.request("Create", key).await;
         assert_eq!(
             answer,
@@ -144,7 +149,7 @@ async fn an_empty_secret_is_filled_once_and_stays_whatever_comes_later() {
         let signing_key = keys["signingKey"].as_str().expect("a text");
         assert!(signing_key.starts_with(&format!("-----BEGIN PRIVATE KEY-----\n{begins}")), "{key}");
 
-        for (kind, other) in [("Create", "ES256"), ("Update", "RS256"), ("Delete", "ES256")] {
+        for (kind, other) in [("Create", "ES256"), ("Update", key), ("Delete", "ES256")] {
             assert_eq!(stack.request(kind, other).await["Status"], "SUCCESS");
             assert_eq!(stack.around.keys(), keys, "{kind}");
         }
@@ -177,6 +182,15 @@ async fn of_two_requests_at_once_one_fills_the_secret_and_both_succeed() {
     assert_eq!(stack.request("Create", "ES256").await["Status"], "SUCCESS");
     assert_eq!(stack.around.keys(), keys);
     assert_eq!(stack.around.held().puts, 2);
+}
+
+#[tokio::test]
+async fn another_kind_of_key_is_no_wish_that_an_update_fulfils() {
+    let mut stack = Stack::new().await;
+    stack.request("Create", "ES256").await;
+    let answer = stack.request("Update", "RS256").await;
+    assert_eq!(answer["Status"], "FAILED");
+    assert!(answer["Reason"].as_str().is_some_and(|reason| reason.contains("Rotate it")), "{answer}");
 }
 
 #[tokio::test]
