@@ -22,7 +22,7 @@ from samcli.cli.types import CfnParameterOverridesType
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from deployment import checks, costs, questions, smoke_test  # noqa: E402
+from deployment import checks, costs, parameters, questions, smoke_test  # noqa: E402
 from deployment.aws import Failure  # noqa: E402
 
 LOADER = importlib.machinery.SourceFileLoader("deploy", str(ROOT / "scripts" / "deploy"))
@@ -142,8 +142,11 @@ def test_a_wrong_answer_is_refused_with_the_rule_and_an_example(name, value, why
     assert why in told and questions.QUESTIONS[name].flag in told and questions.QUESTIONS[name].example in told
 
 
-def test_firebase_and_entra_need_an_audience():
-    assert questions.fault("JwtAudience", "", "entra") and not questions.fault("JwtAudience", "", "okta")
+def test_the_audience_is_needed_where_the_template_needs_it():
+    text = (ROOT / "template.yaml").read_text()
+    needed = re.search(r"ProviderHasAnAudience:.*?RuleCondition: !Contains \[\[([^]]+)\]", text, re.S).group(1)
+    needing = [login for login in questions.LOGINS if questions.fault("JwtAudience", "", login)]
+    assert sorted(needed.split(", ")) == sorted(needing)
 
 
 def test_a_login_that_shares_nothing_takes_no_secret_and_several_logins_no_issuer():
@@ -203,6 +206,12 @@ def test_wrong_settings_are_refused(text, why):
         questions.read_settings(text)
 
 
+def test_the_variables_of_settings_are_those_of_the_documentation():
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    documented = set(re.findall(r"^\| `(MFA_\w+)` \| `Settings` ", text, re.M)) - {"MFA_SETTINGS"}
+    assert parameters.variables_of(ROOT) == sorted(documented)
+
+
 # The release
 
 
@@ -213,7 +222,8 @@ def elf(machine):
 def release(folder, processor="arm64", machine=0xB7, bootstrap=None):
     """A release of two functions."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = ["Parameters:", "  AppName:", "    Type: String", "Resources:"]
+    text = (ROOT / "template.yaml").read_text()
+    lines = [text[text.index("\nParameters:\n") : text.index("\nConditions:\n")], "Resources:"]
     for name in ("status", "verify"):
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
             archive.writestr("bootstrap", elf(machine) if bootstrap is None else bootstrap)
@@ -308,12 +318,12 @@ def test_the_plan_counts_every_resource_of_the_template():
 
 def test_the_plan_leaves_out_what_the_answers_do_not_make():
     text = (ROOT / "template.yaml").read_text()
-    parameters = dict.fromkeys(["SecretName", "ExistingTableName", "SmsCountries", "LoginSecretName"], "")
-    parameters["Methods"] = "totp"
-    first = "\n".join(costs.plan(text, parameters))
+    values = dict.fromkeys(["SecretName", "ExistingTableName", "SmsCountries", "LoginSecretName"], "")
+    values["Methods"] = "totp"
+    first = "\n".join(costs.plan(text, values))
     assert "1  AWS::DynamoDB::Table" in first and "2  AWS::CloudWatch::Alarm" in first
     assert "secrets 1 x 0.40 + alarms 2 x 0.10 = 0.60" in first
-    kept = {**parameters, "ExistingTableName": "kept", "SmsCountries": "+1"}
+    kept = {**values, "ExistingTableName": "kept", "SmsCountries": "+1"}
     assert "AWS::DynamoDB::Table" not in "\n".join(costs.plan(text, kept))
     assert "3  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept))
 
@@ -322,7 +332,7 @@ def test_the_plan_leaves_out_what_the_answers_do_not_make():
 
 
 def test_sam_reads_every_parameter_back_from_samconfig():
-    parameters = {
+    values = {
         "AppName": "Example's Bank & Co",
         "JwtAudience": "",
         "AllowedOrigins": "https://a.example,http://localhost:3000",
@@ -331,9 +341,9 @@ def test_sam_reads_every_parameter_back_from_samconfig():
         'MFA_ADD_CLAIMS={"aal": "aal2"} '
         "MFA_NEXT_SIGNING_KEY=-----BEGIN PUBLIC KEY-----\\nMFkw+/=\\n-----END PUBLIC KEY-----",
     }
-    text = deploy.samconfig("mfa", "eu-central-1", "target/dist/x/template.yaml", parameters)
+    text = deploy.samconfig("mfa", "eu-central-1", "target/dist/x/template.yaml", values)
     read = tomlkit.parse(text).unwrap()["default"]["deploy"]["parameters"]
-    assert CfnParameterOverridesType().convert((read["parameter_overrides"],), None, None) == parameters
+    assert CfnParameterOverridesType().convert((read["parameter_overrides"],), None, None) == values
     assert (read["stack_name"], read["region"], read["resolve_s3"]) == ("mfa", "eu-central-1", True)
 
 
@@ -522,6 +532,52 @@ def test_an_update_needs_no_answer_and_keeps_other_parameters(run):
     assert run.state["stack"]["AlarmTopicArn"] == "arn:of:a:topic"
 
 
+# A stack of the template that had a parameter for each setting.
+OLD = {"AppName": "Bank", "Methods": "totp", "Login": "", "SecretName": "mfa", **parameters.OLD_DEFAULTS}
+OLD.update(JwtIssuer="our-login", JwtAudience="web", JwtAlgorithm="", AllowedOrigins="", EnvironmentKeyArn="", SigningPublicKey="")
+
+
+def test_an_update_keeps_what_an_earlier_template_had_parameters_for(run):
+    run.state["secrets"]["mfa"] = {**KEYS, "jwtSecret": JWT_SECRET}
+    run.state["stack"] = {**OLD, "Required": "true", "JwtUserClaim": "app/id", "LogRetentionDays": "365"}
+    run.state["stack"].update(NextSigningPublicKey="-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n")
+    assert not run("--yes") and not run.changes
+    public = r"MFA_NEXT_SIGNING_KEY=-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"
+    settings = f"MFA_REQUIRED=true MFA_JWT_USER_CLAIM=app/id {public}"
+    assert f"--settings '{settings}'" in run.shown
+    assert "LogRetentionDays = 365: The template says" in run.shown and "CodeLength" not in run.shown
+    assert not run("--yes", "--settings", "MFA_REQUIRED=true"), "the other two are not named"
+    assert run("--yes", "--settings", settings, "--skip-smoke-test"), run.shown
+    assert "Warning: LogRetentionDays = 365" in run.shown
+    after = run.state["stack"]
+    assert after.keys() <= template()["Parameters"].keys() and after["Settings"] == settings
+    assert (after["JwtIssuer"], after["JwtAudience"], after["LoginSecretName"]) == ("our-login", "web", "mfa")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("EnvironmentKeyArn", "arn:of:a:key", ["--parameter", "KmsKeyArn=arn:of:a:key"]),
+        ("HasLogins", "true", ["--login", "several", "--login-secret", "mfa"]),
+    ],
+)
+def test_what_became_no_variable_must_be_said_in_another_way(run, name, value, words):
+    keys = {**KEYS, "signingKey": "x", "signingPublicKey": "y", "logins": "[{}]"}
+    run.state["secrets"]["mfa"] = {**keys, "jwtSecret": JWT_SECRET}
+    run.state["stack"] = {**OLD, name: value, "JwtIssuer": "", "JwtAudience": ""}
+    assert not run("--yes", "--settings", "") and not run.changes
+    assert f"{name} = {value}: Give --" in run.shown
+    assert run("--yes", "--settings", "", "--skip-smoke-test", *words), run.shown
+
+
+def test_a_template_that_lacks_a_parameter_is_refused(run):
+    path = run.folder / "mfa-0.1.0-arm64" / "template.yaml"
+    path.write_text(path.read_text().replace("  LoginSecretName:\n", "  Renamed:\n"))
+    (path.parent / "SHA256SUMS").unlink()
+    assert not run("--yes", *ANSWERS) and not run.changes
+    assert "has no LoginSecretName. Deploy it with the script of its release" in run.shown
+
+
 def test_a_dry_run_changes_nothing(run):
     assert run("--dry-run", *ANSWERS, "--existing-table", "")
     assert not run.changes and not (run.folder / "samconfig.toml").exists()
@@ -545,6 +601,10 @@ def test_a_samconfig_of_somebody_else_stays(run):
         (["--yes", *ANSWERS, "--architecture", "x86_64"], "is for arm64, not for x86_64"),
         (["--yes", *ANSWERS, "--settings", "MFA_HASH_KEY=x"], "secrets stand in Secrets Manager"),
         (["--yes", *ANSWERS, "--parameter", "AppName=x"], "no option of its own"),
+        (["--yes", *ANSWERS, "--parameter", "AlarmTopic=x"], "no option of its own: SmsSpendAlarmUsd, DomainName"),
+        (["--yes", *ANSWERS, "--parameter", "SecretName=x"], "no option of its own"),
+        (["--yes", *ANSWERS, "--parameter", "ExistingTableName=x"], "no option of its own"),
+        (["--yes", *ANSWERS, "--settings", "MFA_REQIRED=true"], "The nearest known name is MFA_REQUIRED"),
         (["--yes", *ANSWERS, "--stack", "1"], "--stack must be"),
         (["--only-smoke-test"], "There is no stack mfa"),
     ],

@@ -30,6 +30,7 @@ PROVIDERS = {
     "entra": "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0",
     "zitadel": "https://example.zitadel.cloud",
 }
+NEED_AUDIENCE = [name for name in PROVIDERS if name not in ("cognito", "supabase")]
 LOGINS = [*PROVIDERS, "nest-auth", "custom", "several"]
 NAME_OF_SECRET = r"^[A-Za-z0-9/_+=.@:-]{1,512}$"
 ORIGIN = r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?"
@@ -130,8 +131,8 @@ def question_of(name, login):
     if name == "JwtIssuer":
         rule = "what the tokens write, without spaces; empty if every issuer will do"
         return question._replace(pattern=r"^\S*$", rule=rule, default="")
-    # These sign for other customers, or for other clients, with the same keys.
-    if name == "JwtAudience" and login in ("firebase", "entra"):
+    # Their tokens do not say what they are for. Others of theirs name other audiences.
+    if name == "JwtAudience" and login in NEED_AUDIENCE:
         rule = "names separated by commas, without spaces"
         return question._replace(pattern=r"^[^\s,]+(,[^\s,]+)*$", rule=rule, default=None)
     return question
@@ -197,7 +198,9 @@ def answer_all(options, given, previous, settings):
             question = question_of(name, answers.get("Login"))
             default = previous.get(name) or question.default
             if name == "LoginSecretName":
-                default = default or f"{options.stack}/login"
+                # Before there was this parameter, one secret held all.
+                common = previous.get("SecretName") if name not in previous else None
+                default = default or common or f"{options.stack}/login"
             value = given.get(name)
             if value is None and options.can_ask:
                 mark = f"{number}." if name == names[0] else "  "
@@ -223,7 +226,7 @@ def unasked(answers, given, previous, settings):
     They do not stay as an earlier deployment had them, except those by which tokens are checked.
     """
     login = answers["Login"]
-    stays = kind_of_login(login, settings) == "secret" and login == previous.get("Login")
+    stays = kind_of_login(login, settings) == "secret" and login == (previous.get("Login") or "custom")
     kept = {name: previous.get(name, "") for name in ("JwtIssuer", "JwtAudience") if stays}
     others = {name: given.get(name, kept.get(name, "")) for name in QUESTIONS if name not in answers}
     faults = [found for name, value in others.items() if value and (found := fault(name, value))]
