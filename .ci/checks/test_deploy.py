@@ -451,7 +451,8 @@ if words[1] == "describe-stacks":
 elif words[1] == "get-secret-value":
     if value["--secret-id"] not in state["secrets"]:
         refuse("ResourceNotFoundException")
-    answer = {{"SecretString": json.dumps(state["secrets"][value["--secret-id"]])}}
+    held = state["secrets"][value["--secret-id"]]
+    answer = {{"SecretBinary": "AAAA"}} if held == "binary" else {{"SecretString": json.dumps(held)}}
 elif words[1] == "get-item":
     mark = {{**state["kept"], **state.get("tables", {{}})}}.get(value["--table-name"])
     answer = {{"Item": {{"fingerprint": {{"B": mark}}}}}} if mark else {{}}
@@ -623,10 +624,49 @@ def test_a_secret_that_is_not_there_yet_is_typed_until_it_is_long_enough(monkeyp
     assert not any(JWT_SECRET in line for line in shown) and "at least 32 bytes" in shown[-1]
 
 
-def test_a_short_secret_of_the_login_is_refused(run):
-    run.state["secrets"]["mfa/login"]["jwtSecret"] = "short"
-    assert not run("--yes", *ANSWERS)
-    assert "at least 32 bytes" in run.shown and not run.changes
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        ({"jwtSecret": "short"}, "at least 32 bytes"),
+        ({"jwtSecret": {"a": JWT_SECRET}}, "at least 32 bytes"),
+        ([["jwtSecret", JWT_SECRET]], "holds no JSON object"),
+        ("binary", "holds no JSON object"),
+        ({"logins": [{"name": "staff"}]}, "a text that holds a JSON list"),
+        ({"logins": '{"name": "staff"}'}, "a text that holds a JSON list"),
+        ({"logins": "[]"}, "a text that holds a JSON list"),
+    ],
+)
+def test_a_wrong_secret_of_the_login_is_refused(run, held, why):
+    run.state["secrets"]["mfa/login"] = held
+    login = ["--login", "several"] if "logins" in held else []
+    assert not run("--yes", *ANSWERS, *login)
+    assert why in run.shown and "Traceback" not in run.shown and not run.changes
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hashKey": 7},
+        {"hashKey": "AAAA"},
+        {"hashKey": "not base64"},
+        {"sealingKeys": HASH_KEY},
+        {"sealingKeys": "k1:AAAA"},
+        {"sealingKeys": f"k1:{HASH_KEY},k1:{HASH_KEY}"},
+        {"sealingKeys": {"k1": HASH_KEY}},
+    ],
+)
+def test_wrong_keys_in_a_named_secret_are_refused(run, wrong):
+    run.state["secrets"]["keys"] = {**KEYS, **wrong}
+    assert not run("--yes", *ANSWERS, "--secret-name", "keys")
+    assert f"{[*wrong][0]} in the secret keys must be" in run.shown and not run.changes
+    # A search for the secret of a kept table only passes it by.
+    run.state["kept"] = {"kept": FINGERPRINT}
+    assert not run("--yes", *ANSWERS) and "Traceback" not in run.shown
+
+
+@pytest.mark.parametrize("keys", [KEYS["sealingKeys"], f"old-1:{HASH_KEY}, k_2:{HASH_KEY}"])
+def test_right_sealing_keys_pass(keys):
+    assert checks.are_sealing_keys(keys)
 
 
 def test_a_stack_whose_first_deployment_failed_must_be_deleted_first(run):

@@ -67,12 +67,16 @@ def stack_of(name):
 def secret_of(name):
     """The JSON object that a secret holds, or None if there is no such secret or it holds nothing yet."""
     try:
-        text = aws("secretsmanager", "get-secret-value", "--secret-id", name)["SecretString"]
+        # A binary secret has no text.
+        text = aws("secretsmanager", "get-secret-value", "--secret-id", name).get("SecretString")
     except AwsError as error:
         if "ResourceNotFoundException" in str(error):
             return None
         raise
     try:
-        return dict(json.loads(text))
+        held = json.loads(text)
     except (ValueError, TypeError):
-        raise Failure(f"The secret {name} holds no JSON object.") from None
+        held = None
+    if not isinstance(held, dict):
+        raise Failure(f"The secret {name} holds no JSON object.")
+    return held

@@ -75,18 +75,22 @@ def machine_of(code):
     return MACHINES.get(struct.unpack_from("<H", head, 18)[0], "another processor")
 
 
+def decoded(text):
+    """The bytes of a base64 text, or None if it is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        return None
+
+
 def fingerprint(hash_key):
     """What the table notes of the hash key: `Keys::fingerprint` of shared/src/domain/keys.rs."""
 
     def mac(key, text):
         return hmac.new(key, text, hashlib.sha256).digest()
 
-    try:
-        root = base64.b64decode(hash_key, validate=True)
-    except ValueError:
-        raise Failure("hashKey in the secret is not base64.") from None
     # HKDF (RFC 5869) with one block of output.
-    limit = mac(mac(b"mfa/v1", root), b"limit\x01")
+    limit = mac(mac(b"mfa/v1", decoded(hash_key)), b"limit\x01")
     framed = b"".join(struct.pack(">Q", len(part)) + part for part in (b"hash key", b"fingerprint"))
     return mac(limit, framed)[:16]
 
@@ -137,8 +141,11 @@ def fitting_secret(stack, mark):
     found = aws("secretsmanager", "list-secrets", "--filters", "Key=tag-key,Values=mfa:stack")["SecretList"]
     # A filter of Secrets Manager matches beginnings too.
     names = [secret["Name"] for secret in found if {"Key": "mfa:stack", "Value": stack} in secret.get("Tags", [])]
-    fits = (name for name in names if (keys := secret_of(name)) and fingerprint(keys.get("hashKey", "")) == mark)
-    return next(fits, "")
+    for name in names:
+        hash_key = (secret_of(name) or {}).get("hashKey")
+        if decoded(hash_key) and fingerprint(hash_key) == mark:
+            return name
+    return ""
 
 
 def choose_table(options, stack, kind):
@@ -179,11 +186,31 @@ def check_keys(name, needed, table, mark):
         raise Failure(f"There is no secret {name}, or it is empty (--secret-name).")
     if lacking := [key for key in needed if not keys.get(key)]:
         raise Failure(f"The secret {name} lacks {', '.join(lacking)}.")
+    if not are_sealing_keys(keys["sealingKeys"]):
+        raise Failure(f"sealingKeys in the secret {name} must be id:base64-of-32-bytes with commas, each id once.")
+    if len(decoded(keys["hashKey"]) or b"") < 32:
+        raise Failure(f"hashKey in the secret {name} must be base64 of at least 32 bytes.")
     if mark and fingerprint(keys["hashKey"]) != mark:
         raise Failure(
             f"The hash key in the secret {name} is not that of the table {table}: every user would be one without"
             " MFA. Name the secret of this table with --secret-name."
         )
+
+
+def are_sealing_keys(text):
+    """Whether functions could read these keys."""
+    pairs = [entry.strip().partition(":") for entry in str(text).split(",")]
+    good = all(re.fullmatch(r"[\w-]{1,32}", name, re.A) and len(decoded(key) or b"") == 32 for name, _, key in pairs)
+    return good and len({name for name, _, _ in pairs}) == len(pairs)
+
+
+def are_logins(text):
+    """Whether this is the text of a JSON list of objects. CloudFormation hands on texts alone."""
+    try:
+        entries = json.loads(text)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(entries, list) and bool(entries) and all(isinstance(entry, dict) for entry in entries)
 
 
 def check_login_secret(options, name, kind):
@@ -203,6 +230,8 @@ def check_login_secret(options, name, kind):
         raise Failure(f"The secret {name} has no {key}.")
     if key == "jwtSecret" and not is_jwt_secret(held[key]):
         raise Failure(f"jwtSecret in the secret {name} must have {JWT_SECRET_RULE}.")
+    if key == "logins" and not are_logins(held[key]):
+        raise Failure(f"logins in the secret {name} must be a text that holds a JSON list (docs/deploy.md).")
     return None
 
 
@@ -213,7 +242,7 @@ def typed_jwt_secret():
 
 
 def is_jwt_secret(text):
-    return len(text.encode()) >= 32 and text == text.strip()
+    return isinstance(text, str) and len(text.encode()) >= 32 and text == text.strip()
 
 
 def warnings_about_senders(parameters):
