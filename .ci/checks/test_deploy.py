@@ -442,6 +442,8 @@ answer = {{
 }}.get(" ".join(words[:2]), {{}})
 def refuse(code, text="refused"):
     sys.exit("An error occurred (" + code + ") when calling the operation: " + text)
+if words[1] == "get-caller-identity" and os.environ["AWS_REGION"] == "eu-centrall-1":
+    sys.exit('Could not connect to the endpoint URL: "https://sts.eu-centrall-1.amazonaws.com/"')
 if words[1] == "describe-stacks":
     if not state["stack"]:
         refuse("ValidationError", "Stack with id mfa does not exist")
@@ -607,6 +609,9 @@ def test_a_samconfig_of_somebody_else_stays(run):
         (["--yes", *ANSWERS, "--parameter", "ExistingTableName=x"], "no option of its own"),
         (["--yes", *ANSWERS, "--settings", "MFA_REQIRED=true"], "The nearest known name is MFA_REQUIRED"),
         (["--yes", *ANSWERS, "--stack", "1"], "--stack must be"),
+        (["--yes", *ANSWERS, "--settings", "MFA_JWT_USER_CLAIM=a\\"], "Settings must not end in a backslash"),
+        (["--yes", *ANSWERS, "--settings", 'MFA_ADD_CLAIMS={"a":"\\""}'], "Settings must not end in a backslash"),
+        (["--yes", *ANSWERS, "--region", "eu-centrall-1"], "AWS does not answer in the region eu-centrall-1"),
         (["--only-smoke-test"], "There is no stack mfa"),
     ],
 )
@@ -669,10 +674,45 @@ def test_right_sealing_keys_pass(keys):
     assert checks.are_sealing_keys(keys)
 
 
-def test_a_stack_whose_first_deployment_failed_must_be_deleted_first(run):
-    run.state.update(stack={"AppName": "Bank"}, status="ROLLBACK_COMPLETE")
+@pytest.mark.parametrize(
+    ("status", "command"),
+    [
+        ("CREATE_FAILED", "delete-stack --stack-name mfa"),
+        ("ROLLBACK_COMPLETE", "delete-stack --stack-name mfa"),
+        ("ROLLBACK_FAILED", "delete-stack --stack-name mfa"),
+        ("DELETE_FAILED", "delete-stack --stack-name mfa --deletion-mode FORCE_DELETE_STACK"),
+        ("UPDATE_FAILED", "rollback-stack --stack-name mfa"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name mfa"),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_is_repaired_first(run, status, command):
+    run.state.update(stack={"AppName": "Bank"}, status=status)
     assert not run("--yes", *ANSWERS)
-    assert "aws cloudformation delete-stack --stack-name mfa" in run.shown and not run.changes
+    assert f"aws cloudformation {command}\n" in run.shown and not run.changes
+
+
+def test_text_messages_can_be_stopped_while_another_method_is_left(run):
+    sms = ["--methods", "totp,sms", "--sms-domain", "example.com"]
+    assert not run("--yes", *ANSWERS, *sms) and "--sms-countries is missing" in run.shown
+    assert not run("--yes", *ANSWERS, *sms, "--methods", "sms", "--sms-countries", "")
+    assert run("--yes", *ANSWERS, *sms, "--sms-countries", "+1", "--skip-smoke-test"), run.shown
+    assert run("--yes", "--sms-countries", "", "--skip-smoke-test"), run.shown
+    assert run("--yes", "--skip-smoke-test"), run.shown
+    assert (run.state["stack"]["Methods"], run.state["stack"]["SmsCountries"]) == ("totp,sms", "")
+
+
+def test_an_empty_line_alone_stops_no_text_messages(monkeypatch):
+    shown = typed(monkeypatch, "Bank", "totp,sms", "", "", "example.com", "", "+1", "")
+    assert questions.answer_all(options(can_ask=True), {}, {}, {})["SmsCountries"] == "+1"
+    assert "--sms-countries '' must be" in "\n".join(shown)
+
+
+def test_a_stack_without_an_address_is_not_called(run):
+    assert run("--yes", *ANSWERS, "--parameter", "DomainName=none"), run.shown
+    assert "Name that of your API with --api-url" in run.shown and "calls were answered" not in run.shown
+    plan = costs.plan((ROOT / "template.yaml").read_text(), run.state["stack"])
+    assert not any("AWS::ApiGatewayV2::ApiMapping" in line for line in plan)
+    assert run("--only-smoke-test", "--api-url", run.state["outputs"]["ApiUrl"]), run.shown
 
 
 def test_a_kept_table_is_taken_with_the_secret_that_fits_it(run):

@@ -2,7 +2,28 @@
 
 import json
 import os
+import re
 import subprocess
+
+
+NEVER_STOOD = ("its first deployment failed. Delete it first:", "delete-stack", "")
+# What is wrong with a stack that cannot be updated, and the command that helps.
+REPAIRS = {
+    "CREATE_FAILED": NEVER_STOOD,
+    "ROLLBACK_COMPLETE": NEVER_STOOD,
+    "ROLLBACK_FAILED": NEVER_STOOD,
+    "DELETE_FAILED": (
+        "a resource could not be deleted. Delete the stack without it, and then the resource itself:",
+        "delete-stack",
+        " --deletion-mode FORCE_DELETE_STACK",
+    ),
+    "UPDATE_FAILED": ("an update failed. Take it back first:", "rollback-stack", ""),
+    "UPDATE_ROLLBACK_FAILED": (
+        "an update could not be taken back. Repair what the events name, and then go on:",
+        "continue-update-rollback",
+        "",
+    ),
+}
 
 
 class Failure(Exception):
@@ -37,6 +58,9 @@ def account(region=None):
     except FileNotFoundError:
         raise Failure("There is no command `aws`. Install the AWS CLI and give it credentials.") from None
     except AwsError as error:
+        if re.search("Could not connect|[Ii]nvalid (endpoint|region)|doesn't match a supported format", str(error)):
+            message = f"AWS does not answer in the region {region}. Is it spelt right (--region)?"
+            raise Failure(f"{message}\n  {error}") from None
         raise Failure(f"The AWS CLI has no valid credentials.\n  {error}") from None
 
 
@@ -49,11 +73,9 @@ def stack_of(name):
             return None
         raise
     status = stack["StackStatus"]
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
-        raise Failure(
-            f"The stack {name} is {status}: its first deployment or its deletion failed. Delete it first:\n"
-            f"  aws cloudformation delete-stack --stack-name {name}"
-        )
+    if status in REPAIRS:
+        why, command, end = REPAIRS[status]
+        raise Failure(f"The stack {name} is {status}: {why}\n  aws cloudformation {command} --stack-name {name}{end}")
     # A change set was made, and never carried out.
     if status == "REVIEW_IN_PROGRESS":
         return None

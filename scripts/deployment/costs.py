@@ -32,7 +32,7 @@ def plan(template, parameters):
         "MakesKeys": not parameters["SecretName"],
         "MakesTable": not parameters["ExistingTableName"],
         "SendsSms": bool(parameters["SmsCountries"]),
-        "HasDomain": bool(parameters.get("DomainName")),
+        "HasDomain": parameters.get("DomainName", "") not in ("", "none"),
     }
     kinds = [kind for kind, condition in resources(template) if holds.get(condition, True)]
     yield "It makes these resources, and a role and permissions for each function:"

@@ -72,6 +72,13 @@ def check_all_known(parameters, names, folder):
         raise Failure(f"{lacks} Deploy it with the script of its release.")
 
 
+def check_backslashes(parameters):
+    """Refuses what SAM would read otherwise in samconfig.toml: it takes a backslash for one before a quote."""
+    for name, value in parameters.items():
+        if re.search(r'\\("|$)', value):
+            raise Failure(f"{name} must not end in a backslash, nor have one before a quote: sam deploy misreads that.")
+
+
 def dropped(before, names):
     """The parameters of the stack that the template lacks, and that say something."""
     gone = {name: value.strip() for name, value in before.items() if name not in names}

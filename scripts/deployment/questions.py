@@ -122,9 +122,13 @@ OF_TEMPLATE = {
 OF_SECRETS = {"MFA_JWT_SECRET", "MFA_LOGINS", "MFA_SEALING_KEYS", "MFA_HASH_KEY", "MFA_SIGNING_KEY"}
 
 
-def question_of(name, login):
-    """The question behind a parameter, as the login makes it."""
+def question_of(name, login, methods="sms"):
+    """The question behind a parameter, as the login and the methods make it."""
     question = QUESTIONS[name]
+    # Without a country, no text message is sent, as long as there is another method.
+    if name == "SmsCountries" and methods != "sms":
+        rule = "prefixes of E.164 numbers, separated by commas; empty sends none"
+        return question._replace(pattern=f"^$|{question.pattern}", rule=rule)
     if name == "JwtIssuer" and login in PROVIDERS:
         return question._replace(example=PROVIDERS[login])
     # The keys of the providers are found by it.
@@ -138,9 +142,9 @@ def question_of(name, login):
     return question
 
 
-def fault(name, value, login="custom"):
+def fault(name, value, login="custom", methods="sms"):
     """What is wrong with an answer, or None."""
-    question = question_of(name, login)
+    question = question_of(name, login, methods)
     good = re.search(question.pattern, value)
     if name == "AppName":
         good = good and len(value) <= 32 and all(c in GSM or (c.isascii() and c.isalnum()) for c in value)
@@ -195,8 +199,11 @@ def answer_all(options, given, previous, settings):
     answers, faults = {}, []
     for number, names in enumerate(groups(answers, settings), 1):
         for name in names:
-            question = question_of(name, answers.get("Login"))
+            context = answers.get("Login"), answers.get("Methods")
+            question = question_of(name, *context)
             default = previous.get(name) or question.default
+            if name == "SmsCountries" and name in previous and not fault(name, previous[name], *context):
+                default = previous[name]
             if name == "LoginSecretName":
                 # Before there was this parameter, one secret held all.
                 common = previous.get("SecretName") if name not in previous else None
@@ -204,12 +211,12 @@ def answer_all(options, given, previous, settings):
             value = given.get(name)
             if value is None and options.can_ask:
                 mark = f"{number}." if name == names[0] else "  "
-                value = ask(f"{mark} {question.text}", question, default, answers.get("Login"), name)
+                value = ask(f"{mark} {question.text}", question, default, name, context)
             elif value is None and default is not None and (options.yes or name in previous):
                 value = default
             elif value is None:
                 faults.append(f"{question.flag} is missing. {question.text} Example: {question.example}")
-            elif found := fault(name, value, answers.get("Login")):
+            elif found := fault(name, value, *context):
                 faults.append(found)
                 value = None
             # The questions that follow depend on an answer, even if it was invalid.
@@ -240,13 +247,14 @@ def unasked(answers, given, previous, settings):
     return others, faults
 
 
-def ask(text, question, default, login, name):
+def ask(text, question, default, name, context):
     """Asks until the answer is valid. An empty line takes the default."""
     print(f"\n{text}\n   Answer with {question.rule}.\n   Example: {question.example}")
     while True:
         shown = "   > " if default is None else f"   [{default or 'none'}] > "
         value = input(shown).strip() or default or ""
-        found = fault(name, value, login)
+        # Nothing is switched off by an empty line alone.
+        found = fault(name, value, *context) if value or default is not None else fault(name, value)
         if not found:
             return value
         print(f"   {found}")
