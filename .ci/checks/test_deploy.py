@@ -422,6 +422,54 @@ def test_a_failure_says_what_and_why(local, capsys):
     assert "instead of 200: The access token is invalid or has expired" in shown
 
 
+# The commands of the documentation
+
+
+def blocks(name):
+    """The commands of a page, as a browser shows them."""
+    found = re.findall(r"^( *)```sh\n(.*?)^\1```$", (ROOT / "docs" / name).read_text(), re.M | re.S)
+    return [re.sub(f"^{indent}", "", text, flags=re.M) for indent, text in found]
+
+
+@pytest.mark.parametrize("name", ["deploy.md", "operations.md"])
+def test_every_command_can_be_pasted_into_zsh_too(name):
+    first, *_ = blocks(name)
+    assert first.startswith("export AWS_PAGER=\n")
+    for block in blocks(name):
+        assert not re.search(r"^\s*#|\s#\s", block, re.M), f"zsh takes this for a command: {block}"
+        assert not re.search(r"\bfor \w+ in \$", block), f"zsh does not split this: {block}"
+        assert not subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True).stderr, block
+
+
+def test_a_rotation_adds_a_sealing_key_and_lets_it_seal(tmp_path):
+    common = next(block for block in blocks("deploy.md") if block.startswith("SECRET="))
+    steps = [block for block in blocks("deploy.md") if "NEW" in block]
+    # Later lines win over the calls of AWS.
+    stubs = """
+        output() { echo own; }
+        aws() { echo 'MFA_SEALING_KEY=k0 MFA_REQUIRED=true'; }
+        scripts/deploy() { printf '%s\\n' "$*" >> calls; }
+    """
+    (tmp_path / "keys").write_text(json.dumps(KEYS))
+    store = "keys() { cat keys; }\nstore() { cat > keys.new && echo version; }\n"
+    text = "\n".join([stubs, common, store, *steps])
+    ran = subprocess.run(["bash", "-c", text], cwd=tmp_path, capture_output=True, text=True)
+    held = json.loads((tmp_path / "keys.new").read_text())
+    assert checks.are_sealing_keys(held["sealingKeys"]) and held["hashKey"] == HASH_KEY, ran.stderr
+    first, new = (entry.partition(":")[0] for entry in held["sealingKeys"].split(","))
+    assert first == "k1" and f"The new key is {new}" in ran.stdout
+    announced, used = (tmp_path / "calls").read_text().splitlines()
+    assert announced == "--yes --secret-name own --parameter SecretVersionId=version"
+    assert used == f"--yes --settings  MFA_REQUIRED=true MFA_SEALING_KEY={new}"
+
+
+def test_the_secret_of_several_logins_is_made_as_the_script_reads_it(tmp_path):
+    block = next(block for block in blocks("deploy.md") if "logins.json" in block)
+    (tmp_path / "logins.json").write_text('[{"name": "customers"}]')
+    subprocess.run(["bash", "-c", f"aws() {{ cat > made; }}\n{block}"], cwd=tmp_path, check=True)
+    assert checks.are_logins(json.loads((tmp_path / "made").read_text())["logins"])
+
+
 # A whole run. The program answers from a file, notes each call, and changes the stack as AWS would.
 
 AWS = f"""#!{sys.executable}
@@ -554,7 +602,8 @@ def test_an_update_keeps_what_an_earlier_template_had_parameters_for(run):
     assert "Warning: LogRetentionDays = 365" in run.shown
     after = run.state["stack"]
     assert after.keys() <= template()["Parameters"].keys() and after["Settings"] == settings
-    assert (after["JwtIssuer"], after["JwtAudience"], after["LoginSecretName"]) == ("our-login", "web", "mfa")
+    names = ("JwtIssuer", "JwtAudience", "LoginSecretName")
+    assert [after[name] for name in names] == ["our-login", "web", "mfa"]
 
 
 @pytest.mark.parametrize(
