@@ -585,7 +585,8 @@ def test_an_update_needs_no_answer_and_keeps_other_parameters(run):
 
 # A stack of the template that had a parameter for each setting.
 OLD = {"AppName": "Bank", "Methods": "totp", "Login": "", "SecretName": "mfa", **parameters.OLD_DEFAULTS}
-OLD.update(JwtIssuer="our-login", JwtAudience="web", JwtAlgorithm="", AllowedOrigins="", EnvironmentKeyArn="", SigningPublicKey="")
+OLD.update(JwtIssuer="our-login", JwtAudience="web", JwtAlgorithm="", AllowedOrigins="")
+OLD.update(EnvironmentKeyArn="", SigningPublicKey="")
 
 
 def test_an_update_keeps_what_an_earlier_template_had_parameters_for(run):
@@ -620,6 +621,13 @@ def test_what_became_no_variable_must_be_said_in_another_way(run, name, value, w
     assert not run("--yes", "--settings", "") and not run.changes
     assert f"{name} = {value}: Give --" in run.shown
     assert run("--yes", "--settings", "", "--skip-smoke-test", *words), run.shown
+
+
+def test_the_settings_of_a_release_are_those_that_it_lists(tmp_path):
+    listed = tmp_path / "scripts" / "deployment" / "variables.txt"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("MFA_NEW\nMFA_OTHER\n")
+    assert parameters.variables_of(tmp_path) == ["MFA_NEW", "MFA_OTHER"]
 
 
 def test_a_template_that_lacks_a_parameter_is_refused(run):
