@@ -128,10 +128,10 @@ WRONG = [
     ("AppName", ["", " ", "a:b", "x" * 33, "日本", "a\nb"], "without a colon"),
     ("Methods", ["", "totp,", "totp, email", "pigeon", "totp,totp"], "each once"),
     ("Login", ["", "Cognito", "nobody"], "one of cognito, auth0"),
-    ("LoginSecretName", ["", "a b", "a,b"], "the name or the ARN"),
+    ("LoginSecretName", ["", "a b", "a,b", "a:b"], "the name or the ARN"),
     ("EmailFrom", ["", "codes", "Codes <codes@example.com>", "codes@Example.com"], "an address alone"),
     ("SmsDomain", ["", "example", "https://example.com", "Example.com"], "a host name in lower case"),
-    ("SmsCountries", ["", "44", "+44,", "+044", "+44 +1"], "prefixes of E.164 numbers"),
+    ("SmsCountries", ["", "44", "+44,", "+044", "+44 +1", "!+44"], "prefixes of E.164 numbers"),
     ("AllowedOrigins", ["https://a.example/", "a.example", "https://a.example, https://b.example"], "scheme, host"),
 ]
 
@@ -166,13 +166,14 @@ def test_only_a_provider_must_have_an_issuer_that_is_an_address():
 
 @pytest.mark.parametrize("name", questions.QUESTIONS)
 def test_each_example_is_valid_and_each_pattern_that_of_the_template(name):
-    question, parameter = questions.QUESTIONS[name], template()["Parameters"][name]
-    assert not questions.fault(name, question.example, "cognito")
+    parameter = template()["Parameters"][name]
+    assert not questions.fault(name, questions.QUESTIONS[name].example, "cognito")
     if "AllowedValues" in parameter:
         assert sorted(value for value in parameter["AllowedValues"] if value) == sorted(questions.LOGINS)
     elif pattern := parameter.get("AllowedPattern"):
         # The script asks for these only if they are needed.
-        assert question.pattern in (pattern, pattern.replace("^$|", "", 1))
+        asked = questions.question_of(name, "custom").pattern
+        assert asked in (pattern, pattern.replace("^$|", "", 1))
 
 
 @pytest.mark.parametrize(
@@ -313,7 +314,8 @@ def test_the_plan_counts_every_resource_of_the_template():
     read = {(resource["Type"], resource.get("Condition")) for resource in template()["Resources"].values()}
     assert set(costs.resources(text)) == read
     assert len(list(costs.resources(text))) == len(template()["Resources"])
-    assert {condition for _, condition in read if condition} <= {"MakesKeys", "MakesTable", "SendsSms", "HasDomain"}
+    known = {"MakesKeys", "MakesTable", "SendsSms", "HasDomain", "HasKmsKey"}
+    assert {condition for _, condition in read if condition} <= known
 
 
 def test_the_plan_leaves_out_what_the_answers_do_not_make():
@@ -326,6 +328,8 @@ def test_the_plan_leaves_out_what_the_answers_do_not_make():
     kept = {**values, "ExistingTableName": "kept", "SmsCountries": "+1"}
     assert "AWS::DynamoDB::Table" not in "\n".join(costs.plan(text, kept))
     assert "3  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept))
+    assert "AWS::IAM::ManagedPolicy" not in first
+    assert "AWS::IAM::ManagedPolicy" in "\n".join(costs.plan(text, {**kept, "KmsKeyArn": "arn:of:a:key"}))
 
 
 # samconfig.toml

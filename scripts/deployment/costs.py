@@ -33,6 +33,7 @@ def plan(template, parameters):
         "MakesTable": not parameters["ExistingTableName"],
         "SendsSms": bool(parameters["SmsCountries"]),
         "HasDomain": parameters.get("DomainName", "") not in ("", "none"),
+        "HasKmsKey": bool(parameters.get("KmsKeyArn")),
     }
     kinds = [kind for kind, condition in resources(template) if holds.get(condition, True)]
     yield "It makes these resources, and a role and permissions for each function:"

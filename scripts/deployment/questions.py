@@ -32,7 +32,10 @@ PROVIDERS = {
 }
 NEED_AUDIENCE = [name for name in PROVIDERS if name not in ("cognito", "supabase")]
 LOGINS = [*PROVIDERS, "nest-auth", "custom", "several"]
-NAME_OF_SECRET = r"^[A-Za-z0-9/_+=.@:-]{1,512}$"
+NAME_OF_SECRET = (
+    r"^[A-Za-z0-9/_+=.@-]{1,512}$|"
+    r"^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$"
+)
 ORIGIN = r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?"
 
 QUESTIONS = {
@@ -70,7 +73,7 @@ QUESTIONS = {
         flag="--audience",
         text="Of which audiences (aud, client_id or azp) must they name one?",
         example="web-client,mobile-client",
-        pattern=r"^[^\s,]+(,[^\s,]+)*$|^$",
+        pattern=r"^$|^[^\s,]+(,[^\s,]+)*$",
         rule="names separated by commas, without spaces; empty if the tokens say that they are access tokens",
         default="",
     ),
@@ -99,8 +102,9 @@ QUESTIONS = {
         flag="--sms-countries",
         text="Which number prefixes may text messages go to? An exclamation mark refuses one.",
         example="+1,+44,!+4470",
-        pattern=r"^!?\+[1-9][0-9]{0,14}(,!?\+[1-9][0-9]{0,14})*$",
-        rule="prefixes of E.164 numbers, separated by commas (to send none, leave sms out of the methods)",
+        pattern=r"^(!\+[1-9][0-9]{0,14},)*\+[1-9][0-9]{0,14}(,!?\+[1-9][0-9]{0,14})*$",
+        rule="prefixes of E.164 numbers, separated by commas, and not only refused ones (to send none, leave sms out of the"
+        " methods)",
     ),
     "AllowedOrigins": Question(
         flag="--origins",
