@@ -23,9 +23,6 @@ fn budget(what: &str) -> Budget {
         "list-trusted-devices" | "list-sessions" => (2.0, 0.0, 1),
         // They carry the caller's session into the new security epoch.
         "toggle" | "remove-device" | "end-session" => (2.0, 3.0, 3),
-        // The session is there before the trusted device names it, and from the third on, an older
-        // one is deleted.
-        "verify-trusted-device" => (2.0, 3.0, 4),
         // In addition to the commit, the session costs one unit, and a trusted device one more.
         "verify" | "verify-recovery-code" => (1.0, 2.0, 2),
         // One read more, of the trusted devices.
@@ -37,8 +34,9 @@ fn budget(what: &str) -> Budget {
         // Two strong reads, of the session and its user's ledger, then one write of its successor.
         "refresh-token" => (2.0, 1.0, 2),
         // Two strong reads, of the ledger and the trusted devices. Then the one that goes, and
-        // after it the two sessions that it may have opened.
-        "revoke-trusted-device" => (2.0, 3.0, 4),
+        // after it the two sessions that it may have opened. Or a new session, which is there before
+        // the device names it, and from the third on, the deletion of an older one.
+        "revoke-trusted-device" | "verify-trusted-device" => (2.0, 3.0, 4),
         // The dropped recovery set and each dropped device cost one more deletion.
         "reset-totp" => (1.0, 6.0, 7),
         "jwks" | "openid-configuration" => (0.0, 0.0, 0),

@@ -75,15 +75,14 @@ fn base64_of_random() -> Result<String, random::NoRandomness> {
 
 /// A PEM block (RFC 7468): lines of 64 characters.
 fn pem(label: &str, der: &[u8]) -> String {
-    let mut lines = format!("-----BEGIN {label}-----\n");
+    let mut lines = String::new();
     for (place, character) in BASE64.encode(der).chars().enumerate() {
         if place > 0 && place % 64 == 0 {
             lines.push('\n');
         }
         lines.push(character);
     }
-    lines.push_str(&format!("\n-----END {label}-----\n"));
-    lines
+    format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The real binary as `CloudFormation` invokes it, with a Secrets Manager and the address for answers
 //! in this process.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

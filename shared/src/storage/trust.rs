@@ -43,13 +43,13 @@ impl Table {
         if let Some(session) = session {
             let _ = self.put_session(user, session).await;
         }
-        let named = self.name_sessions(user, device, &names, now).await;
+        let outcome = self.name_sessions(user, device, &names, now).await;
         // If the deletion fails, the session lives until its end. Nobody has the token of a new one.
-        let goes = if named.is_ok() { ended } else { session.map(|session| session.id) };
+        let goes = if outcome.is_ok() { ended } else { session.map(|session| session.id) };
         if let Some(id) = goes {
             let _ = self.delete(user, ItemKey::Session(id)).await;
         }
-        named
+        outcome
     }
 
     async fn name_sessions(
