@@ -98,7 +98,9 @@ class Tree:
             # A commit from before the example gets the one of this tree.
             (self.root / EXAMPLE).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / EXAMPLE, self.root / EXAMPLE)
-        release = "cargo lambda build --release --locked"
+        compiler = subprocess.run(["rustc", "-vV"], cwd=self.root, capture_output=True, text=True).stdout
+        target = re.search(r"^host: (.*)$", compiler, re.MULTILINE)[1]
+        release = f"cargo lambda build --release --locked --target={target}"
         if (self.root / "scripts" / "reproducible").exists():
             release = f"scripts/reproducible {release}"
         for command in (
