@@ -100,10 +100,12 @@ def test_every_operation_has_a_right_call_that_is_answered_as_described(server):
     assert server.operations.keys() == server.called.keys() | {"openid-configuration"}
 
 
-@pytest.mark.parametrize(("algorithm", "name"), [("ES256", "ec"), ("EdDSA", "ed"), ("RS256", "rsa")])
-def test_the_public_key_is_published(algorithm, name):
-    public, private = (KEYS / f"{name}{ending}" for ending in [".pub.pem", ".pem"])
-    settings = {"ALGORITHM": algorithm, "PUBLIC_KEY": public.read_text()}
+@pytest.mark.parametrize("name", ["ec", "ed", "rsa"])
+def test_the_public_key_is_published(name):
+    private = KEYS / f"{name}.pem"
+    # The login has another key: with ours, nobody could tell its tokens from ours.
+    algorithm, login = ("EdDSA", "ed") if name == "ec" else ("ES256", "ec")
+    settings = {"ALGORITHM": algorithm, "PUBLIC_KEY": (KEYS / f"{login}.pub.pem").read_text()}
     options = [f"--set=MFA_JWT_{setting}={value}" for setting, value in settings.items()]
     issuer = "https://mfa.example.com"
     options += [f"--set=MFA_SIGNING_KEY={private.read_text()}", f"--set=MFA_ISSUER={issuer}"]
