@@ -434,6 +434,13 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_too_long_is_not_read() {
+        let longest = format!("+442079460018{}", " ".repeat(MAX_PASTED - 13));
+        assert!(Phone::parse(&longest).is_some());
+        assert!(Phone::parse(&format!("{longest} ")).is_none());
+    }
+
+    #[test]
     fn a_national_number_is_read_behind_its_country_code() {
         let read = |prefix, text| Phone::parse_after(prefix, text).map(|phone| phone.0);
         for (prefix, typed, number) in [
