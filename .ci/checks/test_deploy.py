@@ -142,6 +142,27 @@ def test_a_wrong_answer_is_refused_with_the_rule_and_an_example(name, value, why
     assert why in told and questions.QUESTIONS[name].flag in told and questions.QUESTIONS[name].example in told
 
 
+def test_the_template_takes_what_a_question_takes():
+    parameters = template()["Parameters"]
+    for name, question in questions.QUESTIONS.items():
+        pattern = parameters[name].get("AllowedPattern")
+        if name == "Login":
+            assert {"", *questions.LOGINS} == set(parameters[name]["AllowedValues"])
+        elif name == "JwtIssuer":
+            # The providers' issuers are addresses. Others are any text.
+            assert questions.question_of(name, "custom").pattern == pattern
+        else:
+            assert question.pattern in (pattern, pattern.removeprefix("^$|")), name
+
+
+def test_the_names_that_settings_must_not_hold_are_those_of_the_functions_and_the_template():
+    text = (ROOT / "shared/src/config/settings.rs").read_text()
+    refused = re.search(r"const SECRETS[^=]*= (\[.*?\]);", text).group(1)
+    assert questions.OF_SECRETS == set(json.loads(refused))
+    own = set(re.findall(r"^ +(MFA_\w+):", (ROOT / "template.yaml").read_text(), re.M)) - {"MFA_SETTINGS"}
+    assert questions.OF_TEMPLATE == own - questions.OF_SECRETS
+
+
 def test_the_audience_is_needed_where_the_template_needs_it():
     text = (ROOT / "template.yaml").read_text()
     needed = re.search(r"ProviderHasAnAudience:.*?RuleCondition: !Contains \[\[([^]]+)\]", text, re.S).group(1)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::{
-    Builder,
+    Builder, Connector,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 
@@ -54,6 +54,18 @@ pub fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttpClient 
     match TlsContext::builder().with_trust_store(trust).build() {
         Ok(context) => builder.tls_context(context).build_https(),
         Err(_) => builder.build_https(),
+    }
+}
+
+/// Connects to an address that the operator or AWS named: plain for an `http://` one, otherwise TLS that
+/// trusts the root certificates of the machine.
+#[must_use]
+pub fn connector(url: &str) -> Connector {
+    let builder = Connector::builder();
+    if url.starts_with("http://") {
+        builder.build_http()
+    } else {
+        builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
     }
 }
 

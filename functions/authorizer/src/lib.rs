@@ -8,18 +8,13 @@
 
 mod verdict;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use lambda_http::{
-    Error,
-    lambda_runtime::{self, LambdaEvent, service_fn},
-};
+use lambda_http::Error;
 use mfa::{
     App,
     clock::Clock,
     config::{Config, Part},
     domain::{access::Shown, gate},
-    http::{BearerToken, Event, LogLine, Problem},
+    http::{self, BearerToken, Event, LogLine, Problem},
     storage::StoreError,
 };
 pub use verdict::{Context, Refused, Verdict};
@@ -36,19 +31,13 @@ const UNAUTHORIZED: &str = "Unauthorized";
 /// The same as [`mfa::http::run`].
 pub async fn run() -> Result<(), Error> {
     let app = App::new(Config::from_env(&USES)?, Clock::wall());
-    let (app, is_cold) = (&app, &AtomicBool::new(true));
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
-        // Boxed, because a future of this size would be copied whenever it is moved.
-        Box::pin(async move {
-            let began = app.clock.now();
-            let mut log = LogLine::new("authorizer", &event.context.request_id);
-            let verdict = authorize(app, &event.payload, &mut log).await;
-            log.answered(began, app.clock.now());
-            log.of_invocation(&event.context, is_cold.swap(false, Ordering::Relaxed));
-            log.write();
-            verdict
-        })
-    }))
+    http::serve_invocations(async |event: &Event, request_id: &str| {
+        let began = app.clock.now();
+        let mut log = LogLine::new("authorizer", request_id);
+        let verdict = authorize(&app, event, &mut log).await;
+        log.answered(began, app.clock.now());
+        (verdict, log)
+    })
     .await
 }
 

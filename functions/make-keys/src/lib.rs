@@ -12,10 +12,6 @@ use aws_sdk_secretsmanager::{
     Client as SecretsManager,
     error::{DisplayErrorContext, ProvideErrorMetadata},
 };
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 pub use keys::{BundleKeys, CannotMake, SigningKeyType};
 use lambda_http::{
@@ -177,16 +173,10 @@ fn refused(call: &str, error: &(impl ProvideErrorMetadata + std::error::Error)) 
 
 /// Hands the answer to `CloudFormation`: a `PUT` to an address that is signed, in S3.
 async fn put(url: &str, answer: &Value) -> Result<(), Error> {
-    let builder = Connector::builder();
-    let connector = if url.starts_with("http://") {
-        builder.build_http()
-    } else {
-        builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
-    };
     let mut request = HttpRequest::new(answer.to_string().into());
     request.set_method("PUT")?;
     request.set_uri(url)?;
-    let response = connector.call(request).await?;
+    let response = aws::connector(url).call(request).await?;
     let status = response.status().as_u16();
     if status == 200 { Ok(()) } else { Err(format!("CloudFormation's address answers {status}").into()) }
 }

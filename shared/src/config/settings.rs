@@ -13,7 +13,9 @@ const SECRETS: [&str; 5] = ["MFA_HASH_KEY", "MFA_JWT_SECRET", "MFA_LOGINS", "MFA
 /// A name that is there by itself, even with an empty value, has a place of its own in the template.
 /// What depends on it there, such as a permission, would not follow `MFA_SETTINGS`.
 pub(super) fn expand(vars: &Variables) -> (Cow<'_, Variables>, Vec<String>) {
-    let Some(text) = vars.get(NAME) else { return (Cow::Borrowed(vars), Vec::new()) };
+    let Some(text) = vars.get(NAME).filter(|text| !text.trim().is_empty()) else {
+        return (Cow::Borrowed(vars), Vec::new());
+    };
     let mut all = vars.clone();
     all.remove(NAME);
     let mut faults = Vec::new();

@@ -5,8 +5,9 @@ use std::{
 
 use lambda_http::{
     Error,
-    lambda_runtime::{self, Context, LambdaEvent, service_fn},
+    lambda_runtime::{self, LambdaEvent, service_fn},
 };
+use serde::Serialize;
 
 use super::{Endpoint, Event, EventResponse, LogLine, Payload, Served, serve, serve_foreign};
 use crate::{
@@ -28,18 +29,12 @@ const WARM_UP: Duration = Duration::from_millis(300);
 pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error> {
     let app = start(E::USES).await?;
     let endpoint = build(&app);
-    let (app, endpoint, is_cold) = (&app, &endpoint, &AtomicBool::new(true));
-    // `lambda_http::run` would decode the event, and panic if it cannot make a URL of it.
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
-        // Boxed, because a future of this size would be copied whenever it is moved.
-        Box::pin(async move {
-            let (response, log) = answer(app, endpoint, &event.payload, &event.context.request_id).await;
-            write(log, &event.context, is_cold);
-            // A client error is an answer, never an `Err`. An `Err` would be a failed invocation,
-            // which API Gateway answers with 502.
-            Ok::<_, Error>(response)
-        })
-    }))
+    // A client error is an answer, never an `Err`. An `Err` would be a failed invocation, which API
+    // Gateway answers with 502.
+    serve_invocations(async |event: &Event, request_id: &str| {
+        let (response, log) = answer(&app, &endpoint, event, request_id).await;
+        (Ok(response), log)
+    })
     .await
 }
 
@@ -54,25 +49,37 @@ pub async fn run_both<A: Endpoint, B: Endpoint>(
 ) -> Result<(), Error> {
     let app = start(A::USES).await?;
     let (first, second) = (first(&app), second(&app));
-    let (app, first, second, is_cold) = (&app, &first, &second, &AtomicBool::new(true));
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
-        Box::pin(async move {
-            let LambdaEvent { payload, context } = event;
-            let (response, log) = if payload.path_ends_with(B::PATH) {
-                answer(app, second, &payload, &context.request_id).await
-            } else {
-                answer(app, first, &payload, &context.request_id).await
-            };
-            write(log, &context, is_cold);
-            Ok::<_, Error>(response)
-        })
-    }))
+    serve_invocations(async |event: &Event, request_id: &str| {
+        let (response, log) = if event.path_ends_with(B::PATH) {
+            answer(&app, &second, event, request_id).await
+        } else {
+            answer(&app, &first, event, request_id).await
+        };
+        (Ok(response), log)
+    })
     .await
 }
 
-fn write(mut log: LogLine, context: &Context, is_cold: &AtomicBool) {
-    log.of_invocation(context, is_cold.swap(false, Ordering::Relaxed));
-    log.write();
+/// Serves invocations until the Lambda runtime ends, and writes the log line of each.
+///
+/// # Errors
+/// Fails if the runtime does.
+pub async fn serve_invocations<R: Serialize>(
+    answer: impl AsyncFn(&Event, &str) -> (Result<R, Error>, LogLine),
+) -> Result<(), Error> {
+    let (answer, is_cold) = (&answer, &AtomicBool::new(true));
+    // `lambda_http::run` would decode the event, and panic if it cannot make a URL of it.
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
+        // Boxed, because a future of this size would be copied whenever it is moved.
+        Box::pin(async move {
+            let LambdaEvent { payload, context } = event;
+            let (answer, mut log) = answer(&payload, &context.request_id).await;
+            log.of_invocation(&context, is_cold.swap(false, Ordering::Relaxed));
+            log.write();
+            answer
+        })
+    }))
+    .await
 }
 
 async fn start(uses: &[Part]) -> Result<App, Error> {

@@ -1,9 +1,5 @@
 use std::{sync::Arc, time::Duration};
 
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use http_body_util::{BodyExt, Limited};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -11,6 +7,7 @@ use tokio::sync::Mutex;
 
 use super::TokenError;
 use crate::{
+    aws,
     config::{KeySet, LoginConfig, LoginKeyConfig},
     domain::Timestamp,
 };
@@ -126,14 +123,8 @@ impl RemoteKeySet {
 /// Gets a small document. Follows no redirect. Trusts the machine's root certificates, because the
 /// operator chose the address.
 async fn get(url: &str) -> Result<Vec<u8>, &'static str> {
-    let builder = Connector::builder();
-    let connector = if url.starts_with("http://") {
-        builder.build_http()
-    } else {
-        builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
-    };
     let request = HttpRequest::get(url).map_err(|_| "the address is none")?;
-    let response = connector.call(request).await.map_err(|_| "no connection")?;
+    let response = aws::connector(url).call(request).await.map_err(|_| "no connection")?;
     if response.status().as_u16() != 200 {
         return Err("another status than 200");
     }
