@@ -31,6 +31,10 @@ licences:
 template:
     @bash .ci/run template
 
+# The documentation as a site: its links lead somewhere, and its commands are run or need AWS
+site:
+    @bash .ci/run site
+
 # The integration tests pass against AWS's own DynamoDB Local
 dynamodb:
     @bash .ci/run dynamodb
