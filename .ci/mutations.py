@@ -53,8 +53,8 @@ MUTATIONS = {
     "a recovery code is not marked as used": (f"{DOMAIN}/recovery.rs", "set.used_mask |= 1 << place;", "set.used_mask |= 0 << place;"),
     "a lock does not stop a right code": (
         f"{DOMAIN}/verify.rs",
-        "if let Some(until) = snapshot.ledger.failures.lock_end(cx.now) {",
-        "if let Some(until) = snapshot.ledger.failures.lock_end(cx.now).filter(|_| snapshot.ledger.version == 0) {",
+        "if let Some(locked) = snapshot.ledger.failures.refusal(cx.now) {",
+        "if let Some(locked) = snapshot.ledger.failures.refusal(cx.now).filter(|_| snapshot.ledger.version == 0) {",
     ),
     "the gate takes a proof of any epoch": (
         f"{DOMAIN}/gate.rs",

@@ -313,9 +313,9 @@ def test_the_costs_are_units_times_prices_and_those_of_the_readme():
     assert len(cells) == 3 * len(costs.COSTS)
     for units, price, product in cells:
         assert abs(int(units) * float(price) - float(product)) < 0.006
-    assert lines[-2].split() == ["together", "2.96", "106.54", "7.79"]
+    assert lines[-2].split() == ["together", "3.36", "107.34", "8.59"]
     assert "0.625 = 1.25" in " ".join(lines[5].split())
-    assert next(costs.month(1, 2)).endswith("= 0.60")
+    assert next(costs.month(1, 2)).endswith("= 3.60")
 
 
 def test_the_units_are_the_budgets_of_the_routes():
@@ -333,22 +333,22 @@ def test_the_units_are_the_budgets_of_the_routes():
 def test_the_plan_counts_every_resource_of_the_template():
     text = (ROOT / "template.yaml").read_text()
     read = {(resource["Type"], resource.get("Condition")) for resource in template()["Resources"].values()}
-    assert set(costs.resources(text)) == read
+    assert {(kind, condition) for kind, condition, _ in costs.resources(text)} == read
     assert len(list(costs.resources(text))) == len(template()["Resources"])
-    known = {"MakesKeys", "MakesTable", "SendsSms", "HasDomain", "HasKmsKey"}
+    known = {"MakesKeys", "MakesTable", "SendsEmail", "SendsSms", "HasDomain", "HasKmsKey"}
     assert {condition for _, condition in read if condition} <= known
 
 
 def test_the_plan_leaves_out_what_the_answers_do_not_make():
     text = (ROOT / "template.yaml").read_text()
-    values = dict.fromkeys(["SecretName", "ExistingTableName", "SmsCountries", "LoginSecretName"], "")
+    values = dict.fromkeys(["SecretName", "ExistingTableName", "EmailFrom", "SmsCountries", "LoginSecretName"], "")
     values["Methods"] = "totp"
     first = "\n".join(costs.plan(text, values))
-    assert "1  AWS::DynamoDB::Table" in first and "2  AWS::CloudWatch::Alarm" in first
-    assert "secrets 1 x 0.40 + alarms 2 x 0.10 = 0.60" in first
+    assert "1  AWS::DynamoDB::Table" in first and "7  AWS::CloudWatch::Alarm" in first
+    assert "secrets 1 x 0.40 + metrics of alarms 13 x 0.10 + dashboard 3.00 = 4.70" in first
     kept = {**values, "ExistingTableName": "kept", "SmsCountries": "+1"}
     assert "AWS::DynamoDB::Table" not in "\n".join(costs.plan(text, kept))
-    assert "3  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept))
+    assert "10  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept))
     assert "AWS::IAM::ManagedPolicy" not in first
     assert "AWS::IAM::ManagedPolicy" in "\n".join(costs.plan(text, {**kept, "KmsKeyArn": "arn:of:a:key"}))
 
@@ -602,10 +602,10 @@ def test_a_first_deployment_makes_the_bucket_and_the_stack_and_calls_every_route
 
 def test_an_update_needs_no_answer_and_keeps_other_parameters(run):
     run.state.update(bucket=True, stack={"AppName": "Bank", "Methods": "totp", "LoginSecretName": "mfa/login"})
-    run.state["stack"].update(AllowedOrigins="", Login="custom", AlarmTopicArn="arn:of:a:topic")
+    run.state["stack"].update(AllowedOrigins="", Login="custom", AlarmEmail="ops@example.com")
     assert run("--yes", "--skip-smoke-test"), run.shown
     assert run.changes == ["package", "deploy"]
-    assert run.state["stack"]["AlarmTopicArn"] == "arn:of:a:topic"
+    assert run.state["stack"]["AlarmEmail"] == "ops@example.com"
 
 
 # A stack of the template that had a parameter for each setting.

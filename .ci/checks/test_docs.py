@@ -292,7 +292,10 @@ def help_of(*command):
 def unknown_to(program, words):
     """The options of a command that its program does not have, and the subcommand."""
     named = {word for word in words if re.fullmatch(r"--[a-z-]+", word)}
-    return named.union(words[:1]) - help_of(program)
+    known = help_of(program)
+    if words and not words[0].startswith("-") and words[0] in known:
+        known = known | help_of(program, words[0])
+    return named.union(words[:1]) - known
 
 
 def unknown_in(command):

@@ -54,6 +54,7 @@ class Stack:
         assert not unknown, unknown
         self.secrets = secrets
         self.values = {name: str(of.get("Default", "")) for name, of in PARAMETERS.items()} | parameters
+        self.values["AWS::StackName"] = "mfa"
 
     def refused_by_a_pattern(self):
         """The parameters whose value their own declaration refuses."""
@@ -245,7 +246,7 @@ FAULTS = [
     (with_settings(SHARED, "MFA_SMS_MAX_PRICE=0"), START, "MFA_SMS_MAX_PRICE"),
     (with_settings(SHARED, "MFA_AUTHORIZER_ROUTES=POST /a = mfa"), START, "MFA_AUTHORIZER_ROUTES"),
     (with_settings(SHARED, "MFA_AUTHORIZER_CLAIMS=sub"), START, "MFA_AUTHORIZER_CLAIMS"),
-    (SHARED | {"AlarmTopicArn": "topic"}, PATTERN, "AlarmTopicArn"),
+    (SHARED | {"AlarmEmail": "nobody"}, PATTERN, "AlarmEmail"),
     (SHARED | {"Tracing": "true"}, PATTERN, "Tracing"),
     (SHARED | {"SecretName": "two names"}, PATTERN, "SecretName"),
     (SHARED | {"SecretVersionId": "2"}, PATTERN, "SecretVersionId"),

@@ -12,6 +12,7 @@ mod router;
 mod routes;
 mod services;
 mod table;
+pub mod user_key;
 mod workbench;
 
 pub use inbox::{Inbox, InboxMessage};

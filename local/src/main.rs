@@ -17,6 +17,7 @@ use mfa::{
 };
 use mfa_local::{
     LocalTable, LoginShape, Server, Services, StartServices, clock::LocalClock, environment, explain::explain, router,
+    user_key::user_key,
 };
 use tokio::net::TcpListener;
 
@@ -77,6 +78,17 @@ enum Command {
         #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
         settings: Vec<(String, String)>,
     },
+    /// Print the key that table and log have for a user of the application. Reads the hash key, or
+    /// the JSON of the secret that holds it, from standard input, and sends it nowhere.
+    UserKey {
+        /// The user's id in the application's tokens.
+        #[arg(long, value_name = "ID")]
+        user: String,
+        /// With several logins, the space of the login's users (`users` in `MFA_LOGINS`, by default
+        /// the login's name).
+        #[arg(long, value_name = "SPACE", default_value = "")]
+        users: String,
+    },
 }
 
 #[tokio::main]
@@ -84,6 +96,7 @@ async fn main() -> ExitCode {
     let mut options = Options::parse();
     let outcome = match options.command.take() {
         Some(Command::ExplainToken { settings }) => explain_token(&settings.into_iter().collect()),
+        Some(Command::UserKey { user, users }) => print_user_key(&user, &users),
         None => run(options).await,
     };
     match outcome {
@@ -141,10 +154,19 @@ async fn run(options: Options) -> Result<(), String> {
 }
 
 fn explain_token(settings: &BTreeMap<String, String>) -> Result<(), String> {
-    let mut token = String::new();
-    std::io::stdin().read_to_string(&mut token).map_err(|error| format!("cannot read standard input: {error}"))?;
-    print(&explain(&token, settings, LocalClock::wall().now())?);
+    print(&explain(&read_input()?, settings, LocalClock::wall().now())?);
     Ok(())
+}
+
+fn print_user_key(user: &str, users: &str) -> Result<(), String> {
+    print(&format!("{}\n", user_key(&read_input()?, users, user)?));
+    Ok(())
+}
+
+fn read_input() -> Result<String, String> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(|error| format!("cannot read standard input: {error}"))?;
+    Ok(text)
 }
 
 async fn listen(port: u16) -> Result<TcpListener, String> {

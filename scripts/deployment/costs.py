@@ -11,19 +11,19 @@ COSTS = [
     ("Lambda arm64, 128 MB, 50 ms", 0.0000133334 * 1e6 * 0.125 * 0.05, (1, 2, 2)),
     ("DynamoDB read units", 0.125, (1, 2, 2)),
     ("DynamoDB write units", 0.625, (2, 5, 7)),
-    ("Logs, 0.6 KB a call", 0.50 * 0.6, (1, 2, 2)),
+    ("Logs, 1.4 KB a call", 0.50 * 1.4, (1, 2, 2)),
     ("SES messages", 100.00, (0, 1, 0)),
 ]
 METHODS = ("totp", "email", "sms")
 
 
 def resources(template):
-    """Type and condition of each resource. The standard library cannot read YAML, but the lines suffice."""
+    """Type, condition and metrics of each resource. The standard library cannot read YAML, but the lines suffice."""
     section = re.search(r"^Resources:\n(.*?)(?=^\S|\Z)", template, re.M | re.S).group(1)
     for block in re.split(r"^  (?=\S)", section, flags=re.M):
         if kind := re.search(r"^    Type: ['\"]?([\w:]+)", block, re.M):
             condition = re.search(r"^    Condition: (\w+)", block, re.M)
-            yield kind.group(1), condition and condition.group(1)
+            yield kind.group(1), condition and condition.group(1), max(1, block.count("MetricStat:"))
 
 
 def plan(template, parameters):
@@ -31,27 +31,34 @@ def plan(template, parameters):
     holds = {
         "MakesKeys": not parameters["SecretName"],
         "MakesTable": not parameters["ExistingTableName"],
+        "SendsEmail": bool(parameters["EmailFrom"]),
         "SendsSms": bool(parameters["SmsCountries"]),
         "HasDomain": parameters.get("DomainName", "") not in ("", "none"),
         "HasKmsKey": bool(parameters.get("KmsKeyArn")),
     }
-    kinds = [kind for kind, condition in resources(template) if holds.get(condition, True)]
+    made = [(kind, metrics) for kind, condition, metrics in resources(template) if holds.get(condition, True)]
+    kinds = [kind for kind, _ in made]
+    watched = sum(metrics for kind, metrics in made if kind == "AWS::CloudWatch::Alarm")
     yield "It makes these resources, and a role and permissions for each function:"
     for kind in sorted(set(kinds)):
         yield f"  {kinds.count(kind):3}  {kind}"
     yield ""
     yield "It costs, in US dollars in us-east-1, as published in 2025 (verify), without free tiers:"
-    for line in month(1 + bool(parameters["LoginSecretName"]), kinds.count("AWS::CloudWatch::Alarm")):
+    for line in month(1 + bool(parameters["LoginSecretName"]), watched):
         yield f"  {line}"
     yield ""
     for line in verifications(parameters["Methods"].split(",")):
         yield f"  {line}"
 
 
-def month(secret_count, alarm_count):
-    """What a month without calls costs."""
-    total = secret_count * 0.40 + alarm_count * 0.10
-    yield f"A month without calls: secrets {secret_count} x 0.40 + alarms {alarm_count} x 0.10 = {total:.2f}"
+def month(secret_count, watched):
+    """What a month without calls costs. An alarm costs by the metrics that it watches."""
+    total = secret_count * 0.40 + watched * 0.10 + 3.00
+    yield (
+        f"A month without calls: secrets {secret_count} x 0.40 + metrics of alarms {watched} x 0.10"
+        f" + dashboard 3.00 = {total:.2f}"
+    )
+    yield "Metrics: 0.30 each, for the hours in which they have a value. 30 x 0.30 = 9.00 a month at most."
     yield "Storage: 0.25 a GB and month. A million users take some 2 GB."
 
 

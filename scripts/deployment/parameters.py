@@ -24,6 +24,8 @@ REPLACED = {
     "EnvironmentKeyArn": "Give --parameter KmsKeyArn=KEY, which encrypts table and logs too, so its policy must let"
     " CloudWatch Logs use it. An empty one goes on without a key.",
     "SigningPublicKey": "It stands in the secret of --secret-name now, as signingPublicKey beside signingKey.",
+    "AlarmTopicArn": "The stack has a topic of its own, its output AlarmTopicArn. Subscribe to it whoever your topic"
+    " tells, or give --parameter AlarmEmail=ADDRESS.",
     "LogRetentionDays": "The template says how long logs are kept. Set another time in CloudWatch Logs.",
     "ThrottlingRate": "The template says how many requests a second pass, for each route.",
     "ThrottlingBurst": "The template says how many requests at once pass, for each route.",

@@ -15,10 +15,10 @@ use crate::config::AwsConfig;
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// The configuration of one service's client. Its arguments are the crate of the service's SDK, an
-/// [`AwsConfig`], perhaps another address of the service, and how calls are repeated.
+/// [`AwsConfig`], perhaps another address of the service, how calls are repeated, and perhaps which.
 #[macro_export]
 macro_rules! configure {
-    ($sdk:ident, $aws:expr, $endpoint:expr, $retry:expr) => {{
+    ($sdk:ident, $aws:expr, $endpoint:expr, $retry:expr $(, $classifier:expr)?) => {{
         let aws: &$crate::config::AwsConfig = $aws;
         let endpoint: Option<&str> = $endpoint;
         let mut config = $sdk::Config::builder()
@@ -29,6 +29,7 @@ macro_rules! configure {
             .timeout_config($crate::aws::timeouts(aws))
             .retry_config($retry)
             .stalled_stream_protection($sdk::config::StalledStreamProtectionConfig::disabled());
+        $(config = config.retry_classifier($classifier);)?
         config.set_endpoint_url(endpoint.map(ToOwned::to_owned));
         config.build()
     }};
@@ -88,8 +89,9 @@ pub fn retry() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
 }
 
-/// For calls that must not be repeated.
+/// For calls that may be repeated only if nothing was done. A provider throttles by the second, and
+/// all tries together take at most the time of one call that is slow.
 #[must_use]
-pub fn send_once() -> RetryConfig {
-    RetryConfig::disabled()
+pub fn retry_throttled() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(200))
 }

@@ -14,6 +14,7 @@ pub mod domain;
 pub mod http;
 mod json;
 pub mod messages;
+pub mod metrics;
 pub mod random;
 pub mod step_up;
 pub mod storage;

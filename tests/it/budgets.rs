@@ -66,7 +66,13 @@ impl Meter {
         let reads: f64 = calls.iter().filter(is_read).map(|call| call.units).sum();
         let writes: f64 = calls.iter().filter(|call| !is_read(call)).map(|call| call.units).sum();
         let trips = self.mfa.fault_proxy.take_trips();
-        println!("{what:<26} {:>4} read + {:>2} write in {trips} round trips", reads.abs(), writes.abs());
+        let lines = self.mfa.take_log();
+        let logged = lines.iter().map(|line| line.to_string().len()).max().unwrap_or_default();
+        println!(
+            "{what:<26} {:>4} read + {:>2} write in {trips} round trips, {logged:>4} bytes of log",
+            reads.abs(),
+            writes.abs()
+        );
         let most = budget(what);
         assert!(reads <= most.reads && writes <= most.writes && trips <= most.trips, "{what}: {calls:?}");
         assert!(reads + writes > 0.0 || calls.is_empty(), "the engine reports units: {calls:?}");

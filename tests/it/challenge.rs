@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use mfa_local::InboxMessage;
-use mfa_tests::{Login, TestApp};
+use mfa_tests::{InjectedFault, Login, TestApp};
 use serde_json::json;
 
 fn alice(mfa: &Arc<TestApp>) -> Login {
@@ -224,6 +224,23 @@ async fn a_throttling_provider_is_a_503_that_costs_no_send() {
     let person = mfa.user("bob").with_email("bob@throttled.example").with_phone("+442079460018").login();
     person.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
     person.challenge("sms").await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_provider_that_throttles_once_is_asked_again_and_one_that_breaks_is_not() {
+    let mfa = TestApp::start().await;
+    for (method, call) in [("email", "SendEmail"), ("sms", "Publish")] {
+        let person = mfa.user(method).with_email("bob@example.com").with_phone("+442079460018").login();
+        mfa.fault_proxy.take_calls();
+        mfa.fault_proxy.break_calls(call, InjectedFault::ThrottleOnce);
+        person.challenge(method).await.assert_ok();
+        mfa.advance(60);
+        mfa.fault_proxy.break_calls(call, InjectedFault::LoseOneAnswer);
+        person.challenge(method).await.assert_problem(503, "MFA_DELIVERY_FAILED");
+        let sent = mfa.fault_proxy.take_calls().iter().filter(|sent| sent.what == call).count();
+        assert_eq!(sent, 2, "one that was throttled before, and one whose answer was lost");
+    }
+    assert_eq!(mfa.inbox.received(), 4);
 }
 
 #[tokio::test]

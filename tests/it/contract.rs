@@ -9,6 +9,7 @@ use std::{
 use mfa::{
     config::{Config, EMAIL_MARKS, LOGIN_CLAIMS, PHONE_MARKS, Part},
     http::ErrorCode,
+    metrics::Metric,
 };
 use mfa_local::LocalRoute;
 use mfa_tests::{TestApp, sample_event::assert_up_to_date};
@@ -271,6 +272,27 @@ fn code_documentation_and_template_know_the_same_variables() {
         let faults = Config::from_vars(&[], &vars).err().map(|faults| faults.to_string()).unwrap_or_default();
         assert!(!faults.contains("MFA_SETTINGS"), "{name}: {faults}");
     }
+}
+
+/// The texts after `before`, up to a quote, in a text.
+fn names_after<'a>(text: &'a str, before: &'a str) -> BTreeSet<&'a str> {
+    text.split(before).skip(1).filter_map(|rest| rest.split(['"', ',', ' ', '`']).next()).collect()
+}
+
+#[test]
+fn metrics_stand_in_the_documentation_and_alarms_and_dashboard_use_no_others() {
+    let metrics: BTreeSet<_> = Metric::ALL.map(|metric| format!("{metric:?}")).into();
+    let all: BTreeSet<_> = metrics.iter().map(String::as_str).collect();
+    assert!(all.len() <= 30, "AWS bills each");
+    let page = read("docs/operations.md");
+    let (_, table) = page.split_once("| Metric | What is counted |").expect("the table of metrics");
+    let (table, _) = table.split_once("\n\n").expect("the end of the table");
+    assert_eq!(names_after(table, "\n| `"), all);
+    let template = read("template.yaml");
+    let watched = names_after(&template, "Namespace: MFA, MetricName: ");
+    let shown = names_after(&template, "[\"MFA\", \"");
+    assert!(watched.is_subset(&all) && shown.is_subset(&all), "{watched:?} {shown:?}");
+    assert_eq!(shown, all, "the dashboard shows each");
 }
 
 /// The files with this ending in a folder and those below it.

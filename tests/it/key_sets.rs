@@ -8,11 +8,11 @@ use std::sync::{
 use axum::{Router, http::StatusCode, routing::get};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use lambda_http::http::Method;
-use mfa_tests::{Login, Response, TestApp};
+use mfa_tests::{Login, Response, TestApp, alarms::Watch};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::errors::one_of_each;
+use crate::{contract::yaml, errors::one_of_each};
 
 const RSA_PRIVATE: &str = include_str!("keys/rsa.pem");
 const EC_PRIVATE: &str = include_str!("keys/ec.pem");
@@ -241,4 +241,29 @@ async fn our_own_tokens_need_no_key_set() {
     mfa.advance(600);
     proven.status().await;
     assert_eq!(server.asked(), 1);
+}
+
+#[tokio::test]
+async fn tokens_of_unknown_keys_ring_no_alarm_and_a_key_set_that_is_gone_does() {
+    for (is_gone, rings) in [(false, vec![]), (true, vec!["ServerErrorAlarm"])] {
+        let server = KeyServer::start(&set(&["a"])).await;
+        let mfa = server.app().await;
+        let mut watch = Watch::of(&yaml("template.yaml"), 0.8);
+        let mut refused = 0;
+        for minute in 0..20 {
+            if is_gone {
+                server.answers(StatusCode::SERVICE_UNAVAILABLE, "");
+            }
+            for n in 0..10 {
+                let answer = status(&mfa, Some(&format!("unknown-{minute}-{n}"))).await;
+                refused += usize::from(answer.status == 503);
+                mfa.advance(5);
+            }
+            let now = mfa.clock.now().as_secs();
+            mfa.take_log().iter().for_each(|line| watch.take(line, now));
+            mfa.advance(10);
+        }
+        assert!(refused >= 100, "many get 503: {refused}");
+        assert_eq!(watch.ringing(mfa.clock.now().as_secs()).into_iter().collect::<Vec<_>>(), rings);
+    }
 }

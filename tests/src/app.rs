@@ -67,6 +67,7 @@ impl TestApp {
         for service in ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT"] {
             variables.insert(service.to_owned(), fault_proxy.url.clone());
         }
+        variables.insert("MFA_STACK".to_owned(), "test".to_owned());
         variables.insert("MFA_AWS_TIMEOUT_MS".to_owned(), "30000".to_owned());
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
 
@@ -198,10 +199,13 @@ impl TestApp {
             self.routes.iter().filter(fits).partition(|route| route.method == incoming.method);
         let route = same.into_iter().chain(other).next().expect("a route");
         let path_parameter = parameter_of(route.path, path).filter(|value| !value.is_empty());
+        let mut secrets = secrets_of(&incoming);
         let served = route.serve(Incoming { path_parameter, ..incoming }).await;
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(served.log);
         let (parts, body) = served.response.into_parts();
         let body = serde_json::from_slice(&body).expect("every body is JSON");
+        secrets.add(&body);
+        secrets.assert_are_not_in(&served.log);
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(served.log);
         Response { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
@@ -209,6 +213,12 @@ impl TestApp {
     pub fn log(&self) -> String {
         let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().map(|line| serde_json::to_string(line).expect("JSON") + "\n").collect()
+    }
+
+    /// Takes the log lines since this was last asked.
+    pub fn take_log(&self) -> Vec<Value> {
+        let lines = std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner));
+        lines.iter().map(|line| serde_json::to_value(line).expect("JSON")).collect()
     }
 
     /// The items whose sort key begins with `prefix`, as stored.
@@ -228,6 +238,72 @@ impl TestApp {
     /// All items of the table, as stored.
     pub async fn dump(&self) -> Vec<Value> {
         self.table.dump().await.expect("a dump")
+    }
+}
+
+/// What the log line of a request must not hold.
+#[derive(Default)]
+struct Secrets {
+    /// Tokens, secrets and addresses, which are long enough to be searched anywhere.
+    long: Vec<String>,
+    /// Codes. An id can hold the same digits by chance, so they are searched in texts alone.
+    codes: Vec<String>,
+}
+
+fn secrets_of(incoming: &Incoming) -> Secrets {
+    let mut secrets = Secrets::default();
+    for (name, value) in &incoming.headers {
+        let is_secret = *name == header::AUTHORIZATION || name.as_str().contains("trust");
+        let value = String::from_utf8_lossy(value.as_bytes()).trim().to_owned();
+        let token = value.rsplit(' ').next().unwrap_or_default().to_owned();
+        secrets.long.extend((is_secret && token.len() > 20).then_some(token));
+    }
+    let bearer = secrets.long.first().and_then(|token| token.split('.').nth(1)).unwrap_or_default();
+    let claims = data_encoding::BASE64URL_NOPAD.decode(bearer.as_bytes()).unwrap_or_default();
+    let claims: Value = serde_json::from_slice(&claims).unwrap_or_default();
+    let addresses = ["email", "phone_number"].iter().filter_map(|name| claims[name].as_str());
+    secrets.long.extend(addresses.filter(|address| address.len() > 9).map(ToOwned::to_owned));
+    secrets.add(&serde_json::from_slice(incoming.body.as_deref().unwrap_or_default()).unwrap_or_default());
+    secrets
+}
+
+impl Secrets {
+    /// Adds what a body holds.
+    fn add(&mut self, body: &Value) {
+        let mut fields: Vec<_> = body.as_object().into_iter().flatten().collect();
+        while let Some((name, value)) = fields.pop() {
+            match value {
+                Value::Object(inner) => fields.extend(inner),
+                Value::Array(list) => fields.extend(list.iter().map(|value| (name, value))),
+                Value::String(text) if matches!(name.as_str(), "otp" | "code") && text.len() >= 6 => {
+                    self.codes.push(text.clone());
+                }
+                Value::String(text) => match name.as_str() {
+                    "secret" | "accessToken" | "refreshToken" | "trustToken" | "otpauthUrl" | "codes"
+                        if text.len() > 15 =>
+                    {
+                        self.long.push(text.clone());
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+    }
+
+    #[track_caller]
+    fn assert_are_not_in(&self, log: &LogLine) {
+        let line = serde_json::to_string(log).expect("JSON");
+        let texts =
+            [Some(log.message.as_str()), log.cause.as_deref(), log.browser.as_deref(), log.message_id.as_deref()];
+        for secret in &self.long {
+            assert!(!line.contains(secret.as_str()), "{secret} in {line}");
+        }
+        // The error code of an answer stands in the field `code`, as a code that was sent does.
+        for code in self.codes.iter().filter(|code| !code.contains('_')) {
+            let is_told = texts.iter().flatten().any(|text| text.contains(code.as_str()));
+            assert!(!is_told, "{code} in {line}");
+        }
     }
 }
 

@@ -70,6 +70,8 @@ pub enum InjectedFault {
     Error,
     /// The service does nothing and answers that it throttles.
     Throttle,
+    /// The service does nothing on the first try and answers that it throttles. It takes the next.
+    ThrottleOnce,
     /// The service does what it is asked, but the answer to every try is lost.
     LoseAnswer,
     /// As [`Self::LoseAnswer`], but only once: the SDK's next try is answered.
@@ -98,7 +100,7 @@ pub enum InjectedFault {
 impl InjectedFault {
     /// Whether the fault ends with the call that it broke.
     const fn is_for_one_call(self) -> bool {
-        matches!(self, Self::LoseOneAnswer | Self::LoseRace | Self::Hold | Self::ArriveAgain)
+        matches!(self, Self::ThrottleOnce | Self::LoseOneAnswer | Self::LoseRace | Self::Hold | Self::ArriveAgain)
     }
 }
 
@@ -243,7 +245,9 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
 
     match fault {
         Some(InjectedFault::Error) => return problem(service, 500, "InternalServerError"),
-        Some(InjectedFault::Throttle) => return problem(service, 400, "ThrottlingException"),
+        Some(InjectedFault::Throttle | InjectedFault::ThrottleOnce) => {
+            return problem(service, 400, "ThrottlingException");
+        }
         Some(InjectedFault::LoseRace) => return problem(service, 400, "ConditionalCheckFailedException"),
         Some(InjectedFault::Hang) => return forward.hang(open).await,
         _ => {}

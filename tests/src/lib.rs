@@ -10,6 +10,7 @@
 )]
 #![expect(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "an assertion is often the last word")]
 
+pub mod alarms;
 mod app;
 mod fault_proxy;
 pub mod fuzzed;

@@ -15,6 +15,7 @@ use mfa::{
     config::{Config, Part},
     domain::{access::Shown, gate},
     http::{self, BearerToken, Event, LogLine, Problem},
+    metrics::{self, Metric},
     storage::StoreError,
 };
 pub use verdict::{Context, Refused, Verdict};
@@ -34,8 +35,9 @@ pub async fn run() -> Result<(), Error> {
     http::serve_invocations(async |event: &Event, request_id: &str| {
         let began = app.clock.now();
         let mut log = LogLine::new("authorizer", request_id);
+        log.metrics.stack.clone_from(&app.config.stack);
         let verdict = authorize(&app, event, &mut log).await;
-        log.answered(began, app.clock.now());
+        log.answered(log.status, began, app.clock.now());
         (verdict, log)
     })
     .await
@@ -48,6 +50,12 @@ pub async fn run() -> Result<(), Error> {
 /// event has another shape. API Gateway then answers 500 and lets nothing pass. For a REST API it
 /// also fails with `Unauthorized` if the token is missing or invalid: nothing else makes a 401 there.
 pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, Error> {
+    let (verdict, observed) = metrics::observe(judge(app, event, log)).await;
+    log.observed(observed);
+    verdict
+}
+
+async fn judge(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, Error> {
     let request = match event.authorizer_request() {
         Ok(request) => request,
         Err(shape) => {
@@ -59,6 +67,7 @@ pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Ve
     let bearer = match BearerToken::read_bare(app, &request.headers, now).await {
         Ok(bearer) => bearer,
         Err(problem @ (Problem::NoAuth | Problem::InvalidToken(_))) => {
+            problem.metrics().iter().for_each(|metric| metrics::count(*metric, 1.0));
             if request.method_arn.is_some() {
                 log.failed(401, problem.cause());
                 return Err(UNAUTHORIZED.into());
@@ -90,6 +99,7 @@ pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Ve
     if passes(demanded) {
         return Ok(Verdict::passed(&request, &bearer, &app.config.authorizer_claims));
     }
+    metrics::count(Metric::FreshFactorsDemanded, 1.0);
     // The path holds values that callers choose.
     log.failed(403, Some(format!("{} demands another second factor, or a fresher one", request.route_name())));
     Ok(Verdict::refused(&request, Refused::SecondFactor))

@@ -11,8 +11,9 @@ use mfa::{
         code::Otp,
         trust::TrustToken,
     },
-    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody},
     messages::MessageTexts,
+    metrics::{self, Metric},
     random,
     storage::{StoreError, Table, UserQuery},
 };
@@ -125,7 +126,9 @@ impl Challenge {
             Ok(false) => return Err(Unsent::Superseded),
             Err(error) => return Err(Unsent::NotStored(error)),
         }
-        self.deliver(request, otp).await.map_err(Unsent::NotDelivered)
+        let delivered = self.deliver(request, otp).await;
+        metrics::count(metric_of(request.method, &delivered), 1.0);
+        delivered.map_err(Unsent::NotDelivered)
     }
 
     async fn deliver(&self, request: &CodeRequest, otp: &Otp) -> Result<(), NotSent> {
@@ -164,6 +167,10 @@ impl Endpoint for Challenge {
     type Auth = BearerToken;
     type Body = ChallengeBody;
     type Reply = ChallengeReply;
+
+    fn describe(&self, _: &App, body: &ChallengeBody, log: &mut LogLine) {
+        log.of_method(body.method);
+    }
 
     async fn handle(&self, app: &App, call: Call<ChallengeBody>) -> Result<ChallengeReply, Problem> {
         let policy = &app.policy;
@@ -231,6 +238,18 @@ impl Unsent {
                 retry_after: if refunded { RETRY_SOON } else { reserved.resend_after.as_secs() },
             },
         }
+    }
+}
+
+/// What is counted of a delivery.
+const fn metric_of(method: Method, delivered: &Result<(), NotSent>) -> Metric {
+    match (method, delivered) {
+        (Method::Sms, Ok(())) => Metric::SmsSent,
+        (Method::Sms, Err(NotSent::Rejected(_))) => Metric::SmsRejected,
+        (Method::Sms, Err(_)) => Metric::SmsFailed,
+        (Method::Email | Method::Totp, Ok(())) => Metric::EmailsSent,
+        (Method::Email | Method::Totp, Err(NotSent::Rejected(_))) => Metric::EmailsRejected,
+        (Method::Email | Method::Totp, Err(_)) => Metric::EmailsFailed,
     }
 }
 

@@ -6,10 +6,10 @@ use mfa::{
     App,
     config::Part,
     domain::{
-        Policy, Refusal, UserId,
+        Policy, Refusal,
         session::{self, SessionRecord},
     },
-    http::{Call, Endpoint, ErrorCode, Fields, Problem, Public, ReadBody},
+    http::{Call, Endpoint, ErrorCode, Fields, LogLine, Problem, Public, ReadBody},
 };
 use serde::Serialize;
 
@@ -46,8 +46,10 @@ impl Endpoint for RefreshToken {
     type Body = RefreshBody;
     type Reply = RefreshReply;
 
-    fn user_of(&self, app: &App, body: &RefreshBody) -> Option<UserId> {
-        session::RefreshToken::parse(&body.refresh_token, &app.keys).map(|token| token.user)
+    fn describe(&self, app: &App, body: &RefreshBody, log: &mut LogLine) {
+        if let Some(token) = session::RefreshToken::parse(&body.refresh_token, &app.keys) {
+            log.of_user(token.user);
+        }
     }
 
     async fn handle(&self, app: &App, call: Call<RefreshBody, Public>) -> Result<RefreshReply, Problem> {

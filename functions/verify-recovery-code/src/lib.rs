@@ -6,10 +6,10 @@ use mfa::{
     App,
     config::Part,
     domain::{
-        Policy, Snapshot,
+        Factor, Policy, Snapshot,
         recovery::{self, RecoveryCode},
     },
-    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, VerifiedReply},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody, VerifiedReply},
     step_up::StepUp,
 };
 
@@ -40,6 +40,10 @@ impl Endpoint for VerifyRecoveryCode {
     type Auth = BearerToken;
     type Body = RecoveryBody;
     type Reply = VerifiedReply;
+
+    fn describe(&self, _: &App, _: &RecoveryBody, log: &mut LogLine) {
+        log.of_factor(Factor::RecoveryCode);
+    }
 
     async fn handle(&self, app: &App, call: Call<RecoveryBody>) -> Result<VerifiedReply, Problem> {
         let App { keys, table, .. } = app;

@@ -1,11 +1,11 @@
 //! `POST /auth/mfa/verify-totp-setup`: confirms an authenticator with its first code.
 
-use lambda_http::http::Method;
+use lambda_http::http::Method as HttpMethod;
 use mfa::{
     App,
     config::Part,
-    domain::{Policy, Snapshot, code::Otp, pasted, verify_totp_setup},
-    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, SwitchReply},
+    domain::{Factor, Method, Policy, Snapshot, code::Otp, pasted, verify_totp_setup},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody, SwitchReply},
     step_up::StepUp,
     storage::UserQuery,
 };
@@ -37,7 +37,7 @@ fn base32(text: &str) -> Vec<u8> {
 
 impl Endpoint for VerifyTotpSetup {
     const NAME: &'static str = "verify-totp-setup";
-    const METHOD: Method = Method::POST;
+    const METHOD: HttpMethod = HttpMethod::POST;
     const PATH: &'static str = "/auth/mfa/verify-totp-setup";
     const USES: &'static [Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::SigningKey];
     const ERRORS: &'static [ErrorCode] = &[
@@ -52,6 +52,10 @@ impl Endpoint for VerifyTotpSetup {
     type Auth = BearerToken;
     type Body = ConfirmBody;
     type Reply = SwitchReply;
+
+    fn describe(&self, _: &App, _: &ConfirmBody, log: &mut LogLine) {
+        log.of_factor(Factor::Code(Method::Totp));
+    }
 
     async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<SwitchReply, Problem> {
         let App { policy, keys, table, .. } = app;

@@ -6,10 +6,10 @@ use mfa::{
     App,
     config::Part,
     domain::{
-        Refusal,
+        Factor, Refusal,
         trust::{self, TrustToken},
     },
-    http::{BearerToken, Call, Endpoint, ErrorCode, NoBody, Problem, VerifiedReply},
+    http::{BearerToken, Call, Endpoint, ErrorCode, LogLine, NoBody, Problem, VerifiedReply},
     step_up::StepUp,
 };
 
@@ -26,6 +26,10 @@ impl Endpoint for VerifyTrustedDevice {
     type Auth = BearerToken;
     type Body = NoBody;
     type Reply = VerifiedReply;
+
+    fn describe(&self, _: &App, _: &NoBody, log: &mut LogLine) {
+        log.of_factor(Factor::TrustedDevice);
+    }
 
     async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<VerifiedReply, Problem> {
         let App { policy, keys, table, .. } = app;

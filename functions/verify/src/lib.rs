@@ -5,9 +5,10 @@ use mfa::{
     App,
     config::Part,
     domain::{
-        Caller, Channel, DeviceId, Method, Policy, Refusal, Snapshot, Timestamp, code::Otp, verify, verify::Guess,
+        Caller, Channel, DeviceId, Factor, Method, Policy, Refusal, Snapshot, Timestamp, code::Otp, verify,
+        verify::Guess,
     },
-    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, VerifiedReply},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody, VerifiedReply},
     random,
     step_up::StepUp,
 };
@@ -71,6 +72,10 @@ impl Endpoint for Verify {
     type Auth = BearerToken;
     type Body = VerifyBody;
     type Reply = VerifiedReply;
+
+    fn describe(&self, _: &App, body: &VerifyBody, log: &mut LogLine) {
+        log.of_factor(Factor::Code(body.method));
+    }
 
     async fn handle(&self, app: &App, call: Call<VerifyBody>) -> Result<VerifiedReply, Problem> {
         let App { policy, table, .. } = app;

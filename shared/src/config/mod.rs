@@ -120,6 +120,8 @@ pub struct Config {
     pub app_name: String,
     /// The table.
     pub table: String,
+    /// The name of the stack, which its metrics carry. Without it, the log holds none.
+    pub stack: Option<String>,
     /// How to reach AWS.
     pub aws: AwsConfig,
     /// How codes are sent by e-mail, if the method is offered.
@@ -275,6 +277,7 @@ impl Config {
         let policy = policy(read);
         let aws = aws(read);
         read.is_local = aws.dynamodb_endpoint.as_deref().is_some_and(is_local);
+        let stack = read.parsed("MFA_STACK", "must be 1 to 128 letters, digits, `-` or `_`", stack);
         let app_name = read.part(Part::AppName, app_name);
         read.part(Part::Users, |read| require_senders(read, &policy));
         let (email, sms) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
@@ -288,6 +291,7 @@ impl Config {
             policy,
             app_name,
             table,
+            stack,
             aws,
             email,
             sms,
@@ -318,6 +322,12 @@ impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Config(table {}, …)", self.table)
     }
+}
+
+/// A name of a stack, as `CloudFormation` allows it, and similar ones.
+fn stack(text: &str) -> Option<String> {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    (text.len() <= 128 && is_plain).then(|| text.to_owned())
 }
 
 fn policy(read: &mut Reader<'_>) -> Policy {
@@ -405,10 +415,14 @@ fn table(read: &mut Reader<'_>) -> String {
 }
 
 fn hash_key(read: &mut Reader<'_>) -> Zeroizing<Vec<u8>> {
-    let key = read.parsed("MFA_HASH_KEY", "must be base64 of at least 32 bytes", |text| {
-        base64_bytes(text).filter(|key| key.len() >= 32)
-    });
+    let key = read.parsed("MFA_HASH_KEY", "must be base64 of at least 32 bytes", parse_hash_key);
     read.required("MFA_HASH_KEY", key)
+}
+
+/// Reads a hash key: base64 of at least 32 bytes.
+#[must_use]
+pub fn parse_hash_key(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    base64_bytes(text).filter(|key| key.len() >= 32)
 }
 
 fn sms(read: &mut Reader<'_>) -> Option<SmsConfig> {

@@ -1,14 +1,16 @@
 use aws_sdk_sesv2::{
     Client,
+    operation::send_email::SendEmailError,
     types::{Body, Content, Destination, EmailContent, Message},
 };
 
-use super::{NotSent, not_sent};
+use super::{NotSent, OnlyThrottled, not_sent};
 use crate::{
     aws,
     config::{AwsConfig, EmailConfig},
     domain::Email,
     messages::EmailText,
+    metrics,
 };
 
 /// Sends e-mail through SES v2.
@@ -22,12 +24,18 @@ impl EmailSender {
     #[must_use]
     pub fn new(aws: &AwsConfig, email: &EmailConfig) -> Self {
         let endpoint = aws.ses_endpoint.as_deref();
-        let config = aws::configure!(aws_sdk_sesv2, aws, endpoint, aws::send_once());
+        let config = aws::configure!(
+            aws_sdk_sesv2,
+            aws,
+            endpoint,
+            aws::retry_throttled(),
+            OnlyThrottled::<SendEmailError>::new()
+        );
         Self { client: Client::from_conf(config), from: email.from.clone() }
     }
 
-    /// Sends `text`. A request that was written is never repeated, because the person could get two
-    /// e-mails.
+    /// Sends `text`. A request that was written is repeated only if SES says that it throttled it:
+    /// otherwise the person could get two e-mails.
     ///
     /// SES accepts mail to an address on its suppression list and drops it silently.
     ///
@@ -40,7 +48,8 @@ impl EmailSender {
         };
         let body = Body::builder().text(content(text.text)?).html(content(text.html)?).build();
         let message = Message::builder().subject(content(text.subject)?).body(body).build();
-        self.client
+        let sent = self
+            .client
             .send_email()
             .from_email_address(&self.from)
             .destination(Destination::builder().to_addresses(to.as_str()).build())
@@ -48,6 +57,7 @@ impl EmailSender {
             .send()
             .await
             .map_err(|error| not_sent(&error, sort))?;
+        metrics::sent_as(sent.message_id());
         Ok(())
     }
 }

@@ -3,10 +3,14 @@
 mod email;
 mod sms;
 
-use std::error::Error;
+use std::{error::Error, fmt, marker::PhantomData};
 
-use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_sdk_dynamodb::{config::http::HttpResponse, error::ProvideErrorMetadata};
+use aws_smithy_runtime_api::client::{
+    interceptors::context::InterceptorContext,
+    result::SdkError,
+    retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority},
+};
 
 pub use email::EmailSender;
 pub use sms::SmsSender;
@@ -38,14 +42,16 @@ impl NotSent {
 /// and the message of the error. The message may hold the address, so it is never logged.
 fn not_sent<E>(error: &SdkError<E, HttpResponse>, of_service: fn(&str, &str) -> NotSent) -> NotSent
 where
-    E: aws_sdk_dynamodb::error::ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
         SdkError::ServiceError(context) => {
             let code = context.err().code().unwrap_or("an unnamed error");
             match context.raw().status().as_u16() {
                 // With a 5xx, the provider may have taken the message before something broke.
-                status @ 500.. if code != "ServiceUnavailable" => NotSent::Unknown(format!("{status} {code}")),
+                status @ 500.. if code != "ServiceUnavailable" && !is_throttled(code) => {
+                    NotSent::Unknown(format!("{status} {code}"))
+                }
                 _ => of_service(code, context.err().message().unwrap_or_default()),
             }
         }
@@ -73,4 +79,53 @@ fn was_never_connected(error: Option<&(impl Error + 'static)>) -> bool {
         next = error.source();
     }
     false
+}
+
+/// Whether the provider says that it took nothing because there were too many calls.
+fn is_throttled(code: &str) -> bool {
+    const CODES: [&str; 6] = [
+        "TooManyRequestsException",
+        "Throttled",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "RequestThrottled",
+    ];
+    CODES.contains(&code)
+}
+
+/// Repeats a throttled call, and nothing else: after any other failure, the person could get two
+/// messages. `E` is the error of the operation.
+struct OnlyThrottled<E>(PhantomData<fn() -> E>);
+
+impl<E> OnlyThrottled<E> {
+    const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<E> fmt::Debug for OnlyThrottled<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnlyThrottled")
+    }
+}
+
+impl<E: ProvideErrorMetadata + Error + Send + Sync + 'static> ClassifyRetry for OnlyThrottled<E> {
+    fn classify_retry(&self, call: &InterceptorContext) -> RetryAction {
+        let error = call.output_or_error().and_then(|outcome| outcome.err()?.as_operation_error()?.downcast_ref::<E>());
+        if error.and_then(ProvideErrorMetadata::code).is_some_and(is_throttled) {
+            RetryAction::throttling_error()
+        } else {
+            RetryAction::RetryForbidden
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "only throttled calls"
+    }
+
+    // A prohibition ends the classification, so those of the SDK are not asked.
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_before(RetryClassifierPriority::http_status_code_classifier())
+    }
 }

@@ -1,10 +1,11 @@
-use aws_sdk_sns::{Client, error::BuildError, types::MessageAttributeValue};
+use aws_sdk_sns::{Client, error::BuildError, operation::publish::PublishError, types::MessageAttributeValue};
 
-use super::{NotSent, not_sent};
+use super::{NotSent, OnlyThrottled, not_sent};
 use crate::{
     aws,
     config::{AwsConfig, SmsConfig},
     domain::Phone,
+    metrics,
 };
 
 /// Sends text messages through SNS.
@@ -18,7 +19,8 @@ impl SmsSender {
     #[must_use]
     pub fn new(aws: &AwsConfig, sms: &SmsConfig) -> Self {
         let endpoint = aws.sns_endpoint.as_deref();
-        let config = aws::configure!(aws_sdk_sns, aws, endpoint, aws::send_once());
+        let config =
+            aws::configure!(aws_sdk_sns, aws, endpoint, aws::retry_throttled(), OnlyThrottled::<PublishError>::new());
         Self { client: Client::from_conf(config), config: sms.clone() }
     }
 
@@ -28,8 +30,8 @@ impl SmsSender {
         &self.config.domain
     }
 
-    /// Sends `text`. A request that was written is never repeated, because every message costs
-    /// money.
+    /// Sends `text`. A request that was written is repeated only if SNS says that it throttled it:
+    /// every message costs money.
     ///
     /// SNS accepts messages to a number that opted out and drops them silently.
     ///
@@ -41,7 +43,8 @@ impl SmsSender {
             let value = attribute(kind, value).map_err(|error| NotSent::Refused(error.to_string()))?;
             publish = publish.message_attributes(name, value);
         }
-        publish.send().await.map_err(|error| not_sent(&error, sort))?;
+        let sent = publish.send().await.map_err(|error| not_sent(&error, sort))?;
+        metrics::sent_as(sent.message_id());
         Ok(())
     }
 

@@ -73,8 +73,8 @@ fn is_known_caller(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>)
 #[must_use]
 pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> Decision<Reserved> {
     let mut ledger = snapshot.ledger.clone();
-    if let Some(until) = ledger.failures.lock_end(cx.now) {
-        return Decision::refuse(Refusal::Locked { until });
+    if let Some(locked) = ledger.failures.refusal(cx.now) {
+        return Decision::refuse(locked);
     }
     if !gate::may_receive(snapshot, request.method, cx) {
         return Decision::refuse(Refusal::AddressNotProven);

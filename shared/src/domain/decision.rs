@@ -217,7 +217,7 @@ pub enum Refusal {
     AddressNotProven,
     /// A TOTP code is wrong or older than the one that was used last, or the secret belongs to no
     /// open set-up of the user.
-    #[error("the authenticator code does not match")]
+    #[error("the authenticator code does not match{}", which_locks(*.attempts_left))]
     WrongTotp {
         /// How many more wrong codes are judged until the next lock.
         attempts_left: u8,
@@ -226,7 +226,7 @@ pub enum Refusal {
     #[error("the authenticator code was used already")]
     UsedTotp,
     /// A code that was sent is wrong, used or superseded.
-    #[error("the code does not match")]
+    #[error("the code does not match{}", which_locks(*.attempts_left))]
     WrongCode {
         /// How many more wrong codes are judged until the next lock.
         attempts_left: u8,
@@ -238,10 +238,12 @@ pub enum Refusal {
     #[error("the code has expired")]
     ExpiredCode,
     /// Too many wrong answers.
-    #[error("locked after too many wrong codes")]
+    #[error("locked after too many wrong codes, until {}{}", until.to_rfc3339(), by_guess(*.guessed))]
     Locked {
         /// When the lock ends.
         until: Timestamp,
+        /// The half minute of the guess that locked, if the ledger still has it.
+        guessed: Option<Timestamp>,
     },
     /// A refresh token is malformed, belongs to no session, or was used before.
     #[error("the refresh token is invalid, or its session has ended")]
@@ -288,6 +290,14 @@ pub enum Refusal {
     /// The user has the maximum number of authenticators.
     #[error("too many devices")]
     DeviceLimit,
+}
+
+const fn which_locks(attempts_left: u8) -> &'static str {
+    if attempts_left == 0 { ", and this guess locks" } else { "" }
+}
+
+fn by_guess(guessed: Option<Timestamp>) -> String {
+    guessed.map(|from| format!(", by the guess in the half minute from {}", from.to_rfc3339())).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The budget of wrong answers: one for all factors, sessions and addresses of a user.
 
-use super::{GuessTag, Policy, Timestamp, totp};
+use super::{GuessTag, Policy, Refusal, Timestamp, totp};
 
 /// What the ledger remembers of wrong answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,13 @@ impl Failures {
             return Some(now.plus(Policy::OFF_RETRY_AFTER));
         }
         (self.locked_until > now).then_some(self.locked_until)
+    }
+
+    /// The refusal of every code, if codes are not judged at `now`.
+    #[must_use]
+    pub fn refusal(&self, now: Timestamp) -> Option<Refusal> {
+        let guessed = self.last.as_ref().map(|last| totp::step_began(last.step));
+        self.lock_end(now).map(|until| Refusal::Locked { until, guessed })
     }
 
     /// Counts one wrong answer, and locks if the budget is spent.
@@ -150,6 +157,17 @@ mod tests {
         fail(&mut failures, 1, START);
         assert_eq!(lock_span(&failures, START), Some(15));
         assert_eq!(failures.lock_end(START.plus(Policy::FIRST_LOCK)), None, "the lock ends with its last second");
+    }
+
+    #[test]
+    fn a_lock_tells_when_it_ends_and_in_which_half_minute_it_began() {
+        let mut failures = Failures::default();
+        assert_eq!(failures.refusal(START), None);
+        let guessed_at = START.plus(Duration::from_secs(44));
+        fail(&mut failures, 5, guessed_at);
+        let (until, guessed) = (guessed_at.plus(Policy::FIRST_LOCK), Some(START.plus(Duration::from_secs(30))));
+        assert_eq!(failures.refusal(guessed_at), Some(Refusal::Locked { until, guessed }));
+        assert_eq!(failures.refusal(until), None);
     }
 
     #[test]

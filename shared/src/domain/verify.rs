@@ -149,8 +149,8 @@ impl Verified {
 /// the commit.
 #[must_use]
 pub fn judge(snapshot: &Snapshot, guess: &Guess, cx: &Context<'_>) -> Decision<Verified> {
-    if let Some(until) = snapshot.ledger.failures.lock_end(cx.now) {
-        return Decision::refuse(Refusal::Locked { until });
+    if let Some(locked) = snapshot.ledger.failures.refusal(cx.now) {
+        return Decision::refuse(locked);
     }
     match guess {
         Guess::Totp { otp, device } => judge_totp(snapshot, otp, *device, cx),

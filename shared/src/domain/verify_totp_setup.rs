@@ -21,8 +21,8 @@ pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) 
     if let Err(refusal) = may_set_up(snapshot, cx) {
         return Decision::refuse(refusal);
     }
-    if let Some(until) = snapshot.ledger.failures.lock_end(cx.now) {
-        return Decision::refuse(Refusal::Locked { until });
+    if let Some(locked) = snapshot.ledger.failures.refusal(cx.now) {
+        return Decision::refuse(locked);
     }
     let mut unreadable = None;
     for id in snapshot.open_setups(cx.now) {
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(refused(enter(&scenario, id)), Refusal::DeviceLimit);
         let until = NOW.plus(Duration::from_secs(1));
         scenario.user.ledger.failures.locked_until = until;
-        assert_eq!(refused(enter(&scenario, id)), Refusal::Locked { until });
+        assert_eq!(refused(enter(&scenario, id)), Refusal::Locked { until, guessed: None });
     }
 
     #[test]

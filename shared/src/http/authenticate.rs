@@ -75,6 +75,9 @@ impl Authenticate for BearerToken {
 
     fn log(&self, app: &App, line: &mut LogLine) {
         line.of_user(self.caller.user);
+        if let (Some(noted), Some(_)) = (&self.caller.source, app.verifier.noted_source(&self.claims)) {
+            line.of_network(app, noted);
+        }
         if self.caller.proof.is_none() && self.claims.login().claim.is_empty() && app.verifier.tells_of_unnamed_login()
         {
             line.warn(

@@ -3,11 +3,11 @@ use std::{collections::BTreeSet, future::Future};
 use lambda_http::http::{HeaderMap, Method, header};
 use serde::Serialize;
 
-use super::{Authenticate, BearerToken, ErrorCode, Problem, ReadBody};
+use super::{Authenticate, BearerToken, ErrorCode, LogLine, Problem, ReadBody};
 use crate::{
     App,
     config::Part,
-    domain::{Context, Policy, Source, Timestamp, UserId, keys::Keys},
+    domain::{Context, Policy, Source, Timestamp, keys::Keys},
 };
 
 /// One operation of the API, which the pipeline runs.
@@ -37,10 +37,9 @@ pub trait Endpoint: Send + Sync + 'static {
     /// The reply with status 200.
     type Reply: Serialize;
 
-    /// The user for the log, if the body names one and no bearer token does.
-    fn user_of(&self, _: &App, _: &Self::Body) -> Option<UserId> {
-        None
-    }
+    /// Adds to the log line what the body says of the call: the method, or the user if no bearer
+    /// token names one.
+    fn describe(&self, _: &App, _: &Self::Body, _: &mut LogLine) {}
 
     /// Answers one call.
     ///

@@ -93,7 +93,7 @@ async fn start(uses: &[Part]) -> Result<App, Error> {
 async fn answer<E: Endpoint>(app: &App, endpoint: &E, event: &Event, request_id: &str) -> (EventResponse, LogLine) {
     let (payload, Served { response, log }) = match event.request(request_id) {
         Ok((payload, incoming)) => (payload, serve(app, endpoint, incoming).await),
-        Err(foreign) => (Payload::V2, serve_foreign(E::NAME, request_id, app.clock.now(), &foreign)),
+        Err(foreign) => (Payload::V2, serve_foreign(app, E::NAME, request_id, &foreign)),
     };
     (EventResponse::new(payload, response), log)
 }

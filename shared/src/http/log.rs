@@ -1,10 +1,17 @@
 use std::io::Write;
 
-use lambda_http::lambda_runtime::Context;
+use lambda_http::{
+    http::{HeaderMap, header},
+    lambda_runtime::Context,
+};
 use serde::Serialize;
 
 use super::ErrorCode;
-use crate::domain::{Timestamp, UserId};
+use crate::{
+    App,
+    domain::{Factor, Method, Source, Timestamp, UserId, trust},
+    metrics::{Metric, Metrics, Observed},
+};
 
 /// The log line of a request, in JSON. Holds no code, secret, token or address.
 ///
@@ -43,11 +50,29 @@ pub struct LogLine {
     /// Advice to change the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<&'static str>,
+    /// The method that a code is asked for, or the second factor that the call shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<&'static str>,
+    /// The provider's id of the message that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
     /// The keyed hash of the user, as it stands in the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The keyed hash of the network that the call comes from, as the limits of networks count it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// What the caller's `User-Agent` names, such as `Firefox on Windows`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub browser: Option<String>,
     /// Milliseconds from the request's arrival at the pipeline to the answer.
     pub duration_ms: u64,
+    /// What was counted.
+    #[serde(flatten)]
+    pub metrics: Metrics,
+    /// The second factor that the call shows, which passed if the answer is a success.
+    #[serde(skip)]
+    factor: Option<Factor>,
 }
 
 impl LogLine {
@@ -67,8 +92,14 @@ impl LogLine {
             code: None,
             cause: None,
             advice: None,
+            method: None,
+            message_id: None,
             user: None,
+            network: None,
+            browser: None,
             duration_ms: 0,
+            metrics: Metrics::default(),
+            factor: None,
         }
     }
 
@@ -77,11 +108,47 @@ impl LogLine {
         self.function_name = Some(context.env_config.function_name.clone());
         self.cold_start = Some(cold_start);
         self.xray_trace_id.clone_from(&context.xray_trace_id);
+        if cold_start {
+            self.count(Metric::ColdStarts);
+        }
     }
 
     /// Adds the user.
     pub fn of_user(&mut self, user: UserId) {
         self.user = Some(user.to_string());
+    }
+
+    /// Adds the method that a code is asked for.
+    pub const fn of_method(&mut self, method: Method) {
+        self.method = Some(method.as_str());
+    }
+
+    /// Adds the second factor that the call shows.
+    pub const fn of_factor(&mut self, factor: Factor) {
+        self.method = Some(factor.as_str());
+        self.factor = Some(factor);
+    }
+
+    /// Adds the network that the call comes from.
+    pub fn of_network(&mut self, app: &App, source: &Source) {
+        self.network = Some(app.keys.limit_key(source.subscriber().as_bytes()));
+    }
+
+    /// Adds the browser.
+    pub fn of_browser(&mut self, headers: &HeaderMap) {
+        let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        self.browser = user_agent.map(trust::label);
+    }
+
+    /// Adds what was noted while the request ran.
+    pub fn observed(&mut self, observed: Observed) {
+        self.message_id.clone_from(&observed.message_id);
+        self.metrics.observed = observed;
+    }
+
+    /// Counts one.
+    pub fn count(&mut self, metric: Metric) {
+        self.metrics.observed.count(metric, 1.0);
     }
 
     /// Adds advice to change the configuration.
@@ -95,12 +162,19 @@ impl LogLine {
         self.level = "ERROR";
     }
 
-    /// Adds when the answer was ready, how long it took, and all of it in one text.
-    pub fn answered(&mut self, began: Timestamp, now: Timestamp) {
+    /// Adds the status, when the answer was ready, how long it took, and all of it in one text.
+    pub fn answered(&mut self, status: u16, began: Timestamp, now: Timestamp) {
+        self.status = status;
         self.timestamp = now.to_rfc3339();
+        self.metrics.at = now;
         self.duration_ms = u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX);
         let code = self.code.map(|code| format!(" {}", code.as_str())).unwrap_or_default();
-        self.message = format!("{} answered {}{code}", self.service, self.status);
+        self.message = format!("{} answered {status}{code}", self.service);
+        match (status, self.factor) {
+            (200, Some(factor)) => self.count(verified_by(factor)),
+            (500.., _) if self.metrics.observed.counted(Metric::UnknownKeys) == 0.0 => self.count(Metric::ServerErrors),
+            _ => {}
+        }
     }
 
     /// Adds an error and its cause.
@@ -124,5 +198,15 @@ impl LogLine {
             // A request must not fail because its log line cannot be written.
             let _ = std::io::stdout().write_all(&line);
         }
+    }
+}
+
+const fn verified_by(factor: Factor) -> Metric {
+    match factor {
+        Factor::Code(Method::Totp) => Metric::VerifiedByTotp,
+        Factor::Code(Method::Email) => Metric::VerifiedByEmail,
+        Factor::Code(Method::Sms) => Metric::VerifiedBySms,
+        Factor::RecoveryCode => Metric::VerifiedByRecoveryCode,
+        Factor::TrustedDevice => Metric::VerifiedByTrustedDevice,
     }
 }

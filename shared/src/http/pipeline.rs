@@ -5,7 +5,7 @@ use lambda_http::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, he
 use serde::Serialize;
 
 use super::{Authenticate, Call, Endpoint, Fields, ForeignEvent, LogLine, Problem, ReadBody, errors_of, source};
-use crate::{App, domain::Timestamp};
+use crate::{App, config::Part, domain::Timestamp, metrics};
 
 /// The largest body that is read, in bytes. No route needs a quarter of it.
 const MAX_BODY: usize = 8 * 1024;
@@ -39,10 +39,12 @@ pub struct Served {
 /// asks whether MFA is on for the application, and calls the handler.
 pub async fn serve<E: Endpoint>(app: &App, endpoint: &E, incoming: Incoming) -> Served {
     let began = app.clock.now();
-    let mut log = LogLine::new(E::NAME, &incoming.request_id);
+    let mut log = new_line(app, E::NAME, &incoming.request_id);
 
     // A caught panic becomes the documented 500, and the process lives on.
-    let outcome = AssertUnwindSafe(answer(app, endpoint, incoming, &mut log)).catch_unwind().await;
+    let answer = AssertUnwindSafe(answer(app, endpoint, incoming, &mut log)).catch_unwind();
+    let (outcome, observed) = metrics::observe(answer).await;
+    log.observed(observed);
     let outcome = outcome.unwrap_or_else(|_| Err(Problem::internal("panic")));
     let outcome = outcome.and_then(|reply| to_json(&reply));
 
@@ -68,9 +70,16 @@ pub fn serve_unknown(request_id: &str, now: Timestamp) -> Served {
 /// The answer of `endpoint` to an event that is not a request. Without it the invocation would
 /// fail, unlogged.
 #[must_use]
-pub fn serve_foreign(endpoint: &'static str, request_id: &str, now: Timestamp, event: &ForeignEvent) -> Served {
+pub fn serve_foreign(app: &App, endpoint: &'static str, request_id: &str, event: &ForeignEvent) -> Served {
+    let now = app.clock.now();
     let cause = format!("the event is no API Gateway request of payload 2.0 or 1.0, but {event}");
-    finish(Err(Problem::internal(cause)), now, now, LogLine::new(endpoint, request_id))
+    finish(Err(Problem::internal(cause)), now, now, new_line(app, endpoint, request_id))
+}
+
+fn new_line(app: &App, endpoint: &'static str, request_id: &str) -> LogLine {
+    let mut log = LogLine::new(endpoint, request_id);
+    log.metrics.stack.clone_from(&app.config.stack);
+    log
 }
 
 fn finish(outcome: Result<Vec<u8>, Problem>, began: Timestamp, now: Timestamp, mut log: LogLine) -> Served {
@@ -83,8 +92,7 @@ fn finish(outcome: Result<Vec<u8>, Problem>, began: Timestamp, now: Timestamp, m
     if let Ok(id) = HeaderValue::from_str(&log.correlation_id) {
         headers.insert("x-request-id", id);
     }
-    log.status = response.status().as_u16();
-    log.answered(began, now);
+    log.answered(response.status().as_u16(), began, now);
     Served { response, log }
 }
 
@@ -108,6 +116,10 @@ async fn answer<E: Endpoint>(
 
     let now = app.clock.now();
     let source = source::source(incoming.source_ip.as_deref(), &incoming.headers, app.policy.forwarded_hops);
+    if E::USES.contains(&Part::Users) {
+        log.of_network(app, &source);
+    }
+    log.of_browser(&incoming.headers);
     let auth = E::Auth::from_request(app, &incoming.headers, &source, now).await?;
     auth.log(app, log);
 
@@ -117,9 +129,7 @@ async fn answer<E: Endpoint>(
         _ => Fields::default(),
     };
     let body = E::Body::read(&fields, &app.policy)?;
-    if let Some(user) = endpoint.user_of(app, &body) {
-        log.of_user(user);
-    }
+    endpoint.describe(app, &body, log);
 
     if !app.policy.enabled && !E::ANSWERS_WHEN_OFF {
         return Err(Problem::NotEnabled);
@@ -142,6 +152,7 @@ fn refusal(problem: &Problem, now: Timestamp, log: &mut LogLine) -> Response<Vec
     let answer = problem.answer(now);
     log.code = Some(answer.body.code);
     log.failed(answer.status.as_u16(), problem.cause());
+    problem.metrics().iter().for_each(|metric| log.count(*metric));
     if matches!(problem, Problem::Misconfigured(_)) {
         log.needs_operator();
     }

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::ErrorCode;
 use crate::{
-    domain::{NoAddress, Policy, Refusal, Timestamp},
+    domain::{Limit, NoAddress, Policy, Refusal, Timestamp},
+    metrics::Metric,
     random::NoRandomness,
     storage::StoreError,
     tokens::TokenError,
@@ -85,12 +86,19 @@ impl Problem {
             | Self::Unavailable(cause)
             | Self::Misconfigured(cause)
             | Self::Internal(cause) => Some(cause.clone()),
-            Self::Refused(refusal @ Refusal::Locked { until }) => {
-                Some(format!("{refusal}, until {}", until.to_rfc3339()))
-            }
             Self::Refused(refusal) => Some(refusal.to_string()),
             Self::NoAuth => Some("no bearer token".to_owned()),
             _ => None,
+        }
+    }
+
+    /// What is counted, besides answers of 500 and more.
+    #[must_use]
+    pub const fn metrics(&self) -> &'static [Metric] {
+        match self {
+            Self::InvalidToken(_) => &[Metric::InvalidTokens],
+            Self::Refused(refusal) => refusal_metrics(refusal),
+            _ => &[],
         }
     }
 
@@ -143,6 +151,29 @@ fn unavailable(retry_after: u64) -> ErrorResponse {
         .retry(retry_after)
 }
 
+const fn refusal_metrics(refusal: &Refusal) -> &'static [Metric] {
+    match refusal {
+        Refusal::WrongTotp { attempts_left: 0 } | Refusal::WrongCode { attempts_left: 0 } => {
+            &[Metric::WrongCodes, Metric::Locks]
+        }
+        Refusal::WrongTotp { .. } | Refusal::WrongCode { .. } | Refusal::WrongRecoveryCode => &[Metric::WrongCodes],
+        Refusal::UsedTotp => &[Metric::UsedCodes],
+        Refusal::ExpiredCode | Refusal::SupersededCode => &[Metric::ExpiredCodes],
+        Refusal::RateLimited { limit, .. } => match limit {
+            Limit::Sends | Limit::Outstanding | Limit::WrongRecoveryCodes | Limit::RecoverySets => {
+                &[Metric::LimitedUsers]
+            }
+            Limit::Destination => &[Metric::LimitedAddresses],
+            Limit::Source => &[Metric::LimitedNetworks],
+            Limit::PaidDay | Limit::PaidNumber => &[Metric::LimitedDays],
+        },
+        Refusal::SessionInvalid | Refusal::SessionExpired => &[Metric::RefreshTokensRefused],
+        Refusal::ProofRequired => &[Metric::FreshFactorsDemanded],
+        Refusal::Unreadable(_) => &[Metric::UnreadableItems],
+        _ => &[],
+    }
+}
+
 /// Has one arm for each refusal and no `_`, so a new refusal does not compile until someone decides
 /// what it shows.
 fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
@@ -176,7 +207,7 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
             ErrorResponse::new(ErrorCode::VerificationCodeExpired, message)
         }
         Refusal::ExpiredCode => ErrorResponse::new(ErrorCode::VerificationCodeExpired, "The code has expired"),
-        Refusal::Locked { until } => {
+        Refusal::Locked { until, .. } => {
             // The same sentence for everybody. Otherwise it would tell a stranger which factors the
             // user has.
             let message = "Too many wrong codes. Try again later, or use a recovery code or a trusted device";
@@ -351,7 +382,7 @@ mod tests {
             Refusal::WrongCode { attempts_left: 0 },
             Refusal::ExpiredCode,
             Refusal::SupersededCode,
-            Refusal::Locked { until: LATER },
+            Refusal::Locked { until: LATER, guessed: Some(NOW) },
             Refusal::SessionInvalid,
             Refusal::SessionExpired,
             Refusal::WrongRecoveryCode,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     StoreError, Table, item,
-    table::{Item, PrimaryKey, binary, number},
+    table::{self, Item, PrimaryKey, binary, number},
 };
 use crate::domain::{CodeRecord, LoginId, Policy, StoredCode, Timestamp, UserId, ledger::CodeSlot};
 
@@ -55,7 +55,7 @@ impl Table {
             .expression_attribute_values(":id", binary(code.id.0))
             .expression_attribute_values(":reserved_at", number(reserved_at.as_millis()))
             .expression_attribute_values(":ttl", number(code.until.plus(Policy::CODE_KEPT_AFTER_EXPIRY).as_secs()));
-        let Err(error) = update.send().await else { return Ok(true) };
+        let Err(error) = table::update(update).await else { return Ok(true) };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                 let stored = failed.item.clone().and_then(|item| read(login, item).ok());

@@ -1,13 +1,17 @@
 //! `LIMIT#<kind>#<key>#<window>` / `LIMIT`: how often something happened in a fixed window.
 
-use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{ReturnValue::UpdatedNew, ReturnValuesOnConditionCheckFailure},
+};
 
 use super::{
     StoreError, Table,
-    table::{PrimaryKey, binary, number},
+    table::{self, Item, PrimaryKey, binary, number},
 };
 use crate::{
-    domain::{Counter, Refusal, Timestamp},
+    domain::{Counter, CounterKind, Refusal, Timestamp},
+    metrics::{self, Metric},
     random,
 };
 
@@ -43,12 +47,18 @@ impl Table {
                 .expression_attribute_names("#part", &part.key)
                 .expression_attribute_values(":part_max", number(part.max.into())),
         };
-        match update.send().await {
-            Ok(_) => Ok(()),
+        // The day's text messages have an alarm, before they are used up.
+        let update = if counter.kind == CounterKind::PaidDay { update.return_values(UpdatedNew) } else { update };
+        match table::update(update).await {
+            Ok(updated) => {
+                note_day(counter, updated.attributes());
+                Ok(())
+            }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     let last = failed.item.as_ref().and_then(|item| item.get("last")?.as_b().ok());
                     let is_mine = last.is_some_and(|last| last.as_ref() == id);
+                    note_day(counter, failed.item());
                     if is_mine {
                         Ok(())
                     } else {
@@ -58,6 +68,14 @@ impl Table {
                 _ => Err(StoreError::of("UpdateItem counter", &error)),
             },
         }
+    }
+}
+
+/// Notes how much of the day's text messages is used up.
+fn note_day(counter: &Counter, attributes: Option<&Item>) {
+    let count = attributes.and_then(|item| item.get("count")?.as_n().ok()?.parse::<f64>().ok());
+    if let (CounterKind::PaidDay, Some(count)) = (counter.kind, count) {
+        metrics::count(Metric::SmsOfDayPercent, count * 100.0 / f64::from(counter.max));
     }
 }
 
@@ -73,7 +91,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::CounterKind;
 
     #[test]
     fn a_window_ends_where_the_next_one_begins() {

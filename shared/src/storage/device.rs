@@ -4,7 +4,7 @@
 use super::{
     StoreError, Table, item,
     ledger::Commit,
-    table::{PrimaryKey, binary},
+    table::{self, PrimaryKey, binary},
 };
 use crate::domain::{DeviceId, DeviceRecord, ItemKey, UserId, setup_totp};
 
@@ -14,7 +14,7 @@ impl Table {
     /// Writes the item of a new set-up. It has a TTL until it is confirmed.
     pub(super) async fn put_device(&self, user: UserId, record: &DeviceRecord) -> Result<Commit, StoreError> {
         let item = item::write(record, Some(setup_totp::setup_ends(record)))?;
-        let put = self.put_item(key(user, record.id), item).send().await;
+        let put = table::put(self.put_item(key(user, record.id), item)).await;
         put.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem device", &error))
     }
 
@@ -26,7 +26,7 @@ impl Table {
             .update_expression("REMOVE #ttl")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#ttl", "ttl");
-        match update.send().await {
+        match table::update(update).await {
             Ok(_) => Ok(Commit::Done),
             Err(error) if StoreError::is_failed_condition(&error) => Ok(Commit::Lost),
             Err(error) => Err(StoreError::of("UpdateItem device", &error)),
@@ -38,15 +38,13 @@ impl Table {
     /// # Errors
     /// [`StoreError`]. The old sealed secret stays, and still opens.
     pub async fn reseal_device(&self, user: UserId, old: &DeviceRecord, sealed: Vec<u8>) -> Result<(), StoreError> {
-        self.update_item(key(user, old.id))
+        let update = self
+            .update_item(key(user, old.id))
             .update_expression("SET secret = :new")
             .condition_expression("secret = :old")
             .expression_attribute_values(":new", binary(sealed))
-            .expression_attribute_values(":old", binary(old.secret.clone()))
-            .send()
-            .await
-            .map_err(|error| StoreError::of("UpdateItem device", &error))?;
-        Ok(())
+            .expression_attribute_values(":old", binary(old.secret.clone()));
+        table::update(update).await.map(|_| ()).map_err(|error| StoreError::of("UpdateItem device", &error))
     }
 }
 

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{primitives::Blob, types::ReturnValue};
 
 use super::{
     StoreError, Table,
-    table::{Item, PrimaryKey, binary},
+    table::{self, Item, PrimaryKey, binary},
 };
 
 impl Table {
@@ -40,7 +40,7 @@ impl Table {
             .update_expression("SET fingerprint = if_not_exists(fingerprint, :ours)")
             .expression_attribute_values(":ours", binary(self.hash_key))
             .return_values(ReturnValue::AllNew);
-        let updated = update.send().await.map_err(|error| StoreError::of("UpdateItem hash key", &error))?;
+        let updated = table::update(update).await.map_err(|error| StoreError::of("UpdateItem hash key", &error))?;
         self.compare(&updated.attributes.unwrap_or_default())
     }
 

@@ -9,7 +9,10 @@ use super::{
     table::{Item, number, text},
     trust,
 };
-use crate::domain::{ItemKey, Timestamp, UserId, Write};
+use crate::{
+    domain::{ItemKey, Timestamp, UserId, Write},
+    metrics::{self, Metric},
+};
 
 impl Table {
     /// Puts one item. `Lost` if an item that it relies on is gone, because the snapshot was stale.
@@ -80,7 +83,10 @@ impl ReadError {
             Self::Newer(schema) => StoreError::Unavailable(format!(
                 "item {name}: a newer version wrote it (schema {schema}, and this version reads {SCHEMA})"
             )),
-            Self::Malformed(cause) => StoreError::Broken(format!("item {name}: {cause}")),
+            Self::Malformed(cause) => {
+                metrics::count(Metric::UnreadableItems, 1.0);
+                StoreError::Broken(format!("item {name}: {cause}"))
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     StoreError, Table, item,
     packed::{self, Packed},
-    table::{Item, PrimaryKey, number},
+    table::{self, Item, PrimaryKey, number},
 };
 use crate::domain::{
     CommitId, Ledger, Snapshot, Timestamp, UserId,
@@ -148,7 +148,7 @@ impl Table {
         } else {
             update.condition_expression("attribute_not_exists(pk)")
         };
-        let Err(error) = update.send().await else { return Ok(Commit::Done) };
+        let Err(error) = table::update(update).await else { return Ok(Commit::Done) };
         match error.as_service_error() {
             // After a lost answer, the retry of the SDK fails the condition. If the item holds my
             // id, the first try was applied.

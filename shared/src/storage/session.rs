@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnVal
 use super::{
     StoreError, Table, item,
     ledger::Commit,
-    table::{Item, PrimaryKey, number},
+    table::{self, Item, PrimaryKey, number},
 };
 use crate::domain::{
     ItemKey, Ledger, Refusal, SessionId, Timestamp, UserId,
@@ -19,13 +19,11 @@ impl Table {
     /// Writes the item of a new session, but never over a later generation. A copy that arrives
     /// late must not set a session back.
     pub(super) async fn put_session(&self, user: UserId, record: &SessionRecord) -> Result<Commit, StoreError> {
-        self.put_item(key(user, record.id), item::write(record, Some(record.until))?)
+        let put = self
+            .put_item(key(user, record.id), item::write(record, Some(record.until))?)
             .condition_expression("attribute_not_exists(pk) OR generation = :first")
-            .expression_attribute_values(":first", number(record.generation))
-            .send()
-            .await
-            .map_err(|error| StoreError::of("PutItem session", &error))?;
-        Ok(Commit::Done)
+            .expression_attribute_values(":first", number(record.generation));
+        table::put(put).await.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem session", &error))
     }
 
     /// Uses a refresh token, and moves its session on to the successor. Session and ledger are read
@@ -81,7 +79,7 @@ impl Table {
             .condition_expression("epoch = :from")
             .expression_attribute_values(":from", number(from))
             .expression_attribute_values(":to", number(to));
-        update.send().await.map(|_| ()).map_err(|error| StoreError::of("UpdateItem session", &error))
+        table::update(update).await.map(|_| ()).map_err(|error| StoreError::of("UpdateItem session", &error))
     }
 
     /// Replaces `token` by its successor. If another request did so first, returns the session as
@@ -95,7 +93,7 @@ impl Table {
             .expression_attribute_values(":this", number(token.generation))
             .expression_attribute_values(":next", number(token.successor().generation))
             .expression_attribute_values(":now", number(now.as_millis()));
-        let Err(error) = update.send().await else { return Ok(None) };
+        let Err(error) = table::update(update).await else { return Ok(None) };
         match error.as_service_error() {
             // This also happens after a lost answer. The token is then judged as a repetition.
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {

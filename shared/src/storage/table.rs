@@ -5,9 +5,14 @@ use std::{
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::{put_item::builders::PutItemFluentBuilder, update_item::builders::UpdateItemFluentBuilder},
+    config::http::HttpResponse,
+    error::SdkError,
+    operation::{
+        put_item::{PutItemError, PutItemOutput, builders::PutItemFluentBuilder},
+        update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
+    },
     primitives::Blob,
-    types::{AttributeValue, ReturnConsumedCapacity},
+    types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity},
 };
 
 use super::StoreError;
@@ -15,6 +20,7 @@ use crate::{
     aws,
     config::Config,
     domain::{UserId, keys::Keys},
+    metrics::{self, Metric},
 };
 
 /// The table. Cheap to clone.
@@ -78,6 +84,7 @@ impl Table {
         let get = self.client.get_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
         let get = get.key("pk", text(key.pk)).key("sk", text(key.sk)).consistent_read(strong);
         let got = get.send().await.map_err(|error| StoreError::of(call, &error))?;
+        count(Metric::ReadUnits, got.consumed_capacity());
         Ok(got.item)
     }
 
@@ -85,8 +92,31 @@ impl Table {
     pub(super) async fn delete_item(&self, call: &'static str, key: PrimaryKey) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
         let deleted = delete.key("pk", text(key.pk)).key("sk", text(key.sk)).send().await;
-        deleted.map(|_| ()).map_err(|error| StoreError::of(call, &error))
+        let deleted = deleted.map_err(|error| StoreError::of(call, &error))?;
+        count(Metric::WriteUnits, deleted.consumed_capacity());
+        Ok(())
     }
+}
+
+/// Sends a `PutItem`.
+pub(super) async fn put(put: PutItemFluentBuilder) -> Result<PutItemOutput, SdkError<PutItemError, HttpResponse>> {
+    let put = put.send().await?;
+    count(Metric::WriteUnits, put.consumed_capacity());
+    Ok(put)
+}
+
+/// Sends an `UpdateItem`.
+pub(super) async fn update(
+    update: UpdateItemFluentBuilder,
+) -> Result<UpdateItemOutput, SdkError<UpdateItemError, HttpResponse>> {
+    let updated = update.send().await?;
+    count(Metric::WriteUnits, updated.consumed_capacity());
+    Ok(updated)
+}
+
+/// Counts the units of a call that succeeded. A refused one does not tell its units.
+pub(super) fn count(metric: Metric, consumed: Option<&ConsumedCapacity>) {
+    metrics::count(metric, consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or_default());
 }
 
 /// Asks for the capacity that a call consumed, which is free. The tests compare it with the

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 use super::{
     StoreError, Table, item,
     ledger::Commit,
-    table::{PrimaryKey, number, text},
+    table::{self, PrimaryKey, number, text},
 };
 use crate::domain::{
     ItemKey, Refusal, SessionId, Timestamp, TrustId, UserId, session::SessionRecord, trust::TrustRecord,
@@ -20,7 +20,7 @@ pub(super) const PREFIX: &str = "TRUST#";
 impl Table {
     /// Writes the item of a device that is trusted from now on.
     pub(super) async fn put_trust(&self, user: UserId, record: &TrustRecord) -> Result<Commit, StoreError> {
-        let put = self.put_item(key(user, record.id), item::write(record, Some(record.until))?).send().await;
+        let put = table::put(self.put_item(key(user, record.id), item::write(record, Some(record.until))?)).await;
         put.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem trust", &error))
     }
 
@@ -67,7 +67,7 @@ impl Table {
             .expression_attribute_values(":now", number(now.as_millis()))
             .expression_attribute_values(":names", session_list(names))
             .expression_attribute_values(":seen", session_list(&device.sessions));
-        let Err(error) = update.send().await else { return Ok(()) };
+        let Err(error) = table::update(update).await else { return Ok(()) };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => match &failed.item {
                 None => Err(Refusal::DeviceNotFound.into()),

@@ -9,7 +9,7 @@ use super::{
     item::{self, ReadError},
     ledger::{self, Commit},
     session,
-    table::{COUNT_UNITS, Item, text, user_key},
+    table::{self, COUNT_UNITS, Item, text, user_key},
     trust,
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         After, Change, CommitId, Counter, CounterKind, Decision, ItemKey, Ledger, LoginId, Policy, Refusal, Snapshot,
         Timestamp, UnreadableItem, UserId, Write, challenge::Limits, keys::Keys,
     },
+    metrics::{self, Metric},
     random,
 };
 
@@ -173,6 +174,7 @@ impl Table {
                 }
                 Commit::Lost => {
                     tries += 1;
+                    metrics::count(Metric::LostRaces, 1.0);
                     if tries >= Policy::COMMIT_TRIES {
                         return Err(Refusal::Contended.into());
                     }
@@ -291,6 +293,7 @@ impl Table {
                 .send()
                 .await
                 .map_err(|error| StoreError::of("Query user", &error))?;
+            table::count(Metric::ReadUnits, page.consumed_capacity());
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {

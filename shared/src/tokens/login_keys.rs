@@ -10,6 +10,7 @@ use crate::{
     aws,
     config::{KeySet, LoginConfig, LoginKeyConfig},
     domain::Timestamp,
+    metrics::{self, Metric},
 };
 
 /// How long a fetched key set is used. A key that the login withdraws is accepted that much longer.
@@ -93,9 +94,11 @@ impl RemoteKeySet {
             if now < retry_at {
                 // The login may have a new key since then. Only of the key that was asked for it is
                 // known that there was none.
-                let is_missed = !last.failed && id.is_none_or(|id| last.missed.as_deref() == Some(id));
-                let unknown = || unknown_until(retry_at, now, "it was fetched a moment ago, without such a key");
-                return Err(if is_missed { UNKNOWN_KEY } else { unknown() });
+                if !last.failed && id.is_none_or(|id| last.missed.as_deref() == Some(id)) {
+                    return Err(UNKNOWN_KEY);
+                }
+                metrics::count(Metric::UnknownKeys, 1.0);
+                return Err(unknown_until(retry_at, now, "it was fetched a moment ago, without such a key"));
             }
         }
         let retry_at = last.tried.plus(FAILURE_PAUSE);

@@ -387,7 +387,7 @@ pub fn events(data: &[u8]) {
 }
 
 fn assert_answers_foreign(route: &LocalRoute, shape: &ForeignEvent) {
-    let Served { response, log } = serve_foreign(route.name, "test", START, shape);
+    let Served { response, log } = serve_foreign(&HOST.app, route.name, "test", shape);
     let body: Value = serde_json::from_slice(response.body()).expect("every body is JSON");
     assert_eq!((response.status().as_u16(), &body["code"]), (500, &json!("INTERNAL_ERROR")));
     assert_eq!((log.level, log.status), ("ERROR", 500));
