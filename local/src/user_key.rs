@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The sentence for the person, if there is no hash key in `secret`.
 pub fn user_key(secret: &str, users: &str, user: &str) -> Result<String, String> {
     let of_json =
-        serde_json::from_str::<Value>(secret).ok().and_then(|json| json["hashKey"].as_str().map(str::to_owned));
+        serde_json::from_str::<Value>(secret).ok().and_then(|json| json.get("hashKey")?.as_str().map(str::to_owned));
     let key = parse_hash_key(of_json.as_deref().unwrap_or(secret).trim());
     let key = key.ok_or("standard input must be the hash key, or the JSON of the secret that holds it as hashKey")?;
     Ok(Keys::derive(&key, Vec::new()).user_id_in(users, user).to_string())

@@ -3,7 +3,7 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
-use std::{cell::RefCell, future::Future};
+use std::{cell::RefCell, future::Future, pin::Pin};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -141,8 +141,9 @@ tokio::task_local! {
     static OBSERVED: RefCell<Observed>;
 }
 
-/// Runs `request`, and returns what was noted meanwhile.
-pub async fn observe<F: Future>(request: F) -> (F::Output, Observed) {
+/// Runs `request`, and returns what was noted meanwhile. It is pinned, because a large future would be
+/// copied whenever it is moved.
+pub async fn observe<F: Future>(request: Pin<&mut F>) -> (F::Output, Observed) {
     let noted = async {
         let output = request.await;
         (output, OBSERVED.with(RefCell::take))
@@ -221,6 +222,8 @@ struct Name {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use serde_json::json;
 
     use super::*;
@@ -230,13 +233,13 @@ mod tests {
         count(Metric::LostRaces, 1.0);
         let request = async {
             count(Metric::ReadUnits, 0.5);
-            let ((), inner) = observe(async { count(Metric::WriteUnits, 1.0) }).await;
+            let ((), inner) = observe(pin!(async { count(Metric::WriteUnits, 1.0) })).await;
             assert!(inner.counted(Metric::WriteUnits) > 0.9);
             count(Metric::ReadUnits, 1.0);
             sent_as(Some("id"));
             7
         };
-        let (output, observed) = observe(request).await;
+        let (output, observed) = observe(pin!(request)).await;
         assert_eq!((output, observed.message_id.as_deref()), (7, Some("id")));
         assert_eq!(observed.counts, [(Metric::ReadUnits, 1.5)]);
     }

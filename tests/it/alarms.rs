@@ -2,7 +2,7 @@
 //! alarm's own definition. `-- --nocapture` prints the table of docs/operations.md.
 #![expect(clippy::print_stdout, reason = "the table is printed")]
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use mfa_tests::{InjectedFault, START, TestApp, alarms::Watch, json, wrong_code};
@@ -225,7 +225,7 @@ async fn play(cause: &Cause) -> Vec<(String, usize)> {
     let mut rang: Vec<(String, usize)> = Vec::new();
     for minute in 0..MINUTES {
         (cause.minute)(&mfa, &mut watch, minute).await;
-        let next = START.plus(std::time::Duration::from_secs(60) * u32::try_from(minute + 1).expect("few"));
+        let next = START.plus(Duration::from_mins(u64::try_from(minute + 1).expect("few")));
         let now = mfa.clock.now().as_secs();
         mfa.take_log().iter().for_each(|line| watch.take(line, now.min(next.as_secs() - 1)));
         mfa.advance(next.as_secs().saturating_sub(now));
@@ -260,6 +260,6 @@ async fn each_alarm_rings_for_its_cause_and_for_no_other() {
     }
     let all: BTreeSet<_> = watch.alarms().iter().map(|alarm| alarm.name.as_str()).collect();
     assert_eq!(provoked, all, "every alarm has a cause");
-    rows.iter().for_each(|row| println!("{row}"));
+    println!("{}", rows.join("\n"));
     assert_table_up_to_date("docs/operations.md", "| Cause | Alarm | After minutes | Metrics |", rows.into_iter());
 }

@@ -179,8 +179,8 @@ impl Watch {
     }
 
     fn latest(&self, metric: &str) -> Option<f64> {
-        let of_metric = self.values.iter().filter(|((name, _), _)| name == metric);
-        of_metric.last().and_then(|(_, values)| values.last().copied())
+        let mut of_metric = self.values.iter().filter(|((name, _), _)| name == metric);
+        of_metric.next_back().and_then(|(_, values)| values.last().copied())
     }
 }
 

@@ -8,6 +8,8 @@
 
 mod verdict;
 
+use std::pin::pin;
+
 use lambda_http::Error;
 use mfa::{
     App,
@@ -50,7 +52,7 @@ pub async fn run() -> Result<(), Error> {
 /// event has another shape. API Gateway then answers 500 and lets nothing pass. For a REST API it
 /// also fails with `Unauthorized` if the token is missing or invalid: nothing else makes a 401 there.
 pub async fn authorize(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, Error> {
-    let (verdict, observed) = metrics::observe(judge(app, event, log)).await;
+    let (verdict, observed) = metrics::observe(pin!(judge(app, event, log))).await;
     log.observed(observed);
     verdict
 }

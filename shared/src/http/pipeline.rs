@@ -1,4 +1,4 @@
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, pin::pin};
 
 use futures_util::FutureExt;
 use lambda_http::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
@@ -42,8 +42,10 @@ pub async fn serve<E: Endpoint>(app: &App, endpoint: &E, incoming: Incoming) -> 
     let mut log = new_line(app, E::NAME, &incoming.request_id);
 
     // A caught panic becomes the documented 500, and the process lives on.
-    let answer = AssertUnwindSafe(answer(app, endpoint, incoming, &mut log)).catch_unwind();
-    let (outcome, observed) = metrics::observe(answer).await;
+    let (outcome, observed) = {
+        let answer = pin!(AssertUnwindSafe(answer(app, endpoint, incoming, &mut log)).catch_unwind());
+        metrics::observe(answer).await
+    };
     log.observed(observed);
     let outcome = outcome.unwrap_or_else(|_| Err(Problem::internal("panic")));
     let outcome = outcome.and_then(|reply| to_json(&reply));
