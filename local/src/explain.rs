@@ -46,12 +46,15 @@ pub fn explain(token: &str, settings: &Variables, now: Timestamp) -> Result<Stri
         return Err("MFA_LOGINS is not explained: give the settings of one of its entries".to_owned());
     }
     let mut text = String::new();
-    let guessed = if settings.is_empty() { fitting.map(|preset| suggested(preset, token, &claims)) } else { None };
+    let guessed = settings.is_empty().then(|| suggested(fitting, token, &claims));
     let settings = guessed.as_ref().unwrap_or(settings);
     if let Some(settings) = &guessed {
         text.push_str("No settings were given. These fit the token:\n\n");
         for (name, value) in settings {
             line(&mut text, name, value);
+        }
+        if fitting.is_none() {
+            line(&mut text, "and its key", key_of(settings));
         }
         text.push('\n');
     } else if let Some(preset) =
@@ -85,24 +88,42 @@ fn fitting_preset(claims: &Map<String, Value>) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == *name)
 }
 
-/// The lines that an operator would set for a token of this provider.
-fn suggested(preset: &Preset, token: &str, claims: &Map<String, Value>) -> Variables {
-    let mut settings = Variables::from([("MFA_LOGIN".to_owned(), preset.name.to_owned())]);
+/// The lines that an operator would set for a token of this provider, or of a login of their own.
+fn suggested(preset: Option<&Preset>, token: &str, claims: &Map<String, Value>) -> Variables {
+    let mut settings = Variables::new();
     let mut set = |name: &str, value: &str| settings.insert(name.to_owned(), value.to_owned());
+    set("MFA_LOGIN", preset.map_or("custom", |preset| preset.name));
     if !issuer(claims).is_empty() {
         set("MFA_JWT_ISSUER", issuer(claims));
     }
     let audience = ["aud", "client_id", "azp", "cid"].into_iter().find_map(|name| claims.get(name));
     let audience = audience.and_then(|value| value.as_str().or_else(|| value.as_array()?.first()?.as_str()));
-    let has = |name: &str| preset.settings.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
+    let own: &[_] = &[("MFA_JWT_ALGORITHM", "HS256")];
+    let known = preset.map_or(own, |preset| preset.settings);
+    let has = |name: &str| known.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
     if let Some(audience) = audience.filter(|_| has("MFA_JWT_AUDIENCE").is_none()) {
         set("MFA_JWT_AUDIENCE", audience);
     }
     let algorithm = jsonwebtoken::decode_header(token).map(|header| format!("{:?}", header.alg)).unwrap_or_default();
-    if has("MFA_JWT_ALGORITHM") != Some(&algorithm) {
+    if !algorithm.is_empty() && has("MFA_JWT_ALGORITHM") != Some(&algorithm) {
         set("MFA_JWT_ALGORITHM", &algorithm);
     }
+    // Version 1.0 of Entra's tokens names an issuer from which the address of its keys does not follow.
+    if let Some(tenant) = issuer(claims).strip_prefix("https://sts.windows.net/") {
+        let tenant = tenant.trim_end_matches('/');
+        set("MFA_JWT_KEY_SET_URL", &format!("https://login.microsoftonline.com/{tenant}/discovery/keys"));
+    }
     settings
+}
+
+/// What else a login of one's own needs.
+fn key_of(settings: &Variables) -> &'static str {
+    match settings.get("MFA_JWT_ALGORITHM") {
+        Some(algorithm) if !algorithm.starts_with("HS") => {
+            "in MFA_JWT_KEY_SET_URL, MFA_JWT_KEY_SET or MFA_JWT_PUBLIC_KEY: the login says where its keys are"
+        }
+        _ => "in the secret, as jwtSecret: what the login signs with",
+    }
 }
 
 /// Settings that a function without keys can start with: with public keys, it must know our own.
@@ -127,8 +148,11 @@ fn describe(text: &mut String, explained: &Explained, login: &LoginConfig, now: 
     line(text, "user", &format!("{} (claim {named_by})", claims.user_name()));
     let name = explained.login();
     let share = if name.is_shared { "shared: somebody with the password can have the same" } else { "exact" };
-    let by = if name.claim.is_empty() { "no claim: set MFA_JWT_LOGIN_CLAIM" } else { &name.claim };
-    line(text, "login", &format!("{} (claim {by}; {share})", name.value));
+    if name.claim.is_empty() {
+        line(text, "login", "no claim names it, so a renewed token is another login: set MFA_JWT_LOGIN_CLAIM");
+    } else {
+        line(text, "login", &format!("{} (claim {}; {share})", name.value, name.claim));
+    }
     for (method, place) in [(Method::Email, &explained.email_claim), (Method::Sms, &explained.phone_claim)] {
         let address = match explained.contact.address_for(method) {
             Ok(Address::Email(email)) => email.as_str().to_owned(),
@@ -174,6 +198,36 @@ mod tests {
             assert!(text.contains(&format!("MFA_LOGIN          {preset}\n")), "{name}: {text}");
             assert!(text.contains("\nends               2030-03-17T17:51:40.000Z, in 300 s\n"), "{name}: {text}");
         }
+    }
+
+    #[test]
+    fn a_token_of_no_provider_is_read_by_the_lines_of_a_login_of_ones_own() {
+        let token = |header: &str, claims: &str| {
+            let part = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+            format!("{}.{}.{}", part(header), part(claims), part("signature"))
+        };
+        let claims = r#"{"iss":"https://id.acme.example","sub":"u1","aud":"web","sid":"s1","exp":1900000600}"#;
+        let text = explain(&token(r#"{"alg":"RS256","kid":"1"}"#, claims), &Variables::new(), NOW).expect("a text");
+        for expected in [
+            "accepted           yes",
+            "MFA_LOGIN          custom",
+            "MFA_JWT_ALGORITHM  RS256",
+            "MFA_JWT_ISSUER     https://id.acme.example",
+            "MFA_JWT_AUDIENCE   web",
+            "and its key        in MFA_JWT_KEY_SET_URL",
+            "login              s1 (claim sid; exact)",
+        ] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+        let plain = token(r#"{"alg":"HS256"}"#, r#"{"sub":"u1","type":"access","exp":1900000600}"#);
+        let text = explain(&plain, &Variables::new(), NOW).expect("a text");
+        assert!(text.contains("jwtSecret") && text.contains("login              no claim names it"), "{text}");
+        let old =
+            r#"{"iss":"https://sts.windows.net/t1/","oid":"o1","tid":"t1","sub":"u1","aud":"web","exp":1900000600}"#;
+        let text = explain(&token(r#"{"alg":"RS256","kid":"1"}"#, old), &Variables::new(), NOW).expect("a text");
+        assert!(text.contains("https://login.microsoftonline.com/t1/discovery/keys\n"), "{text}");
+        let unsigned = explain(&token(r#"{"alg":"none"}"#, claims), &Variables::new(), NOW).expect("a text");
+        assert!(unsigned.contains("accepted           no: "), "{unsigned}");
     }
 
     #[test]
