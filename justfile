@@ -103,6 +103,10 @@ mutations:
 mutants:
     @bash .ci/run mutants
 
+# (not in CI) a week of logins of 10,000 users with failures in between: alarms, memory, table
+soak:
+    @bash .ci/run soak
+
 # (not in CI) each fuzz target for FUZZ_SECONDS, by default 60
 fuzz:
     @bash .ci/run fuzz

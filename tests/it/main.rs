@@ -38,6 +38,7 @@ mod secrecy;
 mod setup_totp;
 mod several_logins;
 mod shared_limits;
+mod soak;
 mod status;
 mod toggle;
 mod tokens;
