@@ -295,6 +295,33 @@ fn metrics_stand_in_the_documentation_and_alarms_and_dashboard_use_no_others() {
     assert_eq!(shown, all, "the dashboard shows each");
 }
 
+#[test]
+fn each_alarm_has_its_page_and_the_dashboard_is_json() {
+    let template = yaml("template.yaml");
+    let page = read("docs/operations.md");
+    let slug = |heading: &str| heading.to_lowercase().replace(' ', "-");
+    let anchors: BTreeSet<_> = page.lines().filter_map(|line| line.strip_prefix("### ")).map(slug).collect();
+    let mut described = BTreeSet::new();
+    for (name, resource) in template["Resources"].as_object().expect("resources") {
+        let of = &resource["Properties"];
+        match resource["Type"].as_str().unwrap_or_default() {
+            "AWS::CloudWatch::Alarm" => {
+                let text = of["AlarmDescription"].as_str().expect("a description");
+                let (_, anchor) = text.split_once("docs/operations.md#").unwrap_or_else(|| panic!("{name}: {text}"));
+                assert!(anchors.contains(anchor), "{name}: {anchor}");
+                described.insert(anchor.to_owned());
+            }
+            "AWS::CloudWatch::Dashboard" => {
+                let body: Value = serde_json::from_str(of["DashboardBody"].as_str().expect("a body")).expect("JSON");
+                assert!(body["widgets"].as_array().is_some_and(|widgets| widgets.len() > 10));
+            }
+            _ => {}
+        }
+    }
+    let pages: BTreeSet<_> = anchors.into_iter().filter(|anchor| anchor != "all-metrics").collect();
+    assert_eq!(described, pages, "every page is of an alarm");
+}
+
 /// The files with this ending in a folder and those below it.
 fn files_below(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
