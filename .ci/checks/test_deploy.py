@@ -447,6 +447,23 @@ def test_a_failure_says_what_and_why(local, capsys):
     assert "instead of 200: The access token is invalid or has expired" in shown
 
 
+def test_what_would_keep_codes_and_alarms_from_arriving_is_told(monkeypatch):
+    told = {
+        "get-email-identity": {"VerifiedForSendingStatus": False},
+        "get-account": {"ProductionAccessEnabled": False},
+        "get-sms-sandbox-account-status": {"IsInSandbox": True},
+        "get-sms-attributes": {"attributes": {"MonthlySpendLimit": "1"}},
+    }
+    monkeypatch.setattr(checks, "aws", lambda service, operation, *_: told[operation])
+    parameters = {"EmailFrom": "a@example.com", "SmsDomain": "example.com", "SmsSpendAlarmUsd": "50"}
+    text = "\n".join(checks.warnings_about(parameters))
+    for words in ("not verified", "sandbox: codes", "sandbox: text", "SNS stops at 1 dollars", "Alarms tell nobody"):
+        assert words in text, text
+    quiet = {"EmailFrom": "", "SmsDomain": "example.com", "AlarmEmail": "ops@example.com"}
+    told["get-sms-sandbox-account-status"] = {}
+    assert not list(checks.warnings_about(quiet)), "the default of the template is below a new account's quota"
+
+
 # The commands of the documentation
 
 

@@ -245,8 +245,8 @@ def is_jwt_secret(text):
     return isinstance(text, str) and len(text.encode()) >= 32 and text == text.strip()
 
 
-def warnings_about_senders(parameters):
-    """What would keep messages from arriving, as far as AWS says."""
+def warnings_about(parameters):
+    """What would keep codes and alarms from arriving, as far as AWS says."""
 
     def told(*words):
         try:
@@ -261,5 +261,13 @@ def warnings_about_senders(parameters):
             yield f"SES has not verified {sender} or its domain here. Until it has, no code is sent by e-mail."
         if told("sesv2", "get-account").get("ProductionAccessEnabled") is False:
             yield "SES is in its sandbox: codes go to verified addresses alone. Ask AWS for production access."
-    if parameters["SmsDomain"] and told("sns", "get-sms-sandbox-account-status").get("IsInSandbox"):
-        yield "SNS is in its sandbox: text messages go to verified numbers alone. Ask AWS to leave it."
+    if parameters["SmsDomain"]:
+        if told("sns", "get-sms-sandbox-account-status").get("IsInSandbox"):
+            yield "SNS is in its sandbox: text messages go to verified numbers alone. Ask AWS to leave it."
+        quota = told("sns", "get-sms-attributes").get("attributes", {}).get("MonthlySpendLimit", "inf")
+        # The default of the template.
+        limit = parameters.get("SmsSpendAlarmUsd", "0.8")
+        if float(limit) >= float(quota):
+            yield f"SNS stops at {quota} dollars a month, before the alarm rings at {limit} (SmsSpendAlarmUsd)."
+    if not parameters.get("AlarmEmail"):
+        yield "Alarms tell nobody. Give --parameter AlarmEmail=ADDRESS, or subscribe to the topic AlarmTopicArn."
