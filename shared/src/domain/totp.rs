@@ -36,6 +36,19 @@ pub fn judge(secret: &[u8], otp: &Otp, now: Timestamp, last_used: Option<u64>) -
     }
 }
 
+/// By how many steps the clock is ahead, or behind if negative, that a wrong `otp` is the code of:
+/// at most ten minutes. Only for the log. A guesser must not learn which code counts in a while.
+#[must_use]
+pub fn drift(secret: &[u8], otp: &Otp, now: Timestamp) -> Option<i64> {
+    let totp = generator(secret);
+    let (step, farthest) = (step_at(now), Policy::TOTP_DRIFT_TOLD);
+    // All are always computed, so that the time taken tells nothing.
+    let matching: Vec<u64> = (step.saturating_sub(farthest)..=step + farthest)
+        .filter(|step| totp.check(otp.as_str(), step * Policy::TOTP_STEP.as_secs()).is_some())
+        .collect();
+    matching.first().and_then(|matching| matching.checked_signed_diff(step))
+}
+
 /// Whether `otp` is the code of exactly `step`.
 #[must_use]
 pub fn is_code_of(secret: &[u8], otp: &Otp, step: u64) -> bool {
@@ -66,11 +79,25 @@ fn generator(secret: &[u8]) -> Totp {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
 
     const SECRET: &[u8] = b"12345678901234567890";
+
+    #[test]
+    fn the_clock_of_a_phone_that_is_wrong_by_up_to_ten_minutes_is_told() {
+        let now = Timestamp::from_secs(1_800_000_007);
+        let code_at = |moment: Timestamp| otp(&generator(SECRET).generate(moment.as_secs()).to_string());
+        for (minutes, steps) in [(2, Some(4)), (10, Some(20)), (11, None)] {
+            let ahead = code_at(now.plus(Duration::from_mins(minutes)));
+            assert_eq!(drift(SECRET, &ahead, now), steps, "{minutes} minutes ahead");
+            let behind = code_at(Timestamp::from_secs(now.as_secs() - minutes * 60));
+            assert_eq!(drift(SECRET, &behind, now), steps.map(|steps: i64| -steps), "{minutes} minutes behind");
+        }
+    }
 
     fn otp(digits: &str) -> Otp {
         Otp::parse(digits, 6).expect("six digits")

@@ -185,7 +185,8 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
     let weight = u8::try_from(opened.len()).unwrap_or(u8::MAX);
     // The same code against another authenticator is another guess.
     let target: Vec<_> = opened.iter().flat_map(|(device, _)| *device.id.0.as_bytes()).collect();
-    wrong(snapshot, &target, otp, weight, |attempts_left| Refusal::WrongTotp { attempts_left }, cx)
+    let drift = opened.iter().filter_map(|(_, secret)| totp::drift(secret, otp, cx.now)).collect::<Vec<_>>();
+    wrong(snapshot, &target, otp, weight, wrong_totp(drift.first().copied()), cx)
 }
 
 /// The devices that a guess is judged against, at least one. An inactive one may be an intruder's:
@@ -276,6 +277,14 @@ fn judge_sent(
     Decision::commit(ledger, Ok(verified))
 }
 
+/// The refusal of a wrong authenticator code, which is perhaps that of another clock.
+pub(super) fn wrong_totp(drift: Option<i64>) -> impl Fn(u8) -> Refusal {
+    move |attempts_left| match drift {
+        Some(drift) => Refusal::WrongTime { attempts_left, drift },
+        None => Refusal::WrongTotp { attempts_left },
+    }
+}
+
 /// Counts a wrong guess at `target`, unless it is the last one sent again. `weight` is how many
 /// secrets it was judged against.
 pub(super) fn wrong(
@@ -283,7 +292,7 @@ pub(super) fn wrong(
     target: &[u8],
     otp: &Otp,
     weight: u8,
-    refusal: fn(u8) -> Refusal,
+    refusal: impl Fn(u8) -> Refusal,
     cx: &Context<'_>,
 ) -> Decision<Verified> {
     let tag = cx.keys.guess_tag(cx.caller.user, target, otp);

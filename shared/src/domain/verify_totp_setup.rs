@@ -8,7 +8,7 @@ use super::{
     setup_totp::may_set_up,
     toggle,
     totp::{self, Verdict},
-    verify::{Verified, secret_of, wrong},
+    verify::{Verified, secret_of, wrong, wrong_totp},
 };
 
 /// Confirms the open set-up that `secret` belongs to.
@@ -58,7 +58,8 @@ fn judge_first_code(
         return Decision::refuse(Refusal::DeviceLimit);
     }
     let Verdict::Fresh(step) = totp::judge(secret, otp, cx.now, None) else {
-        return wrong(snapshot, id.0.as_bytes(), otp, 1, |attempts_left| Refusal::WrongTotp { attempts_left }, cx);
+        let refusal = wrong_totp(totp::drift(secret, otp, cx.now));
+        return wrong(snapshot, id.0.as_bytes(), otp, 1, refusal, cx);
     };
     let mut ledger = snapshot.ledger.clone();
     ledger.setups.retain(|setup| setup.id != id);

@@ -153,10 +153,13 @@ fn unavailable(retry_after: u64) -> ErrorResponse {
 
 const fn refusal_metrics(refusal: &Refusal) -> &'static [Metric] {
     match refusal {
-        Refusal::WrongTotp { attempts_left: 0 } | Refusal::WrongCode { attempts_left: 0 } => {
-            &[Metric::WrongCodes, Metric::Locks]
-        }
-        Refusal::WrongTotp { .. } | Refusal::WrongCode { .. } | Refusal::WrongRecoveryCode => &[Metric::WrongCodes],
+        Refusal::WrongTotp { attempts_left: 0 }
+        | Refusal::WrongTime { attempts_left: 0, .. }
+        | Refusal::WrongCode { attempts_left: 0 } => &[Metric::WrongCodes, Metric::Locks],
+        Refusal::WrongTotp { .. }
+        | Refusal::WrongTime { .. }
+        | Refusal::WrongCode { .. }
+        | Refusal::WrongRecoveryCode => &[Metric::WrongCodes],
         Refusal::UsedTotp => &[Metric::UsedCodes],
         Refusal::ExpiredCode | Refusal::SupersededCode => &[Metric::ExpiredCodes],
         Refusal::RateLimited { limit, .. } => match limit {
@@ -193,7 +196,7 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
             ErrorCode::MfaMethodNotAvailable,
             "This address is new since MFA was switched on. Use another method first",
         ),
-        Refusal::WrongTotp { attempts_left } => {
+        Refusal::WrongTotp { attempts_left } | Refusal::WrongTime { attempts_left, .. } => {
             ErrorResponse::new(ErrorCode::MfaCodeInvalid, "The code is invalid").attempts_left(*attempts_left)
         }
         Refusal::UsedTotp => {
@@ -378,6 +381,7 @@ mod tests {
             Refusal::InactiveAuthenticator,
             Refusal::AddressNotProven,
             Refusal::WrongTotp { attempts_left: 4 },
+            Refusal::WrongTime { attempts_left: 4, drift: 16 },
             Refusal::UsedTotp,
             Refusal::WrongCode { attempts_left: 0 },
             Refusal::ExpiredCode,
