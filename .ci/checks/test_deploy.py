@@ -335,7 +335,7 @@ def test_the_plan_counts_every_resource_of_the_template():
     read = {(resource["Type"], resource.get("Condition")) for resource in template()["Resources"].values()}
     assert {(kind, condition) for kind, condition, _ in costs.resources(text)} == read
     assert len(list(costs.resources(text))) == len(template()["Resources"])
-    known = {"MakesKeys", "MakesTable", "SendsEmail", "SendsSms", "HasDomain", "HasKmsKey"}
+    known = {"MakesKeys", "MakesTable", "SendsEmail", "SendsSms", "HasAddress", "HasDomain", "HasKmsKey"}
     assert {condition for _, condition in read if condition} <= known
 
 
@@ -344,11 +344,11 @@ def test_the_plan_leaves_out_what_the_answers_do_not_make():
     values = dict.fromkeys(["SecretName", "ExistingTableName", "EmailFrom", "SmsCountries", "LoginSecretName"], "")
     values["Methods"] = "totp"
     first = "\n".join(costs.plan(text, values))
-    assert "1  AWS::DynamoDB::Table" in first and "7  AWS::CloudWatch::Alarm" in first
-    assert "secrets 1 x 0.40 + metrics of alarms 13 x 0.10 + dashboard 3.00 = 4.70" in first
+    assert "1  AWS::DynamoDB::Table" in first and "8  AWS::CloudWatch::Alarm" in first
+    assert "secrets 1 x 0.40 + metrics of alarms 11 x 0.10 + dashboard 3.00 = 4.50" in first
     kept = {**values, "ExistingTableName": "kept", "SmsCountries": "+1"}
     assert "AWS::DynamoDB::Table" not in "\n".join(costs.plan(text, kept))
-    assert "10  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept))
+    assert "11  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept))
     assert "AWS::IAM::ManagedPolicy" not in first
     assert "AWS::IAM::ManagedPolicy" in "\n".join(costs.plan(text, {**kept, "KmsKeyArn": "arn:of:a:key"}))
 

@@ -34,6 +34,7 @@ def plan(template, parameters):
         "SendsEmail": bool(parameters["EmailFrom"]),
         "SendsSms": bool(parameters["SmsCountries"]),
         "HasDomain": parameters.get("DomainName", "") not in ("", "none"),
+        "HasAddress": parameters.get("DomainName", "") != "none",
         "HasKmsKey": bool(parameters.get("KmsKeyArn")),
     }
     made = [(kind, metrics) for kind, condition, metrics in resources(template) if holds.get(condition, True)]

@@ -15,10 +15,10 @@ use crate::config::AwsConfig;
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// The configuration of one service's client. Its arguments are the crate of the service's SDK, an
-/// [`AwsConfig`], perhaps another address of the service, how calls are repeated, and perhaps which.
+/// [`AwsConfig`], perhaps another address of the service, and how calls are repeated.
 #[macro_export]
 macro_rules! configure {
-    ($sdk:ident, $aws:expr, $endpoint:expr, $retry:expr $(, $classifier:expr)?) => {{
+    ($sdk:ident, $aws:expr, $endpoint:expr, $retry:expr) => {{
         let aws: &$crate::config::AwsConfig = $aws;
         let endpoint: Option<&str> = $endpoint;
         let mut config = $sdk::Config::builder()
@@ -29,7 +29,6 @@ macro_rules! configure {
             .timeout_config($crate::aws::timeouts(aws))
             .retry_config($retry)
             .stalled_stream_protection($sdk::config::StalledStreamProtectionConfig::disabled());
-        $(config = config.retry_classifier($classifier);)?
         config.set_endpoint_url(endpoint.map(ToOwned::to_owned));
         config.build()
     }};
@@ -89,9 +88,8 @@ pub fn retry() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
 }
 
-/// For calls that may be repeated only if nothing was done. A provider throttles by the second, and
-/// all tries together take at most the time of one call that is slow.
+/// For calls that must not be repeated.
 #[must_use]
-pub fn retry_throttled() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(200))
+pub fn send_once() -> RetryConfig {
+    RetryConfig::disabled()
 }

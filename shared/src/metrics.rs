@@ -7,10 +7,12 @@ use std::{cell::RefCell, future::Future, pin::Pin};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::domain::Timestamp;
+use crate::domain::{Refusal, Timestamp};
 
-/// What is counted. A stack has one metric of each, and AWS bills each metric, so there are at most
-/// 30.
+/// What is counted. A stack has one metric of each, and one more of crashes, which `template.yaml`
+/// makes from the lines that Lambda itself writes. AWS bills each metric, so there are at most 30.
+///
+/// Where an alarm asks for a share, a metric has the value 0 too: the mean is then the share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Metric {
     /// Second factors that passed: codes of authenticators.
@@ -23,7 +25,7 @@ pub enum Metric {
     VerifiedByRecoveryCode,
     /// The same: trusted devices.
     VerifiedByTrustedDevice,
-    /// Codes that were judged and are wrong, recovery codes among them.
+    /// 1 for a wrong code that was judged, recovery codes among them, 0 for a right one.
     WrongCodes,
     /// Authenticator codes that were used before.
     UsedCodes,
@@ -33,39 +35,40 @@ pub enum Metric {
     Locks,
     /// Requests that a limit of the one user stopped.
     LimitedUsers,
-    /// Requests that the limit of one address stopped.
+    /// Requests that a limit of one address or number stopped.
     LimitedAddresses,
     /// Requests that the limit of one network stopped.
     LimitedNetworks,
     /// Requests that the limit of the day's text messages stopped.
     LimitedDays,
-    /// Commits that another request of the user came before.
+    /// Commits that are tried again, because another request of the user came first.
     LostRaces,
     /// E-mails that SES took.
     EmailsSent,
-    /// E-mails that SES did not take, or of which nobody knows.
+    /// 1 for an e-mail that SES did not take, or of which nobody knows, 0 for each other one.
     EmailsFailed,
-    /// E-mails whose address SES refused.
+    /// 1 for an e-mail whose address SES refused, 0 for each other one.
     EmailsRejected,
     /// Text messages that SNS took.
     SmsSent,
-    /// Text messages that SNS did not take, or of which nobody knows.
+    /// 1 for a text message that SNS did not take, or of which nobody knows, 0 for each other one.
     SmsFailed,
-    /// Text messages whose number SNS refused.
+    /// 1 for a text message whose number SNS refused, 0 for each other one.
     SmsRejected,
-    /// The day's text messages so far, in percent of `MFA_SMS_PER_DAY`.
+    /// The day's text messages so far, in percent of what the caller may use: four fifths of
+    /// `MFA_SMS_PER_DAY`, or all of it for known callers.
     SmsOfDayPercent,
-    /// Refresh tokens that were refused.
+    /// 1 for a refresh token of ours that was refused, 0 for one that was refreshed.
     RefreshTokensRefused,
-    /// Bearer tokens that were refused.
+    /// Bearer tokens that were refused, also because nobody knows their key yet, and refresh tokens
+    /// that are made up.
     InvalidTokens,
-    /// Bearer tokens whose key nobody knows yet. Anybody can send them, and the answer is 503.
-    UnknownKeys,
     /// Requests that a fresh second factor is missing for.
     FreshFactorsDemanded,
     /// Items that cannot be read.
     UnreadableItems,
-    /// Answers of 500 and more, except those to [`Self::UnknownKeys`].
+    /// 1 for an answer of 500 or more, 0 for any other answer to a user whom a valid token names. A
+    /// token of an unknown key is answered 503 and not counted here: anybody can send it.
     ServerErrors,
     /// Requests that a function had to start for.
     ColdStarts,
@@ -77,7 +80,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 29] = [
         Self::VerifiedByTotp,
         Self::VerifiedByEmail,
         Self::VerifiedBySms,
@@ -101,7 +104,6 @@ impl Metric {
         Self::SmsOfDayPercent,
         Self::RefreshTokensRefused,
         Self::InvalidTokens,
-        Self::UnknownKeys,
         Self::FreshFactorsDemanded,
         Self::UnreadableItems,
         Self::ServerErrors,
@@ -129,6 +131,12 @@ impl Observed {
         }
     }
 
+    /// Sets a metric, unless it is higher already.
+    pub fn at_least(&mut self, metric: Metric, value: f64) {
+        let added = value - self.counted(metric);
+        self.count(metric, added.max(0.0));
+    }
+
     /// How often it was counted.
     #[must_use]
     pub fn counted(&self, metric: Metric) -> f64 {
@@ -154,6 +162,29 @@ pub async fn observe<F: Future>(request: Pin<&mut F>) -> (F::Output, Observed) {
 /// Adds to a metric of the request that this task serves. Nothing, outside of a request.
 pub fn count(metric: Metric, by: f64) {
     note(|observed| observed.count(metric, by));
+}
+
+/// Adds 1 to a metric of what happened, or 0, so that its mean is the share of it.
+pub fn sample(metric: Metric, happened: bool) {
+    count(metric, f64::from(u8::from(happened)));
+}
+
+/// Sets a metric of the request that this task serves, unless it is higher already.
+pub fn at_least(metric: Metric, value: f64) {
+    note(|observed| observed.at_least(metric, value));
+}
+
+/// Counts a wrong code whose commit is known to have happened. Others are no guesses.
+pub fn count_wrong_code(refusal: &Refusal) {
+    if let Refusal::WrongTotp { attempts_left }
+    | Refusal::OldTotp { attempts_left, .. }
+    | Refusal::WrongCode { attempts_left } = refusal
+    {
+        count(Metric::WrongCodes, 1.0);
+        if *attempts_left == 0 {
+            count(Metric::Locks, 1.0);
+        }
+    }
 }
 
 /// Notes the provider's id of a message.

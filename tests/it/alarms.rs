@@ -5,7 +5,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use mfa_tests::{InjectedFault, START, TestApp, alarms::Watch, json, wrong_code};
+use mfa::domain::{SessionId, session::RefreshToken};
+use mfa_tests::{InjectedFault, Login, START, TestApp, alarms::Watch, json, wrong_code};
 
 use crate::contract::{assert_table_up_to_date, yaml};
 
@@ -39,14 +40,15 @@ const CAUSES: &[Cause] = &[
         },
     },
     Cause {
-        name: "A function crashes, and logs nothing",
-        rings: &["ServerErrorAlarm"],
+        name: "A function cannot start",
+        rings: &["CrashAlarm"],
         settings: &[],
         minute: |mfa, watch, _| {
             async move {
-                for metric in ["Count", "5xx"] {
-                    watch.add(&format!("AWS/ApiGateway/{metric}"), mfa.clock.now().as_secs(), 1.0);
-                }
+                let line =
+                    "INIT_REPORT Init Duration: 9.41 ms\tPhase: init\tStatus: error\tError Type: Runtime.ExitError";
+                watch.take_text(line, mfa.clock.now().as_secs());
+                watch.take_text("REPORT RequestId: 1\tDuration: 9.41 ms", mfa.clock.now().as_secs());
             }
             .boxed()
         },
@@ -71,9 +73,11 @@ const CAUSES: &[Cause] = &[
         settings: &[],
         minute: |mfa, _, minute| {
             async move {
-                let address = format!("user-{minute}@rejected.example");
-                let login = mfa.user(&format!("user-{minute}")).with_email(&address).login();
-                login.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+                for n in 0..3 {
+                    let address = format!("user-{minute}-{n}@rejected.example");
+                    let login = mfa.user(&format!("user-{minute}-{n}")).with_email(&address).login();
+                    login.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+                }
             }
             .boxed()
         },
@@ -136,13 +140,68 @@ const CAUSES: &[Cause] = &[
         },
     },
     Cause {
-        name: "Every refresh token is refused",
+        name: "Sessions have ended, and every refresh token is refused",
         rings: &["RefreshTokenAlarm"],
+        settings: &[],
+        minute: |mfa, _, minute| {
+            async move {
+                let login = mfa.user("alice").login();
+                if minute == 0 {
+                    login.enrol().await;
+                }
+                for session in 0..5 {
+                    let token = RefreshToken {
+                        user: mfa.app.keys.user_id("alice"),
+                        session: SessionId([session; 16]),
+                        generation: 0,
+                    };
+                    mfa.refresh(&token.to_text(&mfa.app.keys)).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+                }
+            }
+            .boxed()
+        },
+    },
+    Cause {
+        name: "A stranger without an account sends made-up tokens, thousands an hour",
+        rings: &[],
         settings: &[],
         minute: |mfa, _, _| {
             async move {
-                for _ in 0..5 {
+                for _ in 0..20 {
                     mfa.refresh("mfa_none").await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+                    Login::with_token(mfa, "no token").challenge("totp").await.assert_problem(401, "INVALID_TOKEN");
+                }
+            }
+            .boxed()
+        },
+    },
+    Cause {
+        name: "Somebody with one account repeats wrong codes, set-ups and codes that were never sent",
+        rings: &[],
+        settings: &[],
+        minute: |mfa, _, _| {
+            async move {
+                let login = mfa.user("mallory").with_email("mallory@example.com").login();
+                let device = login.open_authenticator().await;
+                for _ in 0..15 {
+                    login.verify("email", "000000").await;
+                    login.confirm("000000", "JBSWY3DPEHPK3PXP").await;
+                    login.confirm(&wrong_code(&device.code(mfa), 0), &device.secret).await;
+                }
+            }
+            .boxed()
+        },
+    },
+    Cause {
+        name: "The table is down, and a stranger without an account sends thirty times as many requests",
+        rings: &["ServerErrorAlarm"],
+        settings: &[],
+        minute: |mfa, _, _| {
+            async move {
+                mfa.fault_proxy.break_calls("Query", InjectedFault::Error);
+                mfa.user("alice").login().challenge("totp").await.assert_problem(503, "SERVICE_UNAVAILABLE");
+                for _ in 0..30 {
+                    Login::with_token(mfa, "no token").challenge("totp").await.assert_problem(401, "INVALID_TOKEN");
                 }
             }
             .boxed()
@@ -250,7 +309,8 @@ async fn each_alarm_rings_for_its_cause_and_for_no_other() {
         provoked.extend(cause.rings);
         for (alarm, minutes) in &rang {
             let of = watch.alarms().iter().find(|of| of.name == *alarm).expect("an alarm");
-            let metrics = of.metrics.iter().map(|metric| metric.replace('/', " ").replacen("AWS ", "", 1));
+            let plain = |metric: &String| metric.replace("${AWS::StackName}", "STACK").replacen("AWS/", "", 1);
+            let metrics = of.metrics.iter().map(plain);
             let metrics = metrics.collect::<Vec<_>>().join(", ");
             rows.push(format!("| {} | `{alarm}` | {minutes} | {metrics} |", cause.name));
         }

@@ -292,14 +292,19 @@ impl Soak {
         self.minute += 1;
     }
 
-    /// The items that `DynamoDB` would still hold: those whose TTL has passed are gone.
-    async fn items(&self) -> usize {
+    /// Deletes the items whose TTL has passed, as `DynamoDB` does, and says how many are left.
+    async fn expire(&self) -> usize {
         let now = self.mfa.clock.now().as_secs();
-        let lives = |item: &serde_json::Value| {
+        let has_expired = |item: &serde_json::Value| {
             let ttl = item["ttl"]["N"].as_str().and_then(|ttl| ttl.parse::<u64>().ok());
-            ttl.is_none_or(|ttl| ttl > now)
+            ttl.is_some_and(|ttl| ttl <= now)
         };
-        self.mfa.dump().await.iter().filter(|item| lives(item)).count()
+        let (expired, alive): (Vec<_>, Vec<_>) = self.mfa.dump().await.into_iter().partition(has_expired);
+        for item in expired {
+            let key = |name: &str| item[name]["S"].as_str().expect("a key");
+            self.mfa.table.delete(key("pk"), key("sk")).await.expect("deleted");
+        }
+        alive.len()
     }
 }
 
@@ -344,7 +349,7 @@ async fn play(scale: Scale) {
                 soak.requests,
                 soak.sign_ins,
                 soak.failed,
-                soak.items().await,
+                soak.expire().await,
                 resident()
             );
         }

@@ -1,5 +1,6 @@
-//! The alarms of `template.yaml`, evaluated as `CloudWatch` does: from the metrics of log lines, by
-//! period, statistic, formula and threshold.
+//! A model of the alarms of `template.yaml`: from the metrics of log lines, by period, statistic,
+//! formula and threshold. Its periods begin at whole minutes of the hour, and metrics arrive at once.
+//! In `CloudWatch` the newest period slides, and metrics arrive a minute or two late.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ const MINUTE: u64 = 60;
 /// Metrics, and the alarms that watch them.
 pub struct Watch {
     alarms: Vec<Alarm>,
+    filters: Vec<Filter>,
     /// The values of each metric, such as `MFA/Locks`, in each minute.
     values: BTreeMap<(String, u64), Vec<f64>>,
 }
@@ -28,6 +30,23 @@ pub struct Alarm {
     datapoints: u64,
     threshold: f64,
     ignores_missing: bool,
+}
+
+/// A filter of the template, which makes a metric of the lines that hold one of its texts.
+struct Filter {
+    any_of: Vec<String>,
+    metric: String,
+}
+
+impl Filter {
+    fn read(of: &Value) -> Self {
+        let pattern = text(&of["FilterPattern"]);
+        // `?"one" ?"other"`: each text is optional, so one of them suffices.
+        let any_of: Vec<_> = pattern.split('"').skip(1).step_by(2).map(ToOwned::to_owned).collect();
+        assert_eq!(pattern.matches('?').count(), any_of.len(), "{pattern}");
+        let made = &of["MetricTransformations"][0];
+        Self { any_of, metric: format!("{}/{}", text(&made["MetricNamespace"]), text(&made["MetricName"])) }
+    }
 }
 
 struct Input {
@@ -116,7 +135,9 @@ impl Watch {
         let resources = template["Resources"].as_object().expect("resources");
         let alarms = resources.iter().filter(|(_, of)| of["Type"] == "AWS::CloudWatch::Alarm");
         let alarms = alarms.map(|(name, of)| Alarm::read(name, &of["Properties"], spend_limit)).collect();
-        Self { alarms, values: BTreeMap::new() }
+        let filters = resources.iter().filter(|(_, of)| of["Type"] == "AWS::Logs::MetricFilter");
+        let filters = filters.map(|(_, of)| Filter::read(&of["Properties"])).collect();
+        Self { alarms, filters, values: BTreeMap::new() }
     }
 
     /// The alarms.
@@ -125,7 +146,7 @@ impl Watch {
         &self.alarms
     }
 
-    /// Takes a log line, as `CloudWatch` does, and as API Gateway counts its request at `now`, in
+    /// Takes a log line, as `CloudWatch` does, and as API Gateway measures its request at `now`, in
     /// seconds.
     pub fn take(&mut self, line: &Value, now: u64) {
         let directive = &line["_aws"];
@@ -134,10 +155,15 @@ impl Watch {
             let value = line[&name].as_f64().expect("the value of a metric");
             self.add(&format!("MFA/{name}"), number(&directive["Timestamp"]) / 1000, value);
         }
-        self.add("AWS/ApiGateway/Count", now, 1.0);
         self.add("AWS/ApiGateway/Latency", now, line["duration_ms"].as_f64().unwrap_or_default());
-        if line["status"].as_u64().is_some_and(|status| status >= 500) {
-            self.add("AWS/ApiGateway/5xx", now, 1.0);
+    }
+
+    /// Takes a line that Lambda itself writes.
+    pub fn take_text(&mut self, line: &str, now: u64) {
+        let fits = |filter: &&Filter| filter.any_of.iter().any(|text| line.contains(text));
+        let made: Vec<_> = self.filters.iter().filter(fits).map(|filter| filter.metric.clone()).collect();
+        for metric in made {
+            self.add(&metric, now, 1.0);
         }
     }
 
@@ -172,8 +198,9 @@ impl Watch {
         let highest = *values.last()?;
         Some(match statistic {
             "Sum" => values.iter().sum(),
+            "Average" => values.iter().sum::<f64>() / f64::from(u32::try_from(values.len()).expect("few")),
             "Maximum" => highest,
-            "p99" => values[(values.len() * 99).div_ceil(100) - 1],
+            "p90" => values[(values.len() * 90).div_ceil(100) - 1],
             other => panic!("the statistic {other}"),
         })
     }
@@ -193,6 +220,10 @@ fn evaluate(formula: &str, known: &BTreeMap<&str, Option<f64>>) -> Option<f64> {
     let value = parser.either();
     assert_eq!(parser.next, parser.tokens.len(), "all of {formula} is read");
     value
+}
+
+fn truth(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
 }
 
 struct Parser<'a> {
@@ -220,7 +251,7 @@ impl Parser<'_> {
         let mut value = self.both();
         while self.take("OR") {
             let other = self.both();
-            value = Some(f64::from(u8::from(value? > 0.0 || other? > 0.0)));
+            value = value.zip(other).map(|(left, right)| truth(left > 0.0 || right > 0.0));
         }
         value
     }
@@ -229,7 +260,7 @@ impl Parser<'_> {
         let mut value = self.comparison();
         while self.take("AND") {
             let other = self.comparison();
-            value = Some(f64::from(u8::from(value? > 0.0 && other? > 0.0)));
+            value = value.zip(other).map(|(left, right)| truth(left > 0.0 && right > 0.0));
         }
         value
     }
@@ -243,7 +274,7 @@ impl Parser<'_> {
         };
         self.next += 1;
         let other = self.sum();
-        Some(f64::from(u8::from(compare(&value?, &other?))))
+        value.zip(other).map(|(left, right)| truth(compare(&left, &right)))
     }
 
     fn sum(&mut self) -> Option<f64> {
@@ -320,6 +351,7 @@ mod tests {
             ("IF(a >= 2 AND a > 2, 1, 0)", Some(0.0)),
             ("IF((a > 2 AND a > 0) OR (a >= 2 AND a >= 0.5 * a), a, 0)", Some(2.0)),
             ("IF(none > 1, 1, 0)", None),
+            ("IF((none > 1 AND a > 1) OR a > 1, 1, 0)", None),
         ] {
             assert_eq!(evaluate(formula, &known), value, "{formula}");
         }

@@ -65,11 +65,14 @@ async fn judge(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, E
             return Err("the event names no route: is this an authorizer of an API?".into());
         }
     };
+    if let Some(source) = request.source(app.policy.forwarded_hops) {
+        log.of_caller(app, &source, &request.headers);
+    }
     let now = app.clock.now();
     let bearer = match BearerToken::read_bare(app, &request.headers, now).await {
         Ok(bearer) => bearer,
         Err(problem @ (Problem::NoAuth | Problem::InvalidToken(_))) => {
-            problem.metrics().iter().for_each(|metric| metrics::count(*metric, 1.0));
+            count(&problem);
             if request.method_arn.is_some() {
                 log.failed(401, problem.cause());
                 return Err(UNAUTHORIZED.into());
@@ -78,7 +81,9 @@ async fn judge(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, E
             return Ok(Verdict::refused(&request, Refused::Token));
         }
         Err(problem) => {
-            log.failed(if matches!(problem, Problem::KeySetUnavailable { .. }) { 503 } else { 500 }, problem.cause());
+            count(&problem);
+            let is_unavailable = matches!(problem, Problem::KeySetUnavailable { .. } | Problem::UnknownKey { .. });
+            log.failed(if is_unavailable { 503 } else { 500 }, problem.cause());
             return Err("the token cannot be checked".into());
         }
     };
@@ -105,6 +110,12 @@ async fn judge(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, E
     // The path holds values that callers choose.
     log.failed(403, Some(format!("{} demands another second factor, or a fresher one", request.route_name())));
     Ok(Verdict::refused(&request, Refused::SecondFactor))
+}
+
+fn count(problem: &Problem) {
+    for metric in problem.metrics() {
+        metrics::count(*metric, 1.0);
+    }
 }
 
 /// Whether the user must use MFA, by a strong read.

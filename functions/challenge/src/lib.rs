@@ -127,7 +127,7 @@ impl Challenge {
             Err(error) => return Err(Unsent::NotStored(error)),
         }
         let delivered = self.deliver(request, otp).await;
-        metrics::count(metric_of(request.method, &delivered), 1.0);
+        count(request.method, &delivered);
         delivered.map_err(Unsent::NotDelivered)
     }
 
@@ -220,7 +220,7 @@ impl Unsent {
             Self::Superseded => Failure::Superseded,
             Self::NotStored(_) => Failure::StoreUnknown,
             Self::NotDelivered(NotSent::Rejected(_)) => Failure::Rejected,
-            Self::NotDelivered(NotSent::Refused(_)) => Failure::NotSent,
+            Self::NotDelivered(NotSent::Refused(_) | NotSent::Throttled(_)) => Failure::NotSent,
             Self::NotDelivered(NotSent::Unknown(_)) => Failure::MayArrive,
         }
     }
@@ -233,7 +233,7 @@ impl Unsent {
             Self::NotDelivered(not_sent @ NotSent::Rejected(_)) => {
                 Problem::DeliveryRejected { cause: not_sent.to_string(), switched_off }
             }
-            Self::NotDelivered(not_sent @ (NotSent::Refused(_) | NotSent::Unknown(_))) => Problem::DeliveryFailed {
+            Self::NotDelivered(not_sent) => Problem::DeliveryFailed {
                 cause: not_sent.to_string(),
                 retry_after: if refunded { RETRY_SOON } else { reserved.resend_after.as_secs() },
             },
@@ -241,16 +241,18 @@ impl Unsent {
     }
 }
 
-/// What is counted of a delivery.
-const fn metric_of(method: Method, delivered: &Result<(), NotSent>) -> Metric {
-    match (method, delivered) {
-        (Method::Sms, Ok(())) => Metric::SmsSent,
-        (Method::Sms, Err(NotSent::Rejected(_))) => Metric::SmsRejected,
-        (Method::Sms, Err(_)) => Metric::SmsFailed,
-        (Method::Email | Method::Totp, Ok(())) => Metric::EmailsSent,
-        (Method::Email | Method::Totp, Err(NotSent::Rejected(_))) => Metric::EmailsRejected,
-        (Method::Email | Method::Totp, Err(_)) => Metric::EmailsFailed,
+/// Counts a delivery.
+fn count(method: Method, delivered: &Result<(), NotSent>) {
+    let (sent, failed, rejected) = match method {
+        Method::Sms => (Metric::SmsSent, Metric::SmsFailed, Metric::SmsRejected),
+        Method::Email | Method::Totp => (Metric::EmailsSent, Metric::EmailsFailed, Metric::EmailsRejected),
+    };
+    let is_rejected = matches!(delivered, Err(NotSent::Rejected(_)));
+    if delivered.is_ok() {
+        metrics::count(sent, 1.0);
     }
+    metrics::sample(failed, delivered.is_err() && !is_rejected);
+    metrics::sample(rejected, is_rejected);
 }
 
 /// Raises the counters.

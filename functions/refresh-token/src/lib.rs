@@ -10,6 +10,8 @@ use mfa::{
         session::{self, SessionRecord},
     },
     http::{Call, Endpoint, ErrorCode, Fields, LogLine, Problem, Public, ReadBody},
+    metrics::{self, Metric},
+    storage::StoreError,
 };
 use serde::Serialize;
 
@@ -54,14 +56,21 @@ impl Endpoint for RefreshToken {
 
     async fn handle(&self, app: &App, call: Call<RefreshBody, Public>) -> Result<RefreshReply, Problem> {
         let App { policy, keys, table, minter, .. } = app;
-        let token = session::RefreshToken::parse(&call.body.refresh_token, keys).filter(|_| policy.sessions);
-        let token = token.ok_or(Refusal::SessionInvalid)?;
+        let Some(token) = session::RefreshToken::parse(&call.body.refresh_token, keys) else {
+            metrics::count(Metric::InvalidTokens, 1.0);
+            return Err(Refusal::SessionInvalid.into());
+        };
+        if !policy.sessions {
+            return Err(Refusal::SessionInvalid.into());
+        }
 
         let open = |session: &SessionRecord| {
             let claims = keys.claims(token.user, session.id, &session.claims)?;
             serde_json::from_slice(&claims).ok()
         };
-        let (session, claims, ledger) = table.use_refresh_token(token, call.now, open).await?;
+        let used = table.use_refresh_token(token, call.now, open).await;
+        metrics::sample(Metric::RefreshTokensRefused, matches!(used, Err(StoreError::Refused(_))));
+        let (session, claims, ledger) = used?;
 
         let verified = session.verified(&ledger);
         let access_token = minter.mint(token.user, claims, &verified, session.proof_session(), call.now, None)?;

@@ -4,7 +4,7 @@ use lambda_http::http::Method as HttpMethod;
 use mfa::{
     App,
     config::Part,
-    domain::{Factor, Method, Policy, Snapshot, code::Otp, pasted, verify_totp_setup},
+    domain::{Method, Policy, Snapshot, code::Otp, pasted, verify_totp_setup},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody, SwitchReply},
     step_up::StepUp,
     storage::UserQuery,
@@ -54,7 +54,8 @@ impl Endpoint for VerifyTotpSetup {
     type Reply = SwitchReply;
 
     fn describe(&self, _: &App, _: &ConfirmBody, log: &mut LogLine) {
-        log.of_factor(Factor::Code(Method::Totp));
+        // The first code of an authenticator shows that it works, and stands for no factor.
+        log.of_method(Method::Totp);
     }
 
     async fn handle(&self, app: &App, call: Call<ConfirmBody>) -> Result<SwitchReply, Problem> {

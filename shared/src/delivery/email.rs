@@ -1,10 +1,9 @@
 use aws_sdk_sesv2::{
     Client,
-    operation::send_email::SendEmailError,
     types::{Body, Content, Destination, EmailContent, Message},
 };
 
-use super::{NotSent, OnlyThrottled, not_sent};
+use super::{NotSent, not_sent, unless_throttled};
 use crate::{
     aws,
     config::{AwsConfig, EmailConfig},
@@ -24,13 +23,7 @@ impl EmailSender {
     #[must_use]
     pub fn new(aws: &AwsConfig, email: &EmailConfig) -> Self {
         let endpoint = aws.ses_endpoint.as_deref();
-        let config = aws::configure!(
-            aws_sdk_sesv2,
-            aws,
-            endpoint,
-            aws::retry_throttled(),
-            OnlyThrottled::<SendEmailError>::new()
-        );
+        let config = aws::configure!(aws_sdk_sesv2, aws, endpoint, aws::send_once());
         Self { client: Client::from_conf(config), from: email.from.clone() }
     }
 
@@ -48,17 +41,18 @@ impl EmailSender {
         };
         let body = Body::builder().text(content(text.text)?).html(content(text.html)?).build();
         let message = Message::builder().subject(content(text.subject)?).body(body).build();
-        let sent = self
+        let call = self
             .client
             .send_email()
             .from_email_address(&self.from)
             .destination(Destination::builder().to_addresses(to.as_str()).build())
-            .content(EmailContent::builder().simple(message).build())
-            .send()
-            .await
-            .map_err(|error| not_sent(&error, sort))?;
-        metrics::sent_as(sent.message_id());
-        Ok(())
+            .content(EmailContent::builder().simple(message).build());
+        unless_throttled(|| async {
+            let sent = call.clone().send().await.map_err(|error| not_sent(&error, sort))?;
+            metrics::sent_as(sent.message_id());
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -69,8 +63,7 @@ fn sort(code: &str, message: &str) -> NotSent {
         // The sender, or an account in the sandbox: every address would be refused.
         "MessageRejected" if message.contains("not verified") => NotSent::Refused(cause),
         "MessageRejected" | "BadRequestException" => NotSent::Rejected(cause),
-        // AccountSuspended, SendingPaused, MailFromDomainNotVerified, NotFound, LimitExceeded,
-        // TooManyRequests, and errors of the future: they say nothing about this address.
+        // AccountSuspended, SendingPaused, MailFromDomainNotVerified, NotFound, LimitExceeded, and errors of the future: they say nothing about this address.
         _ => NotSent::Refused(cause),
     }
 }

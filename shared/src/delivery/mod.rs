@@ -3,17 +3,15 @@
 mod email;
 mod sms;
 
-use std::{error::Error, fmt, marker::PhantomData};
+use std::{error::Error, future::Future, time::Duration};
 
 use aws_sdk_dynamodb::{config::http::HttpResponse, error::ProvideErrorMetadata};
-use aws_smithy_runtime_api::client::{
-    interceptors::context::InterceptorContext,
-    result::SdkError,
-    retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority},
-};
+use aws_smithy_runtime_api::client::result::SdkError;
 
 pub use email::EmailSender;
 pub use sms::SmsSender;
+
+use crate::random;
 
 /// Why a message is not known to be on its way. The text names the provider's error, never the
 /// address.
@@ -25,6 +23,9 @@ pub enum NotSent {
     /// The provider took nothing. A later try may succeed.
     #[error("refused: {0}")]
     Refused(String),
+    /// The same, because there were too many calls.
+    #[error("refused: {0}")]
+    Throttled(String),
     /// Nobody knows whether the provider took it, so it may still arrive.
     #[error("outcome unknown: {0}")]
     Unknown(String),
@@ -49,9 +50,8 @@ where
             let code = context.err().code().unwrap_or("an unnamed error");
             match context.raw().status().as_u16() {
                 // With a 5xx, the provider may have taken the message before something broke.
-                status @ 500.. if code != "ServiceUnavailable" && !is_throttled(code) => {
-                    NotSent::Unknown(format!("{status} {code}"))
-                }
+                _ if is_throttled(code) => NotSent::Throttled(code.to_owned()),
+                status @ 500.. if code != "ServiceUnavailable" => NotSent::Unknown(format!("{status} {code}")),
                 _ => of_service(code, context.err().message().unwrap_or_default()),
             }
         }
@@ -94,38 +94,21 @@ fn is_throttled(code: &str) -> bool {
     CODES.contains(&code)
 }
 
-/// Repeats a throttled call, and nothing else: after any other failure, the person could get two
-/// messages. `E` is the error of the operation.
-struct OnlyThrottled<E>(PhantomData<fn() -> E>);
-
-impl<E> OnlyThrottled<E> {
-    const fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<E> fmt::Debug for OnlyThrottled<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnlyThrottled")
-    }
-}
-
-impl<E: ProvideErrorMetadata + Error + Send + Sync + 'static> ClassifyRetry for OnlyThrottled<E> {
-    fn classify_retry(&self, call: &InterceptorContext) -> RetryAction {
-        let error = call.output_or_error().and_then(|outcome| outcome.err()?.as_operation_error()?.downcast_ref::<E>());
-        if error.and_then(ProvideErrorMetadata::code).is_some_and(is_throttled) {
-            RetryAction::throttling_error()
-        } else {
-            RetryAction::RetryForbidden
+/// Sends again what the provider throttled, up to three times within a second: a provider throttles by
+/// the second. Nothing else is sent again, because the person could get two messages.
+async fn unless_throttled<F>(send: impl Fn() -> F) -> Result<(), NotSent>
+where
+    F: Future<Output = Result<(), NotSent>>,
+{
+    for pause in [100, 200, 400] {
+        match send().await {
+            // Not all at the same moment: those who were throttled together would be again.
+            Err(NotSent::Throttled(_)) => {
+                let random = random::number().unwrap_or_default() % (pause / 2);
+                tokio::time::sleep(Duration::from_millis(pause / 2 + random)).await;
+            }
+            outcome => return outcome,
         }
     }
-
-    fn name(&self) -> &'static str {
-        "only throttled calls"
-    }
-
-    // A prohibition ends the classification, so those of the SDK are not asked.
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_before(RetryClassifierPriority::http_status_code_classifier())
-    }
+    send().await
 }

@@ -1,6 +1,6 @@
-use aws_sdk_sns::{Client, error::BuildError, operation::publish::PublishError, types::MessageAttributeValue};
+use aws_sdk_sns::{Client, error::BuildError, types::MessageAttributeValue};
 
-use super::{NotSent, OnlyThrottled, not_sent};
+use super::{NotSent, not_sent, unless_throttled};
 use crate::{
     aws,
     config::{AwsConfig, SmsConfig},
@@ -19,8 +19,7 @@ impl SmsSender {
     #[must_use]
     pub fn new(aws: &AwsConfig, sms: &SmsConfig) -> Self {
         let endpoint = aws.sns_endpoint.as_deref();
-        let config =
-            aws::configure!(aws_sdk_sns, aws, endpoint, aws::retry_throttled(), OnlyThrottled::<PublishError>::new());
+        let config = aws::configure!(aws_sdk_sns, aws, endpoint, aws::send_once());
         Self { client: Client::from_conf(config), config: sms.clone() }
     }
 
@@ -43,9 +42,12 @@ impl SmsSender {
             let value = attribute(kind, value).map_err(|error| NotSent::Refused(error.to_string()))?;
             publish = publish.message_attributes(name, value);
         }
-        let sent = publish.send().await.map_err(|error| not_sent(&error, sort))?;
-        metrics::sent_as(sent.message_id());
-        Ok(())
+        unless_throttled(|| async {
+            let sent = publish.clone().send().await.map_err(|error| not_sent(&error, sort))?;
+            metrics::sent_as(sent.message_id());
+            Ok(())
+        })
+        .await
     }
 
     fn attributes(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
@@ -75,7 +77,7 @@ fn sort(code: &str, message: &str) -> NotSent {
         "InvalidParameter" | "InvalidParameterException" | "ParameterValueInvalid" | "ValidationException" => {
             NotSent::Rejected(cause)
         }
-        // Throttled, AuthorizationError, and errors of the future: they say nothing about this
+        // AuthorizationError, and errors of the future: they say nothing about this
         // number.
         _ => NotSent::Refused(cause),
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Context, ItemKey, Ledger, NoAddress, SessionId, Timestamp, Write};
+use super::{Context, ItemKey, Ledger, NoAddress, Policy, SessionId, Timestamp, Write};
 
 /// What a rule decided.
 ///
@@ -222,14 +222,14 @@ pub enum Refusal {
         /// How many more wrong codes are judged until the next lock.
         attempts_left: u8,
     },
-    /// A TOTP code is wrong, but it would be right by another clock. The caller is told no more than
-    /// of any wrong code.
-    #[error("the authenticator code is that of a clock {}{}", minutes(*.drift), which_locks(*.attempts_left))]
-    WrongTime {
+    /// A TOTP code is wrong, but was right some minutes ago. The caller is told no more than of any
+    /// wrong code.
+    #[error("the authenticator code is {} s old{}", .steps * Policy::TOTP_STEP.as_secs(), which_locks(*.attempts_left))]
+    OldTotp {
         /// How many more wrong codes are judged until the next lock.
         attempts_left: u8,
-        /// By how many steps of 30 seconds that clock is ahead, or behind if negative.
-        drift: i64,
+        /// How many steps ago it was right.
+        steps: u64,
     },
     /// A TOTP code is the one that was used last.
     #[error("the authenticator code was used already")]
@@ -299,11 +299,6 @@ pub enum Refusal {
     /// The user has the maximum number of authenticators.
     #[error("too many devices")]
     DeviceLimit,
-}
-
-fn minutes(drift: i64) -> String {
-    let minutes = drift.unsigned_abs().div_ceil(2);
-    format!("{minutes} minutes {}", if drift > 0 { "ahead" } else { "behind" })
 }
 
 const fn which_locks(attempts_left: u8) -> &'static str {

@@ -167,8 +167,8 @@ impl Policy {
     /// Length of a TOTP step (RFC 6238 4.1 recommends 30 s).
     pub const TOTP_STEP: Duration = Duration::from_secs(30);
 
-    /// How many steps a wrong clock may be ahead or behind for the log to say so: ten minutes.
-    pub const TOTP_DRIFT_TOLD: u64 = 20;
+    /// How many steps a wrong clock may be behind for the log to say so: ten minutes.
+    pub const TOTP_STEPS_BEHIND_TOLD: u64 = 20;
 
     /// Digits of a TOTP code. Not all apps show more.
     pub const TOTP_DIGITS: u8 = 6;

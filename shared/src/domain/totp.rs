@@ -36,17 +36,21 @@ pub fn judge(secret: &[u8], otp: &Otp, now: Timestamp, last_used: Option<u64>) -
     }
 }
 
-/// By how many steps the clock is ahead, or behind if negative, that a wrong `otp` is the code of:
-/// at most ten minutes. Only for the log. A guesser must not learn which code counts in a while.
+/// By how many steps a clock is behind whose code a wrong `otp` is: at most ten minutes. Only for the
+/// log. It says nothing of a clock that is ahead: whoever reads the log must not learn which code
+/// counts in a while.
 #[must_use]
-pub fn drift(secret: &[u8], otp: &Otp, now: Timestamp) -> Option<i64> {
+pub fn steps_behind(secret: &[u8], otp: &Otp, now: Timestamp) -> Option<u64> {
     let totp = generator(secret);
-    let (step, farthest) = (step_at(now), Policy::TOTP_DRIFT_TOLD);
-    // All are always computed, so that the time taken tells nothing.
-    let matching: Vec<u64> = (step.saturating_sub(farthest)..=step + farthest)
-        .filter(|step| totp.check(otp.as_str(), step * Policy::TOTP_STEP.as_secs()).is_some())
+    // All are always computed, so that the time taken tells nothing. A clock that is one step behind
+    // is right.
+    let matching: Vec<u64> = (2..=Policy::TOTP_STEPS_BEHIND_TOLD)
+        .filter(|behind| {
+            let step = step_at(now).saturating_sub(*behind);
+            totp.check(otp.as_str(), step * Policy::TOTP_STEP.as_secs()).is_some()
+        })
         .collect();
-    matching.first().and_then(|matching| matching.checked_signed_diff(step))
+    matching.first().copied()
 }
 
 /// Whether `otp` is the code of exactly `step`.
@@ -79,8 +83,6 @@ fn generator(secret: &[u8]) -> Totp {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -88,14 +90,14 @@ mod tests {
     const SECRET: &[u8] = b"12345678901234567890";
 
     #[test]
-    fn the_clock_of_a_phone_that_is_wrong_by_up_to_ten_minutes_is_told() {
+    fn a_clock_that_is_behind_by_up_to_ten_minutes_is_told_and_none_that_is_ahead() {
         let now = Timestamp::from_secs(1_800_000_007);
-        let code_at = |moment: Timestamp| otp(&generator(SECRET).generate(moment.as_secs()).to_string());
-        for (minutes, steps) in [(2, Some(4)), (10, Some(20)), (11, None)] {
-            let ahead = code_at(now.plus(Duration::from_mins(minutes)));
-            assert_eq!(drift(SECRET, &ahead, now), steps, "{minutes} minutes ahead");
-            let behind = code_at(Timestamp::from_secs(now.as_secs() - minutes * 60));
-            assert_eq!(drift(SECRET, &behind, now), steps.map(|steps: i64| -steps), "{minutes} minutes behind");
+        let code_at = |secs: u64| otp(&generator(SECRET).generate(secs).to_string());
+        for (behind, told) in [(30, None), (60, Some(2)), (120, Some(4)), (600, Some(20)), (630, None)] {
+            assert_eq!(steps_behind(SECRET, &code_at(now.as_secs() - behind), now), told, "{behind} s behind");
+        }
+        for ahead in [30, 60, 120, 600] {
+            assert_eq!(steps_behind(SECRET, &code_at(now.as_secs() + ahead), now), None, "{ahead} s ahead");
         }
     }
 

@@ -185,8 +185,8 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
     let weight = u8::try_from(opened.len()).unwrap_or(u8::MAX);
     // The same code against another authenticator is another guess.
     let target: Vec<_> = opened.iter().flat_map(|(device, _)| *device.id.0.as_bytes()).collect();
-    let drift = opened.iter().filter_map(|(_, secret)| totp::drift(secret, otp, cx.now)).collect::<Vec<_>>();
-    wrong(snapshot, &target, otp, weight, wrong_totp(drift.first().copied()), cx)
+    let behind: Vec<_> = opened.iter().filter_map(|(_, secret)| totp::steps_behind(secret, otp, cx.now)).collect();
+    wrong(snapshot, &target, otp, weight, wrong_totp(behind.first().copied()), cx)
 }
 
 /// The devices that a guess is judged against, at least one. An inactive one may be an intruder's:
@@ -277,10 +277,10 @@ fn judge_sent(
     Decision::commit(ledger, Ok(verified))
 }
 
-/// The refusal of a wrong authenticator code, which is perhaps that of another clock.
-pub(super) fn wrong_totp(drift: Option<i64>) -> impl Fn(u8) -> Refusal {
-    move |attempts_left| match drift {
-        Some(drift) => Refusal::WrongTime { attempts_left, drift },
+/// The refusal of a wrong authenticator code, which was perhaps right some steps ago.
+pub(super) fn wrong_totp(behind: Option<u64>) -> impl Fn(u8) -> Refusal {
+    move |attempts_left| match behind {
+        Some(steps) => Refusal::OldTotp { attempts_left, steps },
         None => Refusal::WrongTotp { attempts_left },
     }
 }

@@ -58,7 +58,7 @@ fn judge_first_code(
         return Decision::refuse(Refusal::DeviceLimit);
     }
     let Verdict::Fresh(step) = totp::judge(secret, otp, cx.now, None) else {
-        let refusal = wrong_totp(totp::drift(secret, otp, cx.now));
+        let refusal = wrong_totp(totp::steps_behind(secret, otp, cx.now));
         return wrong(snapshot, id.0.as_bytes(), otp, 1, refusal, cx);
     };
     let mut ledger = snapshot.ledger.clone();

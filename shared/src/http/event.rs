@@ -14,8 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 use serde_json::value::RawValue;
 
-use super::Incoming;
-use crate::domain::access::RouteCall;
+use super::{Incoming, source};
+use crate::domain::{Source, access::RouteCall};
 
 /// How many top-level keys are logged of an event that is not a request.
 const KEYS_SHOWN: usize = 16;
@@ -57,9 +57,17 @@ pub struct AuthorizerRequest {
     path: String,
     path_parameters: HashMap<String, String>,
     stage: Option<String>,
+    source_ip: Option<String>,
 }
 
 impl AuthorizerRequest {
+    /// Where the call comes from, if the event says it.
+    #[must_use]
+    pub fn source(&self, forwarded_hops: u8) -> Option<Source> {
+        let source_ip = self.source_ip.as_deref()?;
+        Some(source::source(Some(source_ip), &self.headers, forwarded_hops))
+    }
+
     /// The route for the log. A path would hold values that callers choose.
     #[must_use]
     pub fn route_name(&self) -> &str {
@@ -159,6 +167,7 @@ fn asked_by_http(event: &Object) -> Option<AuthorizerRequest> {
         path: event.text("rawPath").or_else(|| http.text("path")).and_then(utf8)?,
         path_parameters: path_parameters(event),
         stage: context.text("stage").and_then(utf8),
+        source_ip: http.text("sourceIp").and_then(utf8),
     })
 }
 
@@ -175,6 +184,7 @@ fn asked_by_rest(event: &Object, method_arn: String) -> Option<AuthorizerRequest
         path: event.text("path").and_then(utf8)?,
         path_parameters: path_parameters(event),
         stage: context.text("stage").and_then(utf8),
+        source_ip: context.object("identity").and_then(|identity| identity.text("sourceIp")).and_then(utf8),
     })
 }
 
@@ -196,6 +206,7 @@ fn asked_about_token(event: &Object, method_arn: &str) -> Option<AuthorizerReque
         path: format!("/{path}"),
         path_parameters: HashMap::new(),
         stage: Some(stage.to_owned()),
+        source_ip: None,
     })
 }
 

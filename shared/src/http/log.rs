@@ -129,15 +129,16 @@ impl LogLine {
         self.factor = Some(factor);
     }
 
-    /// Adds the network that the call comes from.
-    pub fn of_network(&mut self, app: &App, source: &Source) {
-        self.network = Some(app.keys.limit_key(source.subscriber().as_bytes()));
-    }
-
-    /// Adds the browser.
-    pub fn of_browser(&mut self, headers: &HeaderMap) {
+    /// Adds the network and the browser that the call comes from.
+    pub fn of_caller(&mut self, app: &App, source: &Source, headers: &HeaderMap) {
+        self.of_network(app, source);
         let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         self.browser = user_agent.map(trust::label);
+    }
+
+    /// Adds the network alone.
+    pub fn of_network(&mut self, app: &App, source: &Source) {
+        self.network = Some(app.keys.limit_key(source.subscriber().as_bytes()));
     }
 
     /// Adds what was noted while the request ran.
@@ -170,10 +171,15 @@ impl LogLine {
         self.duration_ms = u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX);
         let code = self.code.map(|code| format!(" {}", code.as_str())).unwrap_or_default();
         self.message = format!("{} answered {status}{code}", self.service);
-        match (status, self.factor) {
-            (200, Some(factor)) => self.count(verified_by(factor)),
-            (500.., _) if self.metrics.observed.counted(Metric::UnknownKeys) == 0.0 => self.count(Metric::ServerErrors),
-            _ => {}
+        if let (200, Some(factor)) = (status, self.factor) {
+            self.count(verified_by(factor));
+            if factor != Factor::TrustedDevice {
+                self.metrics.observed.count(Metric::WrongCodes, 0.0);
+            }
+        }
+        let is_error = status >= 500 && self.metrics.observed.counted(Metric::InvalidTokens) == 0.0;
+        if is_error || self.user.is_some() {
+            self.metrics.observed.count(Metric::ServerErrors, f64::from(u8::from(is_error)));
         }
     }
 

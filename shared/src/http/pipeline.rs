@@ -104,6 +104,11 @@ async fn answer<E: Endpoint>(
     incoming: Incoming,
     log: &mut LogLine,
 ) -> Result<E::Reply, Problem> {
+    let source = source::source(incoming.source_ip.as_deref(), &incoming.headers, app.policy.forwarded_hops);
+    // Without the hash key, anybody could compute the hash of every address.
+    if E::USES.contains(&Part::Users) {
+        log.of_caller(app, &source, &incoming.headers);
+    }
     if incoming.method != E::METHOD {
         return Err(Problem::MethodNotAllowed(E::METHOD));
     }
@@ -117,11 +122,6 @@ async fn answer<E: Endpoint>(
     }
 
     let now = app.clock.now();
-    let source = source::source(incoming.source_ip.as_deref(), &incoming.headers, app.policy.forwarded_hops);
-    if E::USES.contains(&Part::Users) {
-        log.of_network(app, &source);
-    }
-    log.of_browser(&incoming.headers);
     let auth = E::Auth::from_request(app, &incoming.headers, &source, now).await?;
     auth.log(app, log);
 

@@ -58,6 +58,11 @@ pub enum Problem {
         /// When to try again, in seconds.
         retry_after: u64,
     },
+    /// The key set has no key of a token, but may have it by now.
+    UnknownKey {
+        /// When it is fetched again, in seconds.
+        retry_after: u64,
+    },
     /// The functions do not fit the table. The text is only for the log.
     Misconfigured(String),
     /// A bug, or a fault of the installation. The text is only for the log.
@@ -88,15 +93,19 @@ impl Problem {
             | Self::Internal(cause) => Some(cause.clone()),
             Self::Refused(refusal) => Some(refusal.to_string()),
             Self::NoAuth => Some("no bearer token".to_owned()),
+            Self::UnknownKey { .. } => {
+                Some("the login's key set was fetched a moment ago, without the key of the token".to_owned())
+            }
             _ => None,
         }
     }
 
-    /// What is counted, besides answers of 500 and more.
+    /// What is counted, besides answers of 500 and more. Wrong codes are counted where their commit
+    /// is known.
     #[must_use]
     pub const fn metrics(&self) -> &'static [Metric] {
         match self {
-            Self::InvalidToken(_) => &[Metric::InvalidTokens],
+            Self::InvalidToken(_) | Self::UnknownKey { .. } => &[Metric::InvalidTokens],
             Self::Refused(refusal) => refusal_metrics(refusal),
             _ => &[],
         }
@@ -140,7 +149,7 @@ impl Problem {
                     .retry(*retry_after)
             }
             Self::Unavailable(_) | Self::Misconfigured(_) => unavailable(1),
-            Self::KeySetUnavailable { retry_after, .. } => unavailable(*retry_after),
+            Self::KeySetUnavailable { retry_after, .. } | Self::UnknownKey { retry_after } => unavailable(*retry_after),
             Self::Internal(_) => internal(),
         }
     }
@@ -153,24 +162,16 @@ fn unavailable(retry_after: u64) -> ErrorResponse {
 
 const fn refusal_metrics(refusal: &Refusal) -> &'static [Metric] {
     match refusal {
-        Refusal::WrongTotp { attempts_left: 0 }
-        | Refusal::WrongTime { attempts_left: 0, .. }
-        | Refusal::WrongCode { attempts_left: 0 } => &[Metric::WrongCodes, Metric::Locks],
-        Refusal::WrongTotp { .. }
-        | Refusal::WrongTime { .. }
-        | Refusal::WrongCode { .. }
-        | Refusal::WrongRecoveryCode => &[Metric::WrongCodes],
         Refusal::UsedTotp => &[Metric::UsedCodes],
         Refusal::ExpiredCode | Refusal::SupersededCode => &[Metric::ExpiredCodes],
         Refusal::RateLimited { limit, .. } => match limit {
             Limit::Sends | Limit::Outstanding | Limit::WrongRecoveryCodes | Limit::RecoverySets => {
                 &[Metric::LimitedUsers]
             }
-            Limit::Destination => &[Metric::LimitedAddresses],
+            Limit::Destination | Limit::PaidNumber => &[Metric::LimitedAddresses],
             Limit::Source => &[Metric::LimitedNetworks],
-            Limit::PaidDay | Limit::PaidNumber => &[Metric::LimitedDays],
+            Limit::PaidDay => &[Metric::LimitedDays],
         },
-        Refusal::SessionInvalid | Refusal::SessionExpired => &[Metric::RefreshTokensRefused],
         Refusal::ProofRequired => &[Metric::FreshFactorsDemanded],
         Refusal::Unreadable(_) => &[Metric::UnreadableItems],
         _ => &[],
@@ -196,7 +197,7 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
             ErrorCode::MfaMethodNotAvailable,
             "This address is new since MFA was switched on. Use another method first",
         ),
-        Refusal::WrongTotp { attempts_left } | Refusal::WrongTime { attempts_left, .. } => {
+        Refusal::WrongTotp { attempts_left } | Refusal::OldTotp { attempts_left, .. } => {
             ErrorResponse::new(ErrorCode::MfaCodeInvalid, "The code is invalid").attempts_left(*attempts_left)
         }
         Refusal::UsedTotp => {
@@ -347,6 +348,7 @@ impl From<TokenError> for Problem {
             TokenError::Unavailable { retry_after, .. } => {
                 Self::KeySetUnavailable { cause: error.to_string(), retry_after: retry_after.as_secs().max(1) }
             }
+            TokenError::UnknownKey { retry_after } => Self::UnknownKey { retry_after: retry_after.as_secs().max(1) },
             TokenError::LoginGone => Self::Refused(Refusal::SessionInvalid),
             TokenError::NotMade(cause) => Self::Internal(cause),
         }
@@ -381,7 +383,7 @@ mod tests {
             Refusal::InactiveAuthenticator,
             Refusal::AddressNotProven,
             Refusal::WrongTotp { attempts_left: 4 },
-            Refusal::WrongTime { attempts_left: 4, drift: 16 },
+            Refusal::OldTotp { attempts_left: 4, steps: 16 },
             Refusal::UsedTotp,
             Refusal::WrongCode { attempts_left: 0 },
             Refusal::ExpiredCode,
@@ -416,6 +418,7 @@ mod tests {
             Problem::DeliveryFailed { cause: cause(), retry_after: 5 },
             Problem::Unavailable(cause()),
             Problem::KeySetUnavailable { cause: cause(), retry_after: 40 },
+            Problem::UnknownKey { retry_after: 40 },
             Problem::Misconfigured(cause()),
             Problem::Internal(cause()),
         ];

@@ -75,7 +75,7 @@ impl Table {
 fn note_day(counter: &Counter, attributes: Option<&Item>) {
     let count = attributes.and_then(|item| item.get("count")?.as_n().ok()?.parse::<f64>().ok());
     if let (CounterKind::PaidDay, Some(count)) = (counter.kind, count) {
-        metrics::count(Metric::SmsOfDayPercent, count * 100.0 / f64::from(counter.max));
+        metrics::at_least(Metric::SmsOfDayPercent, count * 100.0 / f64::from(counter.max));
     }
 }
 

@@ -130,6 +130,7 @@ impl Table {
     ) -> Result<T, StoreError> {
         let outcome = self.decide(query, now, rule).await;
         if let Err(StoreError::Refused(Refusal::WrongRecoveryCode)) = outcome {
+            metrics::count(Metric::WrongCodes, 1.0);
             let counter = Counter {
                 kind: CounterKind::Recovery,
                 key: keys.limit_key(&query.user.0),
@@ -169,6 +170,9 @@ impl Table {
             };
             match self.try_to_commit(query, &snapshot, &change, put).await? {
                 Commit::Done => {
+                    if let Err(refusal) = &change.outcome {
+                        metrics::count_wrong_code(refusal);
+                    }
                     self.finish(query.user, &snapshot.ledger, &change, put).await;
                     return Ok(change.outcome);
                 }

@@ -9,12 +9,18 @@ pub enum TokenError {
     /// failed.
     #[error("invalid token: {0}")]
     Invalid(&'static str),
-    /// Nobody knows whether the token is valid, because the key set of the login cannot be fetched,
-    /// or was fetched too shortly before.
+    /// Nobody knows whether the token is valid, because the key set of the login cannot be fetched.
     #[error("the login's key set: {cause}")]
     Unavailable {
         /// Why. Only for the log.
         cause: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Nobody knows whether the token is valid: the key set has no such key, but was fetched before
+    /// the token came. Anybody can name a key that there is not.
+    #[error("the login's key set has no such key, and is not fetched again yet")]
+    UnknownKey {
         /// When to try again.
         retry_after: Duration,
     },

@@ -10,7 +10,6 @@ use crate::{
     aws,
     config::{KeySet, LoginConfig, LoginKeyConfig},
     domain::Timestamp,
-    metrics::{self, Metric},
 };
 
 /// How long a fetched key set is used. A key that the login withdraws is accepted that much longer.
@@ -59,9 +58,9 @@ impl LoginKeys {
 
 const UNKNOWN_KEY: TokenError = TokenError::Invalid("no key of that id");
 
-/// Nobody knows until `retry_at` whether the token is valid.
-fn unknown_until(retry_at: Timestamp, now: Timestamp, cause: &'static str) -> TokenError {
-    TokenError::Unavailable { cause, retry_after: retry_at.since(now) }
+/// The set is fetched again at `retry_at`.
+fn unavailable_until(retry_at: Timestamp, now: Timestamp) -> TokenError {
+    TokenError::Unavailable { cause: "fetching failed a moment ago", retry_after: retry_at.since(now) }
 }
 
 /// A key set that the login serves over HTTPS.
@@ -94,16 +93,17 @@ impl RemoteKeySet {
             if now < retry_at {
                 // The login may have a new key since then. Only of the key that was asked for it is
                 // known that there was none.
-                if !last.failed && id.is_none_or(|id| last.missed.as_deref() == Some(id)) {
-                    return Err(UNKNOWN_KEY);
+                if last.failed {
+                    return Err(unavailable_until(retry_at, now));
                 }
-                metrics::count(Metric::UnknownKeys, 1.0);
-                return Err(unknown_until(retry_at, now, "it was fetched a moment ago, without such a key"));
+                let is_missed = id.is_none_or(|id| last.missed.as_deref() == Some(id));
+                let unknown = || TokenError::UnknownKey { retry_after: retry_at.since(now) };
+                return Err(if is_missed { UNKNOWN_KEY } else { unknown() });
             }
         }
         let retry_at = last.tried.plus(FAILURE_PAUSE);
         if last.failed && now < retry_at {
-            return Err(unknown_until(retry_at, now, "fetching failed a moment ago"));
+            return Err(unavailable_until(retry_at, now));
         }
         last.tried = now;
         last.failed = true;

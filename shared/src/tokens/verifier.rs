@@ -142,7 +142,9 @@ impl Verifier {
             match (checked(login, keys, token, header, now).await, &accepted) {
                 (Ok(by_this), None) => accepted = Some(by_this),
                 (Ok(_), Some(_)) => return Err(TokenError::Invalid("two logins accept it")),
-                (Err(error @ TokenError::Unavailable { .. }), _) => return Err(error),
+                (Err(error @ (TokenError::Unavailable { .. } | TokenError::UnknownKey { .. })), _) => {
+                    return Err(error);
+                }
                 // What a login says that checked the signature is worth more to the log.
                 (Err(TokenError::Invalid(BAD_SIGNATURE)), _) => {}
                 (Err(error), _) => refused = error,
