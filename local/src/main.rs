@@ -16,8 +16,8 @@ use mfa::{
     http::{ErrorCode, LogLine},
 };
 use mfa_local::{
-    LocalTable, LoginShape, Server, Services, StartServices, clock::LocalClock, environment, explain::explain, router,
-    user_key::user_key,
+    LocalTable, LoginShape, Server, Services, StartServices, check_settings::check_settings, clock::LocalClock,
+    environment, explain::explain, router, user_key::user_key,
 };
 use tokio::net::TcpListener;
 
@@ -78,6 +78,9 @@ enum Command {
         #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
         settings: Vec<(String, String)>,
     },
+    /// Say what is wrong with the variables of a stack, before it is deployed. Reads a JSON object of
+    /// variables and their values from standard input. Secrets may be missing.
+    CheckSettings,
     /// Print the key that table and log have for a user of the application. Reads the hash key, or
     /// the JSON of the secret that holds it, from standard input, and sends it nowhere.
     UserKey {
@@ -96,6 +99,7 @@ async fn main() -> ExitCode {
     let mut options = Options::parse();
     let outcome = match options.command.take() {
         Some(Command::ExplainToken { settings }) => explain_token(&settings.into_iter().collect()),
+        Some(Command::CheckSettings) => read_input().and_then(|variables| check_settings(&variables)),
         Some(Command::UserKey { user, users }) => print_user_key(&user, &users),
         None => run(options).await,
     };
