@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes what a release consists of into target/dist/: a folder and an archive for each architecture.
 
-scripts/build makes the folders. This adds scripts/deploy, the local server, a CycloneDX bill of materials
-(sbom.cdx.json), the licences of others (THIRD-PARTY-NOTICES.txt and COPYRIGHT-library.html) and
+scripts/build makes the folders. This adds scripts/deploy, the local server, the documentation, a CycloneDX bill
+of materials (sbom.cdx.json), the licences of others (THIRD-PARTY-NOTICES.txt and COPYRIGHT-library.html) and
 SHA256SUMS. One commit gives the same bytes in every folder.
 
 Needs cargo-lambda and cargo-cyclonedx.
@@ -117,6 +117,14 @@ def add_deploy_script(folder):
     shutil.copy(ROOT / "scripts" / "deploy", folder / "scripts")
 
 
+def add_documentation(folder):
+    """Copies what README.md links to, as far as git has it: anything else would differ from machine to machine."""
+    pages = ("docs", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+    for name in output("git", "ls-files", *pages).splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
+
+
 def add_sums(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n" for path in files]
@@ -146,6 +154,7 @@ def main():
         add_notices(folder, architecture)
         add_bill_of_materials(folder, architecture, version)
         add_deploy_script(folder)
+        add_documentation(folder)
         add_sums(folder)
         write_archive(folder)
 

@@ -9,12 +9,17 @@ import importlib.util
 import json
 import os
 import re
+import shutil
+import socket
 import struct
 import subprocess
 import sys
+import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import release as packing
 import tomlkit
 import yaml
 from kit import ROOT
@@ -140,6 +145,38 @@ WRONG = [
 def test_a_wrong_answer_is_refused_with_the_rule_and_an_example(name, value, why):
     told = questions.fault(name, value)
     assert why in told and questions.QUESTIONS[name].flag in told and questions.QUESTIONS[name].example in told
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [("Bank \u2615", "\u2615"), ("Ma banque `\u0153uvre`", "`, \u0153"), ("a\tb", r"\t"), ("a:b", None)],
+)
+def test_a_name_that_does_not_fit_into_a_text_message_is_told_why(name, named):
+    told = questions.fault("AppName", name)
+    assert (f"A text message cannot hold {named}." in told) if named else ("A text message" not in told)
+
+
+def test_a_login_with_a_private_key_is_told_what_to_give(monkeypatch):
+    settings = "--settings 'MFA_JWT_ALGORITHM=ES256 MFA_JWT_PUBLIC_KEY=\u2026'"
+    for login, is_told in (("custom", True), ("nest-auth", True), ("several", False)):
+        shown = typed(monkeypatch, "Bank", "totp", login, "mfa/login", "")
+        questions.answer_all(options(can_ask=True), {}, {}, {})
+        [question] = [text for text in shown if text.startswith("\n4.")]
+        assert (settings in question) == is_told, question
+    assert "MFA_JWT_ALGORITHM" in questions.QUESTIONS["Login"].text
+
+
+def test_the_command_for_a_login_with_a_private_key_gives_settings_that_are_read(tmp_path):
+    block = next(block for block in blocks("deploy.md") if "MFA_JWT_ALGORITHM=" in block)
+    pem = "-----BEGIN PUBLIC KEY-----\nMFkw+/=\n-----END PUBLIC KEY-----\n"
+    (tmp_path / "login.pub").write_text(pem)
+    block = block.replace("scripts/deploy", "printf '%s\\0'")
+    ran = subprocess.run(["bash", "-c", block], cwd=tmp_path, capture_output=True, text=True, check=True)
+    words = ran.stdout.split("\0")
+    settings = questions.read_settings(words[words.index("--settings") + 1])
+    assert settings == {"MFA_JWT_ALGORITHM": "ES256", "MFA_JWT_PUBLIC_KEY": pem.replace("\n", "\\n")}
+    assert questions.kind_of_login("custom", settings) == "keys"
+    parameters.check_backslashes({"Settings": words[words.index("--settings") + 1]})
 
 
 def test_the_template_takes_what_a_question_takes():
@@ -294,6 +331,24 @@ def test_an_archive_of_a_release_is_unpacked_beside_itself(tmp_path):
     checks.check_release(folder, "arm64")
 
 
+def test_a_release_that_is_not_there_is_named():
+    with pytest.raises(Failure, match=r"There is no /nowhere.tar.gz \(--from\)\."):
+        checks.release_folder("/nowhere.tar.gz", None)
+
+
+# What a release holds besides functions and script
+
+
+def test_the_documentation_of_a_release_is_where_its_readme_says(tmp_path):
+    shutil.copy(ROOT / "README.md", tmp_path)
+    packing.add_documentation(tmp_path)
+    for page in [tmp_path / "README.md", *tmp_path.glob("docs/**/*.md")]:
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        here = [link for link in links if (page.parent / link).resolve().is_relative_to(tmp_path / "docs")]
+        assert not [link for link in here if not (page.parent / link).exists()], page
+    assert (tmp_path / "docs" / "deploy.md").exists() and (tmp_path / "CHANGELOG.md").exists()
+
+
 # Keys
 
 
@@ -308,14 +363,21 @@ def test_the_fingerprint_is_the_one_that_the_service_notes(mfa):
 
 
 def test_the_costs_are_units_times_prices_and_those_of_the_readme():
-    lines = list(costs.verifications(["totp", "email", "sms"]))
+    lines = list(costs.verifications(["totp", "email", "sms"], "arm64"))
     cells = re.findall(r"(\d+) x +([\d.]+) = +([\d.]+)", "\n".join(lines))
-    assert len(cells) == 3 * len(costs.COSTS)
+    assert len(cells) == 3 * len(costs.costs_on("arm64"))
     for units, price, product in cells:
         assert abs(int(units) * float(price) - float(product)) < 0.006
     assert lines[-2].split() == ["together", "3.36", "107.34", "8.59"]
     assert "0.625 = 1.25" in " ".join(lines[5].split())
     assert next(costs.month(1, 2)).endswith("= 3.60")
+
+
+@pytest.mark.parametrize(("processor", "price", "cost"), [("arm64", "0.083", "0.08"), ("x86_64", "0.104", "0.10")])
+def test_the_price_is_that_of_the_processor(processor, price, cost):
+    lines = list(costs.verifications(["totp"], processor))
+    assert lines[3].split("  ")[0] == f"Lambda {processor}, 128 MB, 50 ms"
+    assert lines[3].endswith(f"1 x   {price} =   {cost}")
 
 
 def test_the_units_are_the_budgets_of_the_routes():
@@ -325,7 +387,7 @@ def test_the_units_are_the_budgets_of_the_routes():
         units.update({name: (float(reads), float(writes)) for name in re.findall(r"\"([^\"]+)\"", names)})
     code = units["verify"]
     sent = [(0, 0), units["challenge by e-mail"], units["challenge by text message"]]
-    told = {what: list(numbers) for what, _, numbers in costs.COSTS}
+    told = {what: list(numbers) for what, _, numbers in costs.costs_on("arm64")}
     assert told["DynamoDB read units"] == [code[0] + reads for reads, _ in sent]
     assert told["DynamoDB write units"] == [code[1] + writes for _, writes in sent]
 
@@ -343,14 +405,14 @@ def test_the_plan_leaves_out_what_the_answers_do_not_make():
     text = (ROOT / "template.yaml").read_text()
     values = dict.fromkeys(["SecretName", "ExistingTableName", "EmailFrom", "SmsCountries", "LoginSecretName"], "")
     values["Methods"] = "totp"
-    first = "\n".join(costs.plan(text, values))
+    first = "\n".join(costs.plan(text, values, "arm64"))
     assert "1  AWS::DynamoDB::Table" in first and "8  AWS::CloudWatch::Alarm" in first
     assert "secrets 1 x 0.40 + metrics of alarms 11 x 0.10 + dashboard 3.00 = 4.50" in first
     kept = {**values, "ExistingTableName": "kept", "SmsCountries": "+1"}
-    assert "AWS::DynamoDB::Table" not in "\n".join(costs.plan(text, kept))
-    assert "11  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept))
+    assert "AWS::DynamoDB::Table" not in "\n".join(costs.plan(text, kept, "arm64"))
+    assert "11  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept, "arm64"))
     assert "AWS::IAM::ManagedPolicy" not in first
-    assert "AWS::IAM::ManagedPolicy" in "\n".join(costs.plan(text, {**kept, "KmsKeyArn": "arn:of:a:key"}))
+    assert "AWS::IAM::ManagedPolicy" in "\n".join(costs.plan(text, {**kept, "KmsKeyArn": "arn:of:a:key"}, "arm64"))
 
 
 # samconfig.toml
@@ -447,6 +509,83 @@ def test_a_failure_says_what_and_why(local, capsys):
     assert "instead of 200: The access token is invalid or has expired" in shown
 
 
+def waits_of(monkeypatch):
+    """The seconds that the smoke test would wait. It does not."""
+    waits = []
+    monkeypatch.setattr(smoke_test.time, "sleep", waits.append)
+    monkeypatch.setattr(smoke_test.time, "monotonic", lambda: sum(waits))
+    return waits
+
+
+@pytest.mark.parametrize("what", ["no name", "no listener", "no TLS", "no HTTP"])
+def test_an_api_that_does_not_answer_is_told_in_one_sentence(local, capsys, monkeypatch, what):
+    def refuse(*_):
+        raise AssertionError("nothing is in the log")
+
+    monkeypatch.setattr(smoke_test, "aws", refuse)
+    waits = waits_of(monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as closed, socket.create_server(("127.0.0.1", 0)) as other:
+        port = closed.getsockname()[1]
+        closed.close()
+        threading.Thread(target=greet, args=[other], daemon=True).start()
+        url = {
+            "no name": "https://mfa.invalid",
+            "no listener": f"http://127.0.0.1:{port}",
+            "no TLS": local.url.replace("http:", "https:"),
+            "no HTTP": f"http://127.0.0.1:{other.getsockname()[1]}",
+        }[what]
+        with pytest.raises(Failure) as told:
+            smoke_test.SmokeTest(url, "group").run(None, False)
+    assert re.fullmatch(rf"{url} does not answer: [^\n]+\. Is .* right, .*\?", str(told.value)), told.value
+    assert capsys.readouterr().out == "" and 20 <= sum(waits) <= 30
+
+
+def greet(server):
+    """Answers each connection as a mail server does, which is no HTTP."""
+    try:
+        while True:
+            connection, _ = server.accept()
+            connection.recv(1000)
+            connection.sendall(b"220 mail.example.com\r\n")
+            connection.close()
+    except OSError:
+        return
+
+
+@pytest.mark.parametrize("has_ids", [True, False])
+def test_log_lines_are_awaited_once_and_not_for_each_call(capsys, monkeypatch, has_ids):
+    asked, numbers, waits = [], iter(range(1000)), waits_of(monkeypatch)
+
+    class Broken(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(500)
+            if has_ids:
+                self.send_header("x-request-id", f"request-{next(numbers)}")
+            self.end_headers()
+
+        do_POST = do_DELETE = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    def logs(*words):
+        pattern = words[-1]
+        asked.append(pattern)
+        return {"events": [{"message": f"why: {pattern}"}] if len(asked) > 2 else []}
+
+    monkeypatch.setattr(smoke_test, "aws", logs)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        test = smoke_test.SmokeTest(f"http://127.0.0.1:{server.server_address[1]}", "group")
+        assert not test.run("token", False)
+        server.shutdown()
+    shown, calls = capsys.readouterr().out, len(smoke_test.HARMLESS + smoke_test.OPEN) * 2
+    assert shown.count("  FAIL 500") == calls
+    assert sum(waits) <= 30 + 10
+    assert shown.count("why: ") == (smoke_test.LOGS_SHOWN if has_ids else 1)
+    assert len(asked) <= smoke_test.LOGS_SHOWN + 5
+
+
 def test_what_would_keep_codes_and_alarms_from_arriving_is_told(monkeypatch):
     told = {
         "get-email-identity": {"VerifiedForSendingStatus": False},
@@ -505,6 +644,71 @@ def test_a_rotation_adds_a_sealing_key_and_lets_it_seal(tmp_path):
     assert used == f"--yes --settings  MFA_REQUIRED=true MFA_SEALING_KEY={new}"
 
 
+def test_a_sealing_key_is_removed_and_put_back(tmp_path):
+    common = next(block for block in blocks("deploy.md") if block.startswith("SECRET="))
+    remove = next(block for block in blocks("deploy.md") if "is removed" in block)
+    put_back = next(block for block in blocks("deploy.md") if "AWSPREVIOUS" in block)
+    stubs = """
+        output() { echo own; }
+        aws() { [ "$1" = cloudformation ] || cat before; }
+        scripts/deploy() { printf '%s\\n' "$*" >> calls; }
+    """
+    store = "keys() { cat now; }\nstore() { cat > new && cp now before && mv new now && echo version; }\n"
+
+    def ran(*parts):
+        text = "\n".join([stubs, common, store, *parts])
+        return subprocess.run(["bash", "-c", text], cwd=tmp_path, capture_output=True, text=True)
+
+    both = {**KEYS, "sealingKeys": f"k1:{HASH_KEY},k2:{HASH_KEY}"}
+    (tmp_path / "now").write_text(json.dumps(both))
+    assert ran(remove).stdout == "k1 is removed\n"
+    assert json.loads((tmp_path / "now").read_text()) == {**KEYS, "sealingKeys": f"k2:{HASH_KEY}"}
+    # The last key stays.
+    assert ran(remove).stdout == "" and HASH_KEY in (tmp_path / "now").read_text()
+    (tmp_path / "calls").write_text("")
+    assert not ran(put_back).stderr
+    assert json.loads((tmp_path / "now").read_text()) == both
+    assert (tmp_path / "calls").read_text() == "--yes --secret-name own --parameter SecretVersionId=version\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "counts"), [("aws-cli/2.15.0 Python/3.11.6", True), ("aws-cli/1.44.0 aws-cli/2 botocore/2.0", False)]
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_devices_of_a_key_are_counted_by_version_2_of_the_aws_cli_alone(tmp_path, shell, version, counts):
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell}")
+    block = next(block for block in blocks("operations.md") if "--select COUNT" in block)
+    block = block.replace("OLD=k1\n", "OLD=k12ab34cd\n")
+    aws = f'aws() {{ if [ "$1" = --version ]; then echo {version}; else printf "%s\\n" "$@" > asked; echo 7; fi; }}'
+    ran = subprocess.run([shell, "-c", f"{aws}\n{block}"], cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode == 0, ran.stdout) == ((True, "7\n") if counts else (False, "")), ran.stderr
+    if counts:
+        [values] = [line for line in (tmp_path / "asked").read_text().splitlines() if '":id"' in line]
+        assert base64.b64decode(re.search(r'"B":"([^"]*)"', values)[1]) == b"\x09k12ab34cd"
+    else:
+        assert "version 2 of the AWS CLI" in ran.stderr
+
+
+def test_security_epochs_rise_alike_one_by_one_and_many_at_a_time(tmp_path):
+    both = [block for block in blocks("operations.md") if " scan " in block and "update-item" in block]
+    program = f"#!{sys.executable}\nimport json, os, sys\n"
+    program += "if 'scan' in sys.argv: print('USER#a\\tUSER#b\\nUSER#c')\n"
+    program += "else: open('calls', 'a').write(json.dumps(sys.argv[1:]) + '\\n')\n"
+    (tmp_path / "aws").write_text(program)
+    (tmp_path / "aws").chmod(0o755)
+
+    def calls(block):
+        (tmp_path / "calls").write_text("")
+        environment = {**os.environ, "TABLE": "restored", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        subprocess.run(["bash", "-c", block], cwd=tmp_path, env=environment, check=True)
+        # Each time it is another random number.
+        return sorted(re.sub(r"\d{6,}", "STEP", (tmp_path / "calls").read_text()).splitlines())
+
+    one_by_one, at_once = map(calls, both)
+    assert len(one_by_one) == 3 and one_by_one == at_once
+
+
 def test_the_secret_of_several_logins_is_made_as_the_script_reads_it(tmp_path):
     block = next(block for block in blocks("deploy.md") if "logins.json" in block)
     (tmp_path / "logins.json").write_text('[{"name": "customers"}]')
@@ -546,7 +750,10 @@ elif words[1] == "get-secret-value":
     held = state["secrets"][value["--secret-id"]]
     answer = {{"SecretBinary": "AAAA"}} if held == "binary" else {{"SecretString": json.dumps(held)}}
 elif words[1] == "get-item":
-    mark = {{**state["kept"], **state.get("tables", {{}})}}.get(value["--table-name"])
+    tables = {{"table": None, **state["kept"], **state.get("tables", {{}})}}
+    if value["--table-name"] not in tables:
+        refuse("ResourceNotFoundException")
+    mark = tables[value["--table-name"]]
     answer = {{"Item": {{"fingerprint": {{"B": mark}}}}}} if mark else {{}}
 elif words[1] == "head-bucket":
     if not state.get("bucket"):
@@ -680,6 +887,12 @@ def test_a_template_that_lacks_a_parameter_is_refused(run):
     assert "has no LoginSecretName. Deploy it with the script of its release" in run.shown
 
 
+def test_the_plan_has_the_price_of_the_processor_that_is_deployed(run):
+    release(run.folder / "mfa-0.1.0-arm64", "x86_64", 0x3E)
+    assert run("--dry-run", *ANSWERS, "--existing-table", "")
+    assert "Lambda x86_64, 128 MB, 50 ms" in run.shown and "arm64, 128 MB" not in run.shown
+
+
 def test_a_dry_run_changes_nothing(run):
     assert run("--dry-run", *ANSWERS, "--existing-table", "")
     assert not run.changes and not (run.folder / "samconfig.toml").exists()
@@ -699,7 +912,10 @@ def test_a_samconfig_of_somebody_else_stays(run):
         (["--yes", *ANSWERS, "--login-secret", "none"], "There is no secret none"),
         (["--yes", *ANSWERS, "--secret-name", "mfa/login"], "lacks sealingKeys, hashKey"),
         (["--yes", *ANSWERS, "--secret-name", "a b"], "the name or the ARN"),
-        (["--yes", *ANSWERS, "--existing-table", "restored"], "with --secret-name"),
+        (["--yes", *ANSWERS, "--existing-table", "table"], "hash key of the table table with --secret-name"),
+        (["--existing-table", "nosuch"], "There is no table nosuch in this account and region (--existing-table)"),
+        (["--yes", *ANSWERS, "--from", "/nowhere.tar.gz"], "There is no /nowhere.tar.gz (--from)"),
+        (["--only-smoke-test", "--api-url", "api.example.com"], "--api-url must be"),
         (["--yes", *ANSWERS, "--architecture", "x86_64"], "is for arm64, not for x86_64"),
         (["--yes", *ANSWERS, "--settings", "MFA_HASH_KEY=x"], "secrets stand in Secrets Manager"),
         (["--yes", *ANSWERS, "--parameter", "AppName=x"], "no option of its own"),
@@ -809,7 +1025,7 @@ def test_an_empty_line_alone_stops_no_text_messages(monkeypatch):
 def test_a_stack_without_an_address_is_not_called(run):
     assert run("--yes", *ANSWERS, "--parameter", "DomainName=none"), run.shown
     assert "Name that of your API with --api-url" in run.shown and "calls were answered" not in run.shown
-    plan = costs.plan((ROOT / "template.yaml").read_text(), run.state["stack"])
+    plan = costs.plan((ROOT / "template.yaml").read_text(), run.state["stack"], "arm64")
     assert not any("AWS::ApiGatewayV2::ApiMapping" in line for line in plan)
     assert run("--only-smoke-test", "--api-url", run.state["outputs"]["ApiUrl"]), run.shown
 

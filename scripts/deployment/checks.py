@@ -31,6 +31,8 @@ def release_folder(source, architecture):
     if not source:
         raise Failure("target/dist has no built functions. Run scripts/build, or name a release with --from.")
     folder = Path(source)
+    if not folder.exists():
+        raise Failure(f"There is no {folder} (--from).")
     if folder.is_file():
         target = folder.parent / re.sub(r"\.(tar(\.\w+)?|tgz|zip)$", "", folder.name)
         # Refuses entries that lead out of the folder. `zipfile` never follows them.
@@ -43,7 +45,10 @@ def release_folder(source, architecture):
 
 
 def check_release(folder, architecture):
-    """Compares the files with SHA256SUMS, and the processor of each function with that of the template."""
+    """Compares the files with SHA256SUMS, and the processor of each function with that of the template.
+
+    Returns that processor.
+    """
     sums = folder / "SHA256SUMS"
     for line in sums.read_text().splitlines() if sums.exists() else []:
         wanted, name = line[:64], line[66:]
@@ -51,13 +56,15 @@ def check_release(folder, architecture):
             raise Failure(f"{folder / name} is not the file that SHA256SUMS names. Fetch or build the release again.")
     text = (folder / "template.yaml").read_text()
     named = re.search(r"Architectures:\s*(?:\[\s*|-\s*)['\"]?(arm64|x86_64)", text)
-    processor = named.group(1) if named else architecture
+    # AWS takes x86_64 if a template names none.
+    processor = named.group(1) if named else "x86_64"
     if architecture and processor != architecture:
         raise Failure(f"{folder} is for {processor}, not for {architecture}. Name another one with --from.")
     for uri in sorted(set(re.findall(r"CodeUri:\s*['\"]?([^\s'\"]+)", text))):
         found = machine_of(folder / uri)
         if found != processor:
-            raise Failure(f"{folder / uri} is for {found}, not for {processor or 'arm64 or x86_64'}.")
+            raise Failure(f"{folder / uri} is for {found}, not for {processor}.")
+    return processor
 
 
 def machine_of(code):
@@ -96,7 +103,7 @@ def fingerprint(hash_key):
 
 
 def table_fingerprint(table):
-    """The fingerprint in a table. None if nobody has used the table yet, or if it is gone."""
+    """The fingerprint in a table. Empty if nobody has used the table yet, None if there is no such table."""
     key = {"pk": {"S": "BUNDLE"}, "sk": {"S": "HASH_KEY"}}
     try:
         found = aws("dynamodb", "get-item", "--table-name", table, "--key", json.dumps(key), "--consistent-read")
@@ -104,7 +111,13 @@ def table_fingerprint(table):
         if "ResourceNotFoundException" in str(error):
             return None
         raise
-    return base64.b64decode(found["Item"]["fingerprint"]["B"]) if found.get("Item") else None
+    return base64.b64decode(found["Item"]["fingerprint"]["B"]) if found.get("Item") else b""
+
+
+def check_table(table):
+    """Refuses a named table that is not there, before anything is asked."""
+    if table and table_fingerprint(table) is None:
+        raise Failure(f"There is no table {table} in this account and region (--existing-table).")
 
 
 def kept_tables(stack):

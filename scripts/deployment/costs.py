@@ -2,18 +2,27 @@
 
 import re
 
-# US dollars in us-east-1, as AWS published them in 2025: the price of a million units, and the units that
-# one verification takes by totp, email and sms. `verify` takes 1 read unit and 2 write units. Before it,
-# `challenge` takes 1 and 3 by e-mail, 1 and 5 by text message (tests/it/budgets.rs).
-COSTS = [
-    ("HTTP API calls", 1.00, (1, 2, 2)),
-    ("Lambda calls", 0.20, (1, 2, 2)),
-    ("Lambda arm64, 128 MB, 50 ms", 0.0000133334 * 1e6 * 0.125 * 0.05, (1, 2, 2)),
-    ("DynamoDB read units", 0.125, (1, 2, 2)),
-    ("DynamoDB write units", 0.625, (2, 5, 7)),
-    ("Logs, 1.4 KB a call", 0.50 * 1.4, (1, 2, 2)),
-    ("SES messages", 100.00, (0, 1, 0)),
-]
+# All prices are US dollars in us-east-1, as AWS published them in 2025.
+GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
+
+
+def costs_on(processor):
+    """The price of a million units, and the units that one verification takes by totp, email and sms.
+
+    `verify` takes 1 read unit and 2 write units. Before it, `challenge` takes 1 and 3 by e-mail, 1 and 5 by text
+    message (tests/it/budgets.rs).
+    """
+    return [
+        ("HTTP API calls", 1.00, (1, 2, 2)),
+        ("Lambda calls", 0.20, (1, 2, 2)),
+        (f"Lambda {processor}, 128 MB, 50 ms", GB_SECOND[processor] * 1e6 * 0.125 * 0.05, (1, 2, 2)),
+        ("DynamoDB read units", 0.125, (1, 2, 2)),
+        ("DynamoDB write units", 0.625, (2, 5, 7)),
+        ("Logs, 1.4 KB a call", 0.50 * 1.4, (1, 2, 2)),
+        ("SES messages", 100.00, (0, 1, 0)),
+    ]
+
+
 METHODS = ("totp", "email", "sms")
 
 
@@ -26,7 +35,7 @@ def resources(template):
             yield kind.group(1), condition and condition.group(1), max(1, block.count("MetricStat:"))
 
 
-def plan(template, parameters):
+def plan(template, parameters, processor):
     """The lines that say what a deployment makes and costs."""
     holds = {
         "MakesKeys": not parameters["SecretName"],
@@ -48,7 +57,7 @@ def plan(template, parameters):
     for line in month(1 + bool(parameters["LoginSecretName"]), watched):
         yield f"  {line}"
     yield ""
-    for line in verifications(parameters["Methods"].split(",")):
+    for line in verifications(parameters["Methods"].split(","), processor):
         yield f"  {line}"
 
 
@@ -68,15 +77,15 @@ def dollars(amount):
     return f"{amount + 1e-9:6.2f}"
 
 
-def verifications(methods):
+def verifications(methods, processor):
     """What a million verifications cost by each method, as units x price."""
-    columns = [METHODS.index(method) for method in methods]
+    costs, columns = costs_on(processor), [METHODS.index(method) for method in methods]
     yield f"{'A million verifications by':30}" + "".join(f"{method:>22}" for method in methods)
-    for what, price, units in COSTS:
+    for what, price, units in costs:
         if any(units[column] for column in columns):
             cells = (f"{units[column]} x {price:7.3f} = {dollars(units[column] * price)}" for column in columns)
             yield f"{what:30}" + "".join(f"{cell:>22}" for cell in cells)
-    totals = (sum(price * units[column] for _, price, units in COSTS) for column in columns)
+    totals = (sum(price * units[column] for _, price, units in costs) for column in columns)
     yield f"{'together':30}" + "".join(f"{dollars(total):>22}" for total in totals)
     if "sms" in methods:
         yield "Text messages come on top: from below 0.01 to above 0.20 each, by country."

@@ -56,7 +56,8 @@ QUESTIONS = {
     ),
     "Login": Question(
         flag="--login",
-        text="Who signs the tokens of your login? `custom` is an application of your own.",
+        text="Who signs the tokens of your login? `custom` is an application of your own, with a shared secret (HS256),"
+        " or with a private key if --settings names MFA_JWT_ALGORITHM and the public key.",
         example="cognito",
         pattern=f"^({'|'.join(LOGINS)})$",
         rule=f"one of {', '.join(LOGINS)}",
@@ -119,6 +120,12 @@ QUESTIONS = {
 # Only these fit into a text message (GSM 03.38), besides letters and digits of ASCII.
 GSM = " @£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ!\"#¤%&'()*+,-./;<=>?¡ÄÖÑÜ§¿äöñüà^{}\\[~]|€"
 
+# Whether a login of one's own shares a secret is no question of its own: its algorithm says so.
+PRIVATE_KEY = (
+    " If it signs with a private key, stop here and begin again with"
+    " --settings 'MFA_JWT_ALGORITHM=ES256 MFA_JWT_PUBLIC_KEY=…' (docs/deploy.md)."
+)
+
 OF_TEMPLATE = {
     "MFA_APP_NAME", "MFA_METHODS", "MFA_LOGIN", "MFA_JWT_ISSUER", "MFA_JWT_AUDIENCE", "MFA_EMAIL_FROM",
     "MFA_SMS_DOMAIN", "MFA_SMS_COUNTRIES", "MFA_SIGNING_PUBLIC_KEY", "MFA_TABLE", "MFA_DYNAMODB_ENDPOINT",
@@ -134,6 +141,8 @@ def question_of(name, login, methods="sms"):
     if name == "SmsCountries" and methods != "sms":
         rule = "prefixes of E.164 numbers, separated by commas; empty sends none"
         return question._replace(pattern=f"^$|{question.pattern}", rule=rule)
+    if name == "LoginSecretName" and login in ("custom", "nest-auth"):
+        return question._replace(text=question.text + PRIVATE_KEY)
     if name == "JwtIssuer" and login in PROVIDERS:
         return question._replace(example=PROVIDERS[login])
     # The keys of the providers are found by it.
@@ -151,11 +160,16 @@ def fault(name, value, login="custom", methods="sms"):
     """What is wrong with an answer, or None."""
     question = question_of(name, login, methods)
     good = re.search(question.pattern, value)
+    why = ""
     if name == "AppName":
-        good = good and len(value) <= 32 and all(c in GSM or (c.isascii() and c.isalnum()) for c in value)
+        unfit = [c for c in dict.fromkeys(value) if not (c in GSM or c == ":" or (c.isascii() and c.isalnum()))]
+        good = good and len(value) <= 32 and not unfit
+        # Some characters cannot be seen.
+        shown = ", ".join(c if c.isprintable() else ascii(c)[1:-1] for c in unfit)
+        why = f" A text message cannot hold {shown}." if unfit else ""
     if name == "Methods":
         good = good and len(set(value.split(","))) == len(value.split(","))
-    return None if good else f"{question.flag} {value!r} must be {question.rule}. Example: {question.example}"
+    return None if good else f"{question.flag} {value!r} must be {question.rule}.{why} Example: {question.example}"
 
 
 def read_settings(text):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import secrets
 import struct
@@ -11,12 +12,14 @@ import urllib.error
 import urllib.request
 from email.utils import parsedate_to_datetime
 
-from .aws import AwsError, aws
+from .aws import AwsError, Failure, aws
 
 USER = "mfa-smoke-test"
 NO_DEVICE, NO_ID = "00000000-0000-4000-8000-000000000000", "AAAAAAAAAAAAAAAAAAAAAA"
 OFF = "403 MFA_NOT_ENABLED"  # with MFA_ENABLED=false
 GATED = ["401 MFA_REQUIRED", OFF]
+# Each takes a call of the AWS CLI. The first say enough.
+LOGS_SHOWN = 5
 
 # These routes read no token: method, path, body, and the answers that are right.
 OPEN = [
@@ -53,6 +56,8 @@ class SmokeTest:
         self.url = url.rstrip("/")
         self.log_group = log_group
         self.calls = self.failed = 0
+        # What to look for in the log, and a call that it says something about.
+        self.unexplained = {}
         self.now = time.time()
 
     def run(self, token, is_ours):
@@ -68,16 +73,21 @@ class SmokeTest:
             self.journey(token)
         if not token:
             print("  Only this half can be tried without a token. Give one of your login with --token-file.")
+        self.show_logs()
         print(f"{self.calls - self.failed} of {self.calls} calls were answered as documented.")
         return not self.failed
 
     def wait(self):
-        """Waits for a new API, whose routes answer 404 for some seconds."""
-        for _ in range(15):
-            status, _, _ = self.send("GET", "/.well-known/jwks.json", None, {})
+        """Waits for a new API, whose routes answer 404 for some seconds. Stops if nothing answers at all."""
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            status, _, reply = self.send("GET", "/.well-known/jwks.json", None, {})
             if status == 200:
                 return
             time.sleep(2)
+        if status == "no answer":
+            why = reply["message"]
+            raise Failure(f"{self.url} does not answer: {why}. Is this address right, and reachable from here?")
 
     def send(self, method, path, body, headers):
         """Status, headers and body of an answer."""
@@ -88,8 +98,10 @@ class SmokeTest:
                 status, told, text = answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
             status, told, text = error.code, error.headers, error.read()
-        except OSError as error:
-            status, told, text = "no answer", {}, json.dumps({"message": str(error)}).encode()
+        # What answers without TLS or HTTP is no API either.
+        except (OSError, http.client.HTTPException) as error:
+            message = str(getattr(error, "reason", error)).strip()
+            status, told, text = "no answer", {}, json.dumps({"message": message}).encode()
         try:
             return status, told, json.loads(text)
         except ValueError:
@@ -114,28 +126,36 @@ class SmokeTest:
         self.failed += 1
         message = reply.get("message") if isinstance(reply, dict) else reply
         print(f"  FAIL {line}\n       instead of {' or '.join(wanted)}: {message}")
-        print(f"       log: {self.log_of(told.get('x-request-id'))}")
+        request_id = told.get("x-request-id")
+        # A function that did not start leaves lines without the id.
+        pattern = f'"{request_id}"' if request_id else "?error ?ERROR ?panicked ?MFA_"
+        self.unexplained.setdefault(pattern, f"{method} {path}")
         return {}
 
-    def log_of(self, request_id):
-        """The log line of a request. A function that did not start leaves lines without its id."""
-        if not self.log_group:
-            return "the stack names no log group"
-        pattern = f'"{request_id}"' if request_id else "?error ?ERROR ?panicked ?MFA_"
-        since = str(int((time.time() - 300) * 1000))
-        where = ["--log-group-name", self.log_group, "--start-time", since]
-        # A line shows some seconds after its request.
-        for _ in range(5):
-            try:
-                events = aws("logs", "filter-log-events", *where, "--filter-pattern", pattern)["events"]
-            except AwsError as error:
-                return str(error)
-            if events:
-                lines = [event["message"].strip() for event in events]
-                # Lambda has lines of its own for each request.
-                return " | ".join(([line for line in lines if '"level"' in line] or lines)[-3:])
-            time.sleep(2)
-        return f"no line yet. Look in {self.log_group} for {pattern}"
+    def show_logs(self):
+        """The log lines of the calls that failed. It waits once for all of them."""
+        if not self.unexplained or not self.log_group:
+            return
+        patterns = list(self.unexplained)[:LOGS_SHOWN]
+        print(f"What the log ({self.log_group}) says of the first calls that failed:")
+        try:
+            # A line shows some seconds after its request, and that of a later request after it.
+            for _ in range(5):
+                if self.lines_of(patterns[-1]):
+                    break
+                time.sleep(2)
+            for pattern in patterns:
+                print(f"  {self.unexplained[pattern]}: {self.lines_of(pattern) or f'no line yet for {pattern}'}")
+        except AwsError as error:
+            print(f"  {error}")
+
+    def lines_of(self, pattern):
+        """The last log lines that match."""
+        where = ["--log-group-name", self.log_group, "--start-time", str(int((time.time() - 300) * 1000))]
+        events = aws("logs", "filter-log-events", *where, "--filter-pattern", pattern)["events"]
+        lines = [event["message"].strip() for event in events]
+        # Lambda has lines of its own for each request.
+        return " | ".join(([line for line in lines if '"level"' in line] or lines)[-3:])
 
     def journey(self, login_token):
         """Sets up an authenticator, passes the second factor with it, and takes everything back."""
