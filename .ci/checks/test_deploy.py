@@ -3,6 +3,7 @@ and the local server for the deployed API."""
 
 import argparse
 import base64
+import functools
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -603,6 +604,38 @@ def test_what_would_keep_codes_and_alarms_from_arriving_is_told(monkeypatch):
     assert not list(checks.warnings_about(quiet)), "the default of the template is below a new account's quota"
 
 
+@pytest.mark.parametrize(
+    ("login", "kind", "settings", "told"),
+    [
+        ("custom", "secret", "MFA_REQUIRED=true MFA_SEALING_KEY=k2", None),
+        ("custom", "secret", "MFA_REQUIRED=yes", "MFA_REQUIRED must be true or false"),
+        ("custom", "secret", "MFA_CODE_LENGTH=99", "MFA_CODE_LENGTH"),
+        ("custom", "keys", "MFA_JWT_ALGORITHM=ES256", "MFA_JWT_PUBLIC_KEY"),
+        ("cognito", "keys", "MFA_AUTHORIZER_ROUTES=POST /x = mfaa", "MFA_AUTHORIZER_ROUTES"),
+        ("cognito", "keys", "", None),
+        ("several", "several", "", None),
+        ("several", "several", "MFA_JWT_USER_CLAIM=id", "MFA_LOGINS"),
+    ],
+)
+def test_values_with_which_no_function_starts_are_refused(tmp_path, login, kind, settings, told):
+    issuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_x" if login == "cognito" else ""
+    values = {"AppName": "Bank", "Methods": "totp", "Login": login, "JwtIssuer": issuer, "Settings": settings}
+    values["JwtAudience"] = "web" if login == "cognito" else ""
+    check = functools.partial(parameters.check_values, tmp_path, values, questions.read_settings(settings), kind)
+    if told is None:
+        assert check()
+    else:
+        with pytest.raises(Failure, match=told):
+            check()
+
+
+def test_where_the_local_server_does_not_run_values_are_checked_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(parameters, "__file__", str(tmp_path / "a" / "b" / "parameters.py"))
+    (tmp_path / "mfa-local").write_bytes(b"\x7fELF of another processor")
+    (tmp_path / "mfa-local").chmod(0o755)
+    assert not parameters.check_values(tmp_path, {"Settings": "MFA_REQUIRED=yes"}, {"MFA_REQUIRED": "yes"}, "keys")
+
+
 # The commands of the documentation
 
 
@@ -838,7 +871,9 @@ OLD.update(JwtIssuer="our-login", JwtAudience="web", JwtAlgorithm="", AllowedOri
 OLD.update(EnvironmentKeyArn="", SigningPublicKey="")
 
 
-def test_an_update_keeps_what_an_earlier_template_had_parameters_for(run):
+def test_an_update_keeps_what_an_earlier_template_had_parameters_for(run, monkeypatch):
+    # The key is a text of that form alone.
+    monkeypatch.setattr(parameters, "check_values", lambda *_: True)
     run.state["secrets"]["mfa"] = {**KEYS, "jwtSecret": JWT_SECRET}
     run.state["stack"] = {**OLD, "Required": "true", "JwtUserClaim": "app/id", "LogRetentionDays": "365"}
     run.state["stack"].update(NextSigningPublicKey="-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n")

@@ -27,7 +27,7 @@ pub fn check_settings(json: &str) -> Result<(), String> {
         stand_in(name, value);
     }
     let is_set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
-    if !is_set("MFA_JWT_SECRET") && !is_set("MFA_LOGINS") {
+    if !is_set("MFA_JWT_SECRET") {
         variables.insert("MFA_SIGNING_KEY".to_owned(), include_str!("../keys/ed.pem").to_owned());
         variables.insert("MFA_SIGNING_PUBLIC_KEY".to_owned(), include_str!("../keys/ed.pub.pem").to_owned());
     }

@@ -1,8 +1,10 @@
 """The parameters of the template: which there are, and what became of those of earlier templates."""
 
 import difflib
+import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 from .aws import Failure
@@ -52,6 +54,41 @@ def check_names(settings, variables):
     for name in settings.keys() - set(variables):
         near = difflib.get_close_matches(name, variables, 1, 0)[0]
         raise Failure(f"--settings holds {name}, which is unknown. The nearest known name is {near}.")
+
+
+# The parameters that become variables, and what stands for secrets while values are checked. The
+# functions take keys of development where nothing is deployed.
+VARIABLES = {
+    "MFA_APP_NAME": "AppName", "MFA_METHODS": "Methods", "MFA_LOGIN": "Login", "MFA_JWT_ISSUER": "JwtIssuer",
+    "MFA_JWT_AUDIENCE": "JwtAudience", "MFA_EMAIL_FROM": "EmailFrom", "MFA_SMS_DOMAIN": "SmsDomain",
+    "MFA_SMS_COUNTRIES": "SmsCountries", "MFA_SETTINGS": "Settings",
+}
+OF_DEVELOPMENT = "mfa-development-secret-known-to-everybody"
+STAND_IN_KEY = "bWZhLWRldmVsb3BtZW50LXNlYWxpbmcta2V5LTAwMDA="
+
+
+def check_values(folder, parameters, settings, kind):
+    """Refuses values with which no function starts. The local server of the release reads them as functions do.
+
+    Says whether it could: the server is a program for Linux and the processor of the functions.
+    """
+    variables = {name: parameters.get(parameter, "") for name, parameter in VARIABLES.items()}
+    variables["MFA_SEALING_KEYS"] = f"{settings.get('MFA_SEALING_KEY', 'k1')}:{STAND_IN_KEY}"
+    if kind == "secret":
+        variables["MFA_JWT_SECRET"] = OF_DEVELOPMENT
+    if kind == "several":
+        variables["MFA_LOGIN"] = ""
+        variables["MFA_LOGINS"] = json.dumps([{"name": "login", "MFA_JWT_SECRET": OF_DEVELOPMENT}])
+    built_here = Path(__file__).resolve().parents[2] / "target" / "debug" / "mfa-local"
+    for program in (folder / "mfa-local", built_here):
+        try:
+            ran = subprocess.run([program, "check-settings"], input=json.dumps(variables), capture_output=True, text=True)
+        except OSError:
+            continue
+        if ran.returncode:
+            raise Failure(f"No function would start with these values: {ran.stderr.strip().removeprefix('mfa-local: ')}")
+        return True
+    return False
 
 
 def other_parameters(pairs, names):
