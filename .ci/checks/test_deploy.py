@@ -871,18 +871,24 @@ OLD.update(JwtIssuer="our-login", JwtAudience="web", JwtAlgorithm="", AllowedOri
 OLD.update(EnvironmentKeyArn="", SigningPublicKey="")
 
 
-def test_an_update_keeps_what_an_earlier_template_had_parameters_for(run, monkeypatch):
-    # The key is a text of that form alone.
-    monkeypatch.setattr(parameters, "check_values", lambda *_: True)
+def test_a_key_of_an_earlier_template_is_told_in_one_line():
+    text = (ROOT / "template.yaml").read_text()
+    before = {"NextSigningPublicKey": "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"}
+    names, variables = parameters.names_of(text), parameters.variables_of(ROOT)
+    given = options(parameter=[], Login="custom", settings=None)
+    told = r"MFA_NEXT_SIGNING_KEY=-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"
+    with pytest.raises(Failure, match=re.escape(f"--settings '{told}'")):
+        parameters.check_upgrade(before, names, variables, given, {})
+
+
+def test_an_update_keeps_what_an_earlier_template_had_parameters_for(run):
     run.state["secrets"]["mfa"] = {**KEYS, "jwtSecret": JWT_SECRET}
     run.state["stack"] = {**OLD, "Required": "true", "JwtUserClaim": "app/id", "LogRetentionDays": "365"}
-    run.state["stack"].update(NextSigningPublicKey="-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n")
     assert not run("--yes") and not run.changes
-    public = r"MFA_NEXT_SIGNING_KEY=-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"
-    settings = f"MFA_REQUIRED=true MFA_JWT_USER_CLAIM=app/id {public}"
+    settings = "MFA_REQUIRED=true MFA_JWT_USER_CLAIM=app/id"
     assert f"--settings '{settings}'" in run.shown
     assert "LogRetentionDays = 365: The template says" in run.shown and "CodeLength" not in run.shown
-    assert not run("--yes", "--settings", "MFA_REQUIRED=true"), "the other two are not named"
+    assert not run("--yes", "--settings", "MFA_REQUIRED=true"), "the other is not named"
     assert run("--yes", "--settings", settings, "--skip-smoke-test"), run.shown
     assert "Warning: LogRetentionDays = 365" in run.shown
     after = run.state["stack"]
