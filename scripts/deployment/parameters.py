@@ -1,8 +1,10 @@
 """The parameters of the template: which there are, and what became of those of earlier templates."""
 
+import base64
 import difflib
 import json
 import re
+import secrets
 import shlex
 import subprocess
 from pathlib import Path
@@ -64,7 +66,6 @@ VARIABLES = {
     "MFA_SMS_COUNTRIES": "SmsCountries", "MFA_SETTINGS": "Settings",
 }
 OF_DEVELOPMENT = "mfa-development-secret-known-to-everybody"
-STAND_IN_KEY = "bWZhLWRldmVsb3BtZW50LXNlYWxpbmcta2V5LTAwMDA="
 
 
 def check_values(folder, parameters, settings, kind):
@@ -73,7 +74,8 @@ def check_values(folder, parameters, settings, kind):
     Says whether it could: the server is a program for Linux and the processor of the functions.
     """
     variables = {name: parameters.get(parameter, "") for name, parameter in VARIABLES.items()}
-    variables["MFA_SEALING_KEYS"] = f"{settings.get('MFA_SEALING_KEY', 'k1')}:{STAND_IN_KEY}"
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    variables["MFA_SEALING_KEYS"] = f"{settings.get('MFA_SEALING_KEY', 'k1')}:{key}"
     if kind == "secret":
         variables["MFA_JWT_SECRET"] = OF_DEVELOPMENT
     if kind == "several":
