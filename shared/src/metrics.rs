@@ -3,7 +3,7 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
-use std::{cell::RefCell, future::Future, pin::Pin};
+use std::{cell::RefCell, future::Future, pin::Pin, sync::Arc};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -202,7 +202,7 @@ fn note(change: impl FnOnce(&mut Observed)) {
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     /// The stack that they are of.
-    pub stack: Option<String>,
+    pub stack: Option<Arc<str>>,
     /// When they were counted.
     pub at: Timestamp,
     /// The counts.
@@ -214,11 +214,10 @@ impl Serialize for Metrics {
         let counts = &self.observed.counts;
         let mut fields = serializer.serialize_map(None)?;
         if let Some(stack) = self.stack.as_ref().filter(|_| !counts.is_empty()) {
-            let metrics = counts.iter().map(|(name, _)| Name { name: *name }).collect();
-            let set = MetricSet { namespace: NAMESPACE, dimensions: [["Stack"]], metrics };
+            let set = MetricSet { namespace: NAMESPACE, dimensions: [["Stack"]], metrics: Names(counts) };
             fields
                 .serialize_entry("_aws", &Directive { timestamp: self.at.as_millis(), cloud_watch_metrics: [set] })?;
-            fields.serialize_entry("Stack", stack)?;
+            fields.serialize_entry("Stack", stack.as_ref())?;
             for (metric, count) in counts {
                 fields.serialize_entry(metric, count)?;
             }
@@ -232,17 +231,25 @@ const NAMESPACE: &str = "MFA";
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Directive {
+struct Directive<'a> {
     timestamp: u64,
-    cloud_watch_metrics: [MetricSet; 1],
+    cloud_watch_metrics: [MetricSet<'a>; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct MetricSet {
+struct MetricSet<'a> {
     namespace: &'static str,
     dimensions: [[&'static str; 1]; 1],
-    metrics: Vec<Name>,
+    metrics: Names<'a>,
+}
+
+struct Names<'a>(&'a [(Metric, f64)]);
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(name, _)| Name { name: *name }))
+    }
 }
 
 #[derive(Serialize)]
@@ -278,7 +285,7 @@ mod tests {
     #[test]
     fn a_line_has_the_form_that_cloudwatch_reads() {
         let observed = Observed { counts: vec![(Metric::Locks, 1.0), (Metric::ReadUnits, 0.5)], message_id: None };
-        let metrics = Metrics { stack: Some("mfa".to_owned()), at: Timestamp::from_secs(1), observed };
+        let metrics = Metrics { stack: Some("mfa".into()), at: Timestamp::from_secs(1), observed };
         let expected = json!({
             "_aws": {
                 "Timestamp": 1000,

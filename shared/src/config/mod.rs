@@ -14,6 +14,7 @@ mod settings;
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     hash::Hash,
+    sync::Arc,
     time::Duration,
 };
 
@@ -121,7 +122,7 @@ pub struct Config {
     /// The table.
     pub table: String,
     /// The name of the stack, which its metrics carry. Without it, the log holds none.
-    pub stack: Option<String>,
+    pub stack: Option<Arc<str>>,
     /// How to reach AWS.
     pub aws: AwsConfig,
     /// How codes are sent by e-mail, if the method is offered.
@@ -325,9 +326,9 @@ impl std::fmt::Debug for Config {
 }
 
 /// A name of a stack, as `CloudFormation` allows it, and similar ones.
-fn stack(text: &str) -> Option<String> {
+fn stack(text: &str) -> Option<Arc<str>> {
     let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    (text.len() <= 128 && is_plain).then(|| text.to_owned())
+    (text.len() <= 128 && is_plain).then(|| text.into())
 }
 
 fn policy(read: &mut Reader<'_>) -> Policy {

@@ -142,8 +142,8 @@ impl LogLine {
     }
 
     /// Adds what was noted while the request ran.
-    pub fn observed(&mut self, observed: Observed) {
-        self.message_id.clone_from(&observed.message_id);
+    pub fn observed(&mut self, mut observed: Observed) {
+        self.message_id = observed.message_id.take();
         self.metrics.observed = observed;
     }
 
@@ -199,7 +199,8 @@ impl LogLine {
 
     /// Writes the line to standard output, which Lambda sends to its log.
     pub fn write(&self) {
-        if let Ok(mut line) = serde_json::to_vec(self) {
+        let mut line = Vec::with_capacity(1024);
+        if serde_json::to_writer(&mut line, self).is_ok() {
             line.push(b'\n');
             // A request must not fail because its log line cannot be written.
             let _ = std::io::stdout().write_all(&line);
