@@ -496,6 +496,20 @@ mod tests {
     }
 
     #[test]
+    fn a_right_code_with_which_a_required_mfa_begins_names_what_stopped() {
+        let mut scenario = Scenario::new();
+        scenario.policy.required = true;
+        let own = scenario.add_device(1, OWN);
+        let other = scenario.add_device(2, OTHER);
+        scenario.user.ledger.prove(scenario.tag(Method::Email), Some(OWN));
+        add_code(&mut scenario, 1, OWN, 60);
+        for right in [totp(&scenario, code_in(&secret(own), STEP), None), sent(&scenario, "000001")] {
+            let stopped = committed(right).outcome.expect("it is right").stopped;
+            assert_eq!(stopped.inactive_devices, [(other, "Phone 2".to_owned())]);
+        }
+    }
+
+    #[test]
     fn a_superseded_code_is_no_guess_until_it_ends() {
         let mut scenario = Scenario::new();
         add_code(&mut scenario, 1, OWN, 60);

@@ -129,6 +129,18 @@ mod tests {
     }
 
     #[test]
+    fn a_first_code_with_which_a_required_mfa_begins_names_what_stopped() {
+        let mut scenario = Scenario::new();
+        scenario.policy.required = true;
+        let id = add_setup(&mut scenario, 1, 60);
+        // The login shows a code of before, so that it may set up one more.
+        scenario.prove(Duration::ZERO);
+        scenario.add_device(2, OTHER);
+        let stopped = committed(enter(&scenario, id)).outcome.expect("it is right").stopped;
+        assert_eq!(stopped.inactive_devices.len(), 1);
+    }
+
+    #[test]
     fn a_wrong_first_code_is_counted_and_a_secret_of_no_open_set_up_is_not() {
         let mut scenario = Scenario::new();
         let (open, over) = (add_setup(&mut scenario, 1, 1), add_setup(&mut scenario, 2, 0));
