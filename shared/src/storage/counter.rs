@@ -75,8 +75,12 @@ impl Table {
 fn note_day(counter: &Counter, attributes: Option<&Item>) {
     let count = attributes.and_then(|item| item.get("count")?.as_n().ok()?.parse::<f64>().ok());
     if let (CounterKind::PaidDay, Some(count)) = (counter.kind, count) {
-        metrics::at_least(Metric::SmsOfDayPercent, count * 100.0 / f64::from(counter.max));
+        metrics::at_least(Metric::SmsOfDayPercent, percent(count, counter.max));
     }
+}
+
+fn percent(count: f64, max: u32) -> f64 {
+    count * 100.0 / f64::from(max)
 }
 
 /// The window that `now` lies in: its number, and when it ends.
@@ -91,6 +95,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn the_day_is_told_in_percent() {
+        let shares = [(0.0, 800), (1.0, 800), (640.0, 800), (1000.0, 1000)].map(|(count, max)| percent(count, max));
+        assert_eq!(shares.map(|share| share.to_string()), ["0", "0.125", "80", "100"]);
+    }
 
     #[test]
     fn a_window_ends_where_the_next_one_begins() {
