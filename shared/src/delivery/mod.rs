@@ -49,8 +49,8 @@ where
         SdkError::ServiceError(context) => {
             let code = context.err().code().unwrap_or("an unnamed error");
             match context.raw().status().as_u16() {
-                // With a 5xx, the provider may have taken the message before something broke.
                 _ if is_throttled(code) => NotSent::Throttled(code.to_owned()),
+                // With a 5xx, the provider may have taken the message before something broke.
                 status @ 500.. if code != "ServiceUnavailable" => NotSent::Unknown(format!("{status} {code}")),
                 _ => of_service(code, context.err().message().unwrap_or_default()),
             }
