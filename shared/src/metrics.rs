@@ -131,6 +131,15 @@ impl Observed {
         }
     }
 
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: Self) {
+        if self.counts.is_empty() {
+            self.counts = other.counts;
+        } else {
+            other.counts.into_iter().for_each(|(metric, by)| self.count(metric, by));
+        }
+    }
+
     /// Sets a metric, unless it is higher already.
     pub fn at_least(&mut self, metric: Metric, value: f64) {
         let added = value - self.counted(metric);

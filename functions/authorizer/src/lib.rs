@@ -36,8 +36,7 @@ pub async fn run() -> Result<(), Error> {
     let app = App::new(Config::from_env(&USES)?, Clock::wall());
     http::serve_invocations(async |event: &Event, request_id: &str| {
         let began = app.clock.now();
-        let mut log = LogLine::new("authorizer", request_id);
-        log.metrics.stack.clone_from(&app.config.stack);
+        let mut log = LogLine::of(&app, "authorizer", request_id);
         let verdict = authorize(&app, event, &mut log).await;
         log.answered(log.status, began, app.clock.now());
         (verdict, log)
@@ -72,18 +71,16 @@ async fn judge(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, E
     let bearer = match BearerToken::read_bare(app, &request.headers, now).await {
         Ok(bearer) => bearer,
         Err(problem @ (Problem::NoAuth | Problem::InvalidToken(_))) => {
-            count(&problem);
             if request.method_arn.is_some() {
-                log.failed(401, problem.cause());
+                log.refused(401, &problem);
                 return Err(UNAUTHORIZED.into());
             }
-            log.failed(403, problem.cause());
+            log.refused(403, &problem);
             return Ok(Verdict::refused(&request, Refused::Token));
         }
         Err(problem) => {
-            count(&problem);
             let is_unavailable = matches!(problem, Problem::KeySetUnavailable { .. } | Problem::UnknownKey { .. });
-            log.failed(if is_unavailable { 503 } else { 500 }, problem.cause());
+            log.refused(if is_unavailable { 503 } else { 500 }, &problem);
             return Err("the token cannot be checked".into());
         }
     };
@@ -106,16 +103,10 @@ async fn judge(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, E
     if passes(demanded) {
         return Ok(Verdict::passed(&request, &bearer, &app.config.authorizer_claims));
     }
-    metrics::count(Metric::FreshFactorsDemanded, 1.0);
+    log.count(Metric::FreshFactorsDemanded);
     // The path holds values that callers choose.
     log.failed(403, Some(format!("{} demands another second factor, or a fresher one", request.route_name())));
     Ok(Verdict::refused(&request, Refused::SecondFactor))
-}
-
-fn count(problem: &Problem) {
-    for metric in problem.metrics() {
-        metrics::count(*metric, 1.0);
-    }
 }
 
 /// Whether the user must use MFA, by a strong read.

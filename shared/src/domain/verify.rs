@@ -185,6 +185,7 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
     let weight = u8::try_from(opened.len()).unwrap_or(u8::MAX);
     // The same code against another authenticator is another guess.
     let target: Vec<_> = opened.iter().flat_map(|(device, _)| *device.id.0.as_bytes()).collect();
+    // Of all secrets, so that the time taken tells nothing.
     let behind: Vec<_> = opened.iter().filter_map(|(_, secret)| totp::steps_behind(secret, otp, cx.now)).collect();
     wrong(snapshot, &target, otp, weight, wrong_totp(behind.first().copied()), cx)
 }

@@ -6,7 +6,7 @@ use lambda_http::{
 };
 use serde::Serialize;
 
-use super::ErrorCode;
+use super::{ErrorCode, Problem};
 use crate::{
     App,
     domain::{Factor, Method, Source, Timestamp, UserId, trust},
@@ -103,6 +103,14 @@ impl LogLine {
         }
     }
 
+    /// The same, with the stack whose metrics the line carries.
+    #[must_use]
+    pub fn of(app: &App, endpoint: &'static str, request_id: &str) -> Self {
+        let mut line = Self::new(endpoint, request_id);
+        line.metrics.stack.clone_from(&app.config.stack);
+        line
+    }
+
     /// Adds what Lambda knows of the invocation.
     pub fn of_invocation(&mut self, context: &Context, cold_start: bool) {
         self.function_name = Some(context.env_config.function_name.clone());
@@ -144,7 +152,7 @@ impl LogLine {
     /// Adds what was noted while the request ran.
     pub fn observed(&mut self, mut observed: Observed) {
         self.message_id = observed.message_id.take();
-        self.metrics.observed = observed;
+        self.metrics.observed.add(observed);
     }
 
     /// Counts one.
@@ -177,6 +185,7 @@ impl LogLine {
                 self.metrics.observed.count(Metric::WrongCodes, 0.0);
             }
         }
+        // A token of an unknown key counts as an invalid one, although the answer is 503.
         let is_error = status >= 500 && self.metrics.observed.counted(Metric::InvalidTokens) == 0.0;
         if is_error || self.user.is_some() {
             self.metrics.observed.count(Metric::ServerErrors, f64::from(u8::from(is_error)));
@@ -195,6 +204,12 @@ impl LogLine {
             422 | 503 => "WARN",
             _ => "INFO",
         };
+    }
+
+    /// Adds a problem, its cause and what is counted of it.
+    pub fn refused(&mut self, status: u16, problem: &Problem) {
+        problem.metrics().iter().for_each(|metric| self.count(*metric));
+        self.failed(status, problem.cause());
     }
 
     /// Writes the line to standard output, which Lambda sends to its log.

@@ -39,7 +39,7 @@ pub struct Served {
 /// asks whether MFA is on for the application, and calls the handler.
 pub async fn serve<E: Endpoint>(app: &App, endpoint: &E, incoming: Incoming) -> Served {
     let began = app.clock.now();
-    let mut log = new_line(app, E::NAME, &incoming.request_id);
+    let mut log = LogLine::of(app, E::NAME, &incoming.request_id);
 
     // A caught panic becomes the documented 500, and the process lives on.
     let (outcome, observed) = {
@@ -75,13 +75,7 @@ pub fn serve_unknown(request_id: &str, now: Timestamp) -> Served {
 pub fn serve_foreign(app: &App, endpoint: &'static str, request_id: &str, event: &ForeignEvent) -> Served {
     let now = app.clock.now();
     let cause = format!("the event is no API Gateway request of payload 2.0 or 1.0, but {event}");
-    finish(Err(Problem::internal(cause)), now, now, new_line(app, endpoint, request_id))
-}
-
-fn new_line(app: &App, endpoint: &'static str, request_id: &str) -> LogLine {
-    let mut log = LogLine::new(endpoint, request_id);
-    log.metrics.stack.clone_from(&app.config.stack);
-    log
+    finish(Err(Problem::internal(cause)), now, now, LogLine::of(app, endpoint, request_id))
 }
 
 fn finish(outcome: Result<Vec<u8>, Problem>, began: Timestamp, now: Timestamp, mut log: LogLine) -> Served {
@@ -153,8 +147,7 @@ fn to_json(reply: &impl Serialize) -> Result<Vec<u8>, Problem> {
 fn refusal(problem: &Problem, now: Timestamp, log: &mut LogLine) -> Response<Vec<u8>> {
     let answer = problem.answer(now);
     log.code = Some(answer.body.code);
-    log.failed(answer.status.as_u16(), problem.cause());
-    problem.metrics().iter().for_each(|metric| log.count(*metric));
+    log.refused(answer.status.as_u16(), problem);
     if matches!(problem, Problem::Misconfigured(_)) {
         log.needs_operator();
     }

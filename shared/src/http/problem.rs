@@ -60,6 +60,8 @@ pub enum Problem {
     },
     /// The key set has no key of a token, but may have it by now.
     UnknownKey {
+        /// The cause, only for the log.
+        cause: String,
         /// When it is fetched again, in seconds.
         retry_after: u64,
     },
@@ -88,14 +90,12 @@ impl Problem {
             Self::DeliveryRejected { cause, .. }
             | Self::DeliveryFailed { cause, .. }
             | Self::KeySetUnavailable { cause, .. }
+            | Self::UnknownKey { cause, .. }
             | Self::Unavailable(cause)
             | Self::Misconfigured(cause)
             | Self::Internal(cause) => Some(cause.clone()),
             Self::Refused(refusal) => Some(refusal.to_string()),
             Self::NoAuth => Some("no bearer token".to_owned()),
-            Self::UnknownKey { .. } => {
-                Some("the login's key set was fetched a moment ago, without the key of the token".to_owned())
-            }
             _ => None,
         }
     }
@@ -149,7 +149,9 @@ impl Problem {
                     .retry(*retry_after)
             }
             Self::Unavailable(_) | Self::Misconfigured(_) => unavailable(1),
-            Self::KeySetUnavailable { retry_after, .. } | Self::UnknownKey { retry_after } => unavailable(*retry_after),
+            Self::KeySetUnavailable { retry_after, .. } | Self::UnknownKey { retry_after, .. } => {
+                unavailable(*retry_after)
+            }
             Self::Internal(_) => internal(),
         }
     }
@@ -348,7 +350,9 @@ impl From<TokenError> for Problem {
             TokenError::Unavailable { retry_after, .. } => {
                 Self::KeySetUnavailable { cause: error.to_string(), retry_after: retry_after.as_secs().max(1) }
             }
-            TokenError::UnknownKey { retry_after } => Self::UnknownKey { retry_after: retry_after.as_secs().max(1) },
+            TokenError::UnknownKey { retry_after } => {
+                Self::UnknownKey { cause: error.to_string(), retry_after: retry_after.as_secs().max(1) }
+            }
             TokenError::LoginGone => Self::Refused(Refusal::SessionInvalid),
             TokenError::NotMade(cause) => Self::Internal(cause),
         }
@@ -363,7 +367,7 @@ impl From<NoRandomness> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, fmt::Write};
+    use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
     use super::*;
     use crate::domain::Limit;
@@ -418,7 +422,7 @@ mod tests {
             Problem::DeliveryFailed { cause: cause(), retry_after: 5 },
             Problem::Unavailable(cause()),
             Problem::KeySetUnavailable { cause: cause(), retry_after: 40 },
-            Problem::UnknownKey { retry_after: 40 },
+            TokenError::UnknownKey { retry_after: Duration::from_secs(40) }.into(),
             Problem::Misconfigured(cause()),
             Problem::Internal(cause()),
         ];

@@ -19,7 +19,7 @@ pub enum TokenError {
     },
     /// Nobody knows whether the token is valid: the key set has no such key, but was fetched before
     /// the token came. Anybody can name a key that there is not.
-    #[error("the login's key set has no such key, and is not fetched again yet")]
+    #[error("the login's key set was fetched a moment ago, without the key of the token")]
     UnknownKey {
         /// When to try again.
         retry_after: Duration,
