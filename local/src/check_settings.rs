@@ -2,8 +2,7 @@
 
 use mfa::config::{Config, Part, Variables, development};
 
-/// Keys of development may stand for those of the stack, because nothing is deployed.
-const ON_THIS_MACHINE: &str = "http://127.0.0.1";
+use crate::environment::{ON_THIS_MACHINE, SIGNING_KEY, SIGNING_PUBLIC_KEY};
 
 /// Reads the variables as every function does. `json` is an object of them. Secrets may be missing:
 /// keys of development stand for them.
@@ -28,8 +27,8 @@ pub fn check_settings(json: &str) -> Result<(), String> {
     }
     let is_set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
     if !is_set("MFA_JWT_SECRET") {
-        variables.insert("MFA_SIGNING_KEY".to_owned(), include_str!("../keys/ed.pem").to_owned());
-        variables.insert("MFA_SIGNING_PUBLIC_KEY".to_owned(), include_str!("../keys/ed.pub.pem").to_owned());
+        variables.insert("MFA_SIGNING_KEY".to_owned(), SIGNING_KEY.to_owned());
+        variables.insert("MFA_SIGNING_PUBLIC_KEY".to_owned(), SIGNING_PUBLIC_KEY.to_owned());
     }
     Config::from_vars(&Part::ALL, &variables).map(|_| ()).map_err(|faults| faults.to_string())
 }

@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 
 use mfa::config::development;
 
+/// An address of this machine. With it, keys of development may be used where nothing is deployed.
+pub(crate) const ON_THIS_MACHINE: &str = "http://127.0.0.1";
+
+/// The key of development that signs our own tokens.
+pub(crate) const SIGNING_KEY: &str = include_str!("../keys/ed.pem");
+
+/// Its public half.
+pub(crate) const SIGNING_PUBLIC_KEY: &str = include_str!("../keys/ed.pub.pem");
+
 /// The addresses of the services.
 #[derive(Clone, Debug)]
 pub struct Endpoints {

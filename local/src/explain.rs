@@ -10,6 +10,8 @@ use mfa::{
 };
 use serde_json::{Map, Value};
 
+use crate::environment::{ON_THIS_MACHINE, SIGNING_PUBLIC_KEY};
+
 type Sign = fn(&Map<String, Value>) -> bool;
 
 /// What shows that a token is of a provider.
@@ -129,15 +131,10 @@ fn key_of(settings: &Variables) -> &'static str {
 /// Settings that a function without keys can start with: with public keys, it must know our own.
 fn with_public_half(settings: &Variables) -> Variables {
     let mut settings = settings.clone();
-    settings.entry("MFA_SIGNING_PUBLIC_KEY".to_owned()).or_insert_with(|| OWN_PUBLIC.to_owned());
+    settings.entry("MFA_SIGNING_PUBLIC_KEY".to_owned()).or_insert_with(|| SIGNING_PUBLIC_KEY.to_owned());
     settings.insert("MFA_DYNAMODB_ENDPOINT".to_owned(), ON_THIS_MACHINE.to_owned());
     settings
 }
-
-/// Keys of development may be used, because nothing is deployed.
-const ON_THIS_MACHINE: &str = "http://127.0.0.1";
-
-const OWN_PUBLIC: &str = include_str!("../keys/ed.pub.pem");
 
 fn describe(text: &mut String, explained: &Explained, login: &LoginConfig, now: Timestamp) {
     let claims = &explained.claims;

@@ -8,10 +8,11 @@ use mfa::config::{LoginConfig, development};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::environment::SIGNING_KEY;
+
 /// Keys of development, which everybody knows.
 const EC: &str = include_str!("../keys/ec.pem");
 const RSA: &str = include_str!("../keys/rsa.pem");
-const OWN: &str = include_str!("../keys/ed.pem");
 
 /// The shape of each preset of `MFA_LOGIN`, by its name.
 pub const SHAPES: [(&str, &str); 11] = [
@@ -81,7 +82,7 @@ impl LoginShape {
             jwk.common.key_id = header.kid;
             variables.insert("MFA_JWT_KEY_SET".to_owned(), json!({ "keys": [jwk] }).to_string());
             variables.insert("MFA_JWT_SECRET".to_owned(), String::new());
-            variables.insert("MFA_SIGNING_KEY".to_owned(), OWN.to_owned());
+            variables.insert("MFA_SIGNING_KEY".to_owned(), SIGNING_KEY.to_owned());
         }
         Ok(variables)
     }
