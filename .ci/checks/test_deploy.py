@@ -201,6 +201,14 @@ def test_the_names_that_settings_must_not_hold_are_those_of_the_functions_and_th
     assert questions.OF_TEMPLATE == own - questions.OF_SECRETS
 
 
+def test_values_are_checked_and_compared_as_the_template_hands_them_on():
+    text = (ROOT / "template.yaml").read_text()
+    # Login alone stands behind a condition.
+    handed_on = dict(re.findall(r"^        (MFA_\w+): !Ref (\w+)$", text, re.M))
+    assert parameters.VARIABLES == handed_on | {"MFA_LOGIN": "Login"}
+    assert float(checks.SMS_SPEND_ALARM_USD) == template()["Parameters"]["SmsSpendAlarmUsd"]["Default"]
+
+
 def test_the_audience_is_needed_where_the_template_needs_it():
     text = (ROOT / "template.yaml").read_text()
     needed = re.search(r"ProviderHasAnAudience:.*?RuleCondition: !Contains \[\[([^]]+)\]", text, re.S).group(1)

@@ -19,6 +19,9 @@ from .questions import NAME_OF_SECRET, agrees
 MACHINES = {0x3E: "x86_64", 0xB7: "arm64"}
 JWT_SECRET_RULE = "at least 32 bytes, and no white space at either end"
 
+# The default of the template.
+SMS_SPEND_ALARM_USD = "0.8"
+
 
 def release_folder(source, architecture):
     """The folder with template.yaml and the functions. An archive is unpacked beside itself."""
@@ -278,8 +281,7 @@ def warnings_about(parameters):
         if told("sns", "get-sms-sandbox-account-status").get("IsInSandbox"):
             yield "SNS is in its sandbox: text messages go to verified numbers alone. Ask AWS to leave it."
         quota = told("sns", "get-sms-attributes").get("attributes", {}).get("MonthlySpendLimit", "inf")
-        # The default of the template.
-        limit = parameters.get("SmsSpendAlarmUsd", "0.8")
+        limit = parameters.get("SmsSpendAlarmUsd", SMS_SPEND_ALARM_USD)
         if float(limit) >= float(quota):
             yield f"SNS stops at {quota} dollars a month, before the alarm rings at {limit} (SmsSpendAlarmUsd)."
     if not parameters.get("AlarmEmail"):
