@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use mfa::domain::{SessionId, session::RefreshToken};
-use mfa_tests::{InjectedFault, Login, START, TestApp, alarms::Watch, json, wrong_code};
+use mfa_tests::{InjectedFault, Login, Response, START, TestApp, alarms::Watch, json, wrong_code};
 
 use crate::contract::{assert_table_up_to_date, yaml};
 
@@ -22,6 +22,18 @@ struct Cause {
 
 /// How long a cause lasts.
 const MINUTES: usize = 30;
+
+/// A user of their own, with an address of their own, asks for a code.
+async fn ask_by_email(mfa: &Arc<TestApp>, minute: usize, n: usize, domain: &str) -> Response {
+    let name = format!("user-{minute}-{n}");
+    mfa.user(&name).with_email(&format!("{name}@{domain}")).login().challenge("email").await
+}
+
+/// The same by text message.
+async fn ask_by_sms(mfa: &Arc<TestApp>, minute: usize) -> Response {
+    let number = format!("+44207946{minute:04}");
+    mfa.user(&format!("user-{minute}")).with_phone(&number).login().challenge("sms").await
+}
 
 const CAUSES: &[Cause] = &[
     Cause {
@@ -60,9 +72,7 @@ const CAUSES: &[Cause] = &[
         minute: |mfa, _, minute| {
             async move {
                 mfa.inbox.verify_sender(false);
-                let address = format!("user-{minute}@example.com");
-                let login = mfa.user(&format!("user-{minute}")).with_email(&address).login();
-                login.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
+                ask_by_email(mfa, minute, 0, "example.com").await.assert_problem(503, "MFA_DELIVERY_FAILED");
             }
             .boxed()
         },
@@ -74,9 +84,8 @@ const CAUSES: &[Cause] = &[
         minute: |mfa, _, minute| {
             async move {
                 for n in 0..3 {
-                    let address = format!("user-{minute}-{n}@rejected.example");
-                    let login = mfa.user(&format!("user-{minute}-{n}")).with_email(&address).login();
-                    login.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+                    let answer = ask_by_email(mfa, minute, n, "rejected.example").await;
+                    answer.assert_problem(422, "MFA_DELIVERY_REJECTED");
                 }
             }
             .boxed()
@@ -89,9 +98,7 @@ const CAUSES: &[Cause] = &[
         minute: |mfa, _, minute| {
             async move {
                 mfa.fault_proxy.break_calls("Publish", InjectedFault::Error);
-                let number = format!("+44207946{minute:04}");
-                let login = mfa.user(&format!("user-{minute}")).with_phone(&number).login();
-                login.challenge("sms").await.assert_problem(503, "MFA_DELIVERY_FAILED");
+                ask_by_sms(mfa, minute).await.assert_problem(503, "MFA_DELIVERY_FAILED");
             }
             .boxed()
         },
@@ -102,9 +109,7 @@ const CAUSES: &[Cause] = &[
         settings: &[("MFA_SMS_PER_DAY", "20")],
         minute: |mfa, _, minute| {
             async move {
-                let number = format!("+44207946{minute:04}");
-                let login = mfa.user(&format!("user-{minute}")).with_phone(&number).login();
-                login.challenge("sms").await;
+                ask_by_sms(mfa, minute).await;
             }
             .boxed()
         },
