@@ -712,44 +712,6 @@ def test_a_sealing_key_is_removed_and_put_back(tmp_path):
     assert (tmp_path / "calls").read_text() == "--yes --secret-name own --parameter SecretVersionId=version\n"
 
 
-@pytest.mark.parametrize(
-    ("version", "counts"), [("aws-cli/2.15.0 Python/3.11.6", True), ("aws-cli/1.44.0 aws-cli/2 botocore/2.0", False)]
-)
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_devices_of_a_key_are_counted_by_version_2_of_the_aws_cli_alone(tmp_path, shell, version, counts):
-    if not shutil.which(shell):
-        pytest.skip(f"there is no {shell}")
-    block = next(block for block in blocks("operations.md") if "--select COUNT" in block)
-    block = block.replace("OLD=k1\n", "OLD=k12ab34cd\n")
-    aws = f'aws() {{ if [ "$1" = --version ]; then echo {version}; else printf "%s\\n" "$@" > asked; echo 7; fi; }}'
-    ran = subprocess.run([shell, "-c", f"{aws}\n{block}"], cwd=tmp_path, capture_output=True, text=True)
-    assert (ran.returncode == 0, ran.stdout) == ((True, "7\n") if counts else (False, "")), ran.stderr
-    if counts:
-        [values] = [line for line in (tmp_path / "asked").read_text().splitlines() if '":id"' in line]
-        assert base64.b64decode(re.search(r'"B":"([^"]*)"', values)[1]) == b"\x09k12ab34cd"
-    else:
-        assert "version 2 of the AWS CLI" in ran.stderr
-
-
-def test_security_epochs_rise_alike_one_by_one_and_many_at_a_time(tmp_path):
-    both = [block for block in blocks("operations.md") if " scan " in block and "update-item" in block]
-    program = f"#!{sys.executable}\nimport json, os, sys\n"
-    program += "if 'scan' in sys.argv: print('USER#a\\tUSER#b\\nUSER#c')\n"
-    program += "else: open('calls', 'a').write(json.dumps(sys.argv[1:]) + '\\n')\n"
-    (tmp_path / "aws").write_text(program)
-    (tmp_path / "aws").chmod(0o755)
-
-    def calls(block):
-        (tmp_path / "calls").write_text("")
-        environment = {**os.environ, "TABLE": "restored", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-        subprocess.run(["bash", "-c", block], cwd=tmp_path, env=environment, check=True)
-        # Each time it is another random number.
-        return sorted(re.sub(r"\d{6,}", "STEP", (tmp_path / "calls").read_text()).splitlines())
-
-    one_by_one, at_once = map(calls, both)
-    assert len(one_by_one) == 3 and one_by_one == at_once
-
-
 def test_the_secret_of_several_logins_is_made_as_the_script_reads_it(tmp_path):
     block = next(block for block in blocks("deploy.md") if "logins.json" in block)
     (tmp_path / "logins.json").write_text('[{"name": "customers"}]')

@@ -3,6 +3,7 @@
 //! The functions' own endpoints run behind one router. As in AWS, they call `DynamoDB`, SES and SNS
 //! over HTTP: here an embedded `DynamoDB`, and an inbox that takes the real SES and SNS calls.
 
+mod admin;
 pub mod check_settings;
 pub mod clock;
 pub mod environment;

@@ -17,7 +17,7 @@ use mfa::{
 };
 use tower_http::cors::CorsLayer;
 
-use crate::{Inbox, LocalRoute, LocalTable, LoginShape, clock::LocalClock, routes, workbench};
+use crate::{Inbox, LocalRoute, LocalTable, LoginShape, admin, clock::LocalClock, routes, workbench};
 
 /// At most so many bytes of a body are read. The pipeline refuses far smaller bodies.
 const READ_AT_MOST: usize = 64 * 1024;
@@ -52,6 +52,9 @@ pub fn router(server: Server) -> Router {
         let path = route.path;
         let route = Arc::new(route);
         router = router.route(path, any(move |request| handle(Arc::clone(&route), request, log)));
+    }
+    if let Some(app) = server.app.clone() {
+        router = router.merge(admin::router(app, log));
     }
     let origin = server.allow_origin.clone();
     let clock = server.clock.clone();

@@ -97,28 +97,6 @@ impl LocalTable {
         delete.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
     }
 
-    /// Raises every user's security epoch, as docs/operations.md does after a restore, so that no
-    /// earlier proof counts. By one would not be enough: what raised it since the backup led to the
-    /// same number.
-    ///
-    /// # Errors
-    /// The message of the service.
-    pub async fn raise_every_epoch(&self) -> Result<(), String> {
-        let step = mfa::random::number().map_err(|error| error.to_string())? % (1 << 40) + (1 << 20);
-        let string = |item: &Value, pointer: &str| item.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
-        for item in self.dump().await? {
-            let (Some(pk), Some(sk)) = (string(&item, "/pk/S"), string(&item, "/sk/S")) else { continue };
-            if sk == "MFA#LEDGER" {
-                let update = self.client.update_item().table_name(&self.name);
-                let update = update.key("pk", AttributeValue::S(pk)).key("sk", AttributeValue::S(sk));
-                let update = update.update_expression("ADD e :step, v :step REMOVE g");
-                let update = update.expression_attribute_values(":step", AttributeValue::N(step.to_string()));
-                update.send().await.map_err(|error| DisplayErrorContext(&error).to_string())?;
-            }
-        }
-        Ok(())
-    }
-
     /// Copies every item into a new table, as a restored backup has it.
     ///
     /// # Errors

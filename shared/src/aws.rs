@@ -57,6 +57,12 @@ pub fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttpClient 
     }
 }
 
+/// An HTTP client for a tool on the machine of a person, which trusts the root certificates there.
+#[must_use]
+pub fn client_for_tools() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
+}
+
 /// Connects to an address that the operator or AWS named: plain for an `http://` one, otherwise TLS that
 /// trusts the root certificates of the machine.
 #[must_use]

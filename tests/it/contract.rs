@@ -58,13 +58,16 @@ pub(crate) fn function_resource(template: &Value, name: &str) -> Value {
     template["Resources"][format!("{}Function", camel(name))].clone()
 }
 
+/// The authorizer stands before the application's own routes, `CloudFormation` invokes `make-keys`, and
+/// operators invoke the two others.
+const WITHOUT_ROUTE: [&str; 4] = ["admin", "admin-read", "authorizer", "make-keys"];
+
 #[tokio::test]
 async fn every_operation_has_its_function_event_template_resource_operation_and_tests() {
     let mfa = TestApp::start().await;
     let routes: BTreeSet<String> = mfa.routes().iter().map(|route| route.name.to_owned()).collect();
-    // The authorizer stands before the application's own routes, and CloudFormation invokes make-keys.
     let functions = mfa.routes().iter().map(|route| route.function.to_owned());
-    let functions: BTreeSet<String> = functions.chain(["authorizer", "make-keys"].map(ToOwned::to_owned)).collect();
+    let functions: BTreeSet<String> = functions.chain(WITHOUT_ROUTE.map(ToOwned::to_owned)).collect();
     assert_eq!(names_in("functions", ""), functions);
     let operations: BTreeSet<String> = routes.iter().cloned().chain(["authorizer".to_owned()]).collect();
     let mut events = names_in("events", ".json");
@@ -88,7 +91,7 @@ async fn every_operation_has_its_function_event_template_resource_operation_and_
     let described: usize = openapi["paths"].as_object().expect("paths").values().map(methods_of).sum();
     assert_eq!(described, routes.len(), "the API description has operations that nothing serves");
 
-    for name in ["authorizer", "make-keys"] {
+    for name in WITHOUT_ROUTE {
         assert_eq!(function_resource(&template, name)["Metadata"]["BuildProperties"]["Binary"], name);
     }
     let resources = template["Resources"].as_object().expect("resources").values();

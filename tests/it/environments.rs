@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lambda_http::http::{HeaderMap, Method};
 use mfa::config::Part;
+use mfa_admin_function::Access;
 use mfa_tests::TestApp;
 use serde_json::json;
 
@@ -24,6 +25,11 @@ const SECRETS: [(&str, Part); 5] = [
 /// The secrets that a function with these parts is given.
 fn secrets_of(parts: &[Part]) -> BTreeSet<&'static str> {
     SECRETS.into_iter().filter(|(_, part)| parts.contains(part)).map(|(name, _)| name).collect()
+}
+
+/// The functions that have no route and use the keys of the bundle.
+fn without_route() -> [(&'static str, &'static [Part]); 3] {
+    [("admin", Access::Change.uses()), ("admin-read", Access::Read.uses()), ("authorizer", &mfa_authorizer::USES)]
 }
 
 #[tokio::test]
@@ -65,8 +71,7 @@ async fn each_function_works_with_its_own_secrets_alone() {
 async fn the_documentation_tells_the_secrets_of_each_function() {
     let mfa = TestApp::start().await;
     let functions = mfa.routes().iter().map(|route| (route.function, route.uses));
-    let authorizer = ("authorizer", &mfa_authorizer::USES[..]);
-    let functions: BTreeMap<_, _> = functions.chain([authorizer]).collect();
+    let functions: BTreeMap<_, _> = functions.chain(without_route()).collect();
     let rows = functions.iter().map(|(name, parts)| {
         let secrets: Vec<_> = secrets_of(parts).into_iter().map(|name| format!("`{name}`")).collect();
         let secrets = if secrets.is_empty() { "none".to_owned() } else { secrets.join(", ") };
@@ -81,7 +86,7 @@ async fn the_template_gives_each_function_its_own_secrets_alone() {
     let template = yaml("template.yaml");
     let mfa = TestApp::start().await;
     let functions = mfa.routes().iter().map(|route| (route.function, route.uses));
-    let functions: BTreeMap<_, _> = functions.chain([("authorizer", &mfa_authorizer::USES[..])]).collect();
+    let functions: BTreeMap<_, _> = functions.chain(without_route()).collect();
     let shared = template["Globals"]["Function"]["Environment"]["Variables"].as_object().expect("variables");
     for (function, parts) in functions {
         let mut given = shared.clone();

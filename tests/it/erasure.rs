@@ -1,20 +1,8 @@
-//! Deleting a user, as docs/operations.md does it.
+//! Deleting a user, by `mfa-admin erase`.
 
+use mfa_admin_function::{Command, Reply, User};
 use mfa_tests::TestApp;
 use serde_json::{Value, json};
-
-/// Deletes every item of a user, the ledger first.
-async fn erase(mfa: &TestApp, sub: &str) {
-    let user = mfa.app.keys.user_id(sub);
-    let mut items = mfa.dump().await;
-    items.retain(|item| item["pk"]["S"].as_str().is_some_and(|pk| pk == format!("USER#{user}")));
-    items.sort_by_key(|item| item["sk"]["S"] != "MFA#LEDGER");
-    assert_eq!(items[0]["sk"]["S"], "MFA#LEDGER");
-    for item in items {
-        let key = |name: &str| item[name]["S"].as_str().expect("a key").to_owned();
-        mfa.table.delete(&key("pk"), &key("sk")).await.expect("deleted");
-    }
-}
 
 #[tokio::test]
 async fn once_the_items_of_a_user_are_deleted_nothing_is_left_and_nothing_counts() {
@@ -39,7 +27,12 @@ async fn once_the_items_of_a_user_are_deleted_nothing_is_left_and_nothing_counts
     };
     let before = of_others(mfa.dump().await);
 
-    erase(&mfa, "alice").await;
+    let alice_id = || User { user: "alice".to_owned() };
+    let Reply::Deleted(items) = mfa.admin(Command::Erase(alice_id())).await else { panic!("nothing deleted") };
+    assert!(items > 5, "{items}");
+    assert_eq!(mfa.admin(Command::Sweep(alice_id())).await, Reply::Deleted(0));
+    assert_eq!(mfa.admin(Command::Show(alice_id())).await, Reply::UnknownUser);
+    assert_eq!(mfa.admin(Command::Erase(alice_id())).await, Reply::UnknownUser);
     let left = mfa.dump().await;
     assert_eq!(left, before, "nothing of anybody else goes");
     let now = mfa.clock.now().as_secs();

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests fail by panicking")]
 
 mod addresses;
+mod admin;
 mod alarms;
 mod authorizer;
 mod budgets;

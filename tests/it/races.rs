@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mfa_tests::{Login, Response, TestApp, wrong_code};
+use lambda_http::http::Method;
+use mfa_admin_function::{Command, Page, Reply, User};
+use mfa_tests::{Authenticator, Login, Response, TestApp, wrong_code};
 use tokio::sync::{Barrier, Semaphore};
 
 const MANY: usize = 1000;
@@ -377,5 +379,77 @@ async fn a_thousand_refused_requests_use_up_nothing_of_the_application() {
     for n in 0..48 {
         let login = mfa.user(&format!("other-{n}")).with_phone(&format!("+4478{n:08}")).login();
         login.from(&format!("10.0.{n}.1")).challenge("sms").await.assert_ok();
+    }
+}
+
+/// A request of a user whom an operator is changing at the same moment.
+async fn of_all_kinds(
+    mfa: &TestApp,
+    n: usize,
+    login: &Login,
+    device: &Authenticator,
+    code: &str,
+    refresh_token: &str,
+) -> Response {
+    match n % 16 {
+        0 => login.verify("totp", code).await,
+        1 => login.verify("totp", &wrong_code(code, n)).await,
+        2 => login.challenge("email").await,
+        3 => mfa.refresh(refresh_token).await,
+        4 => login.setup().await,
+        5 => login.remove(&device.device_id).await,
+        // Most requests only read, or the thousand would take minutes to commit one after another.
+        6..=10 => login.call(Method::GET, "/auth/mfa/status", Vec::new()).await,
+        _ => login.call(Method::GET, "/auth/mfa/devices", Vec::new()).await,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_an_operator_does_while_a_thousand_requests_run_holds_and_leaves_the_table_whole() {
+    let user = || User { user: "alice".to_owned() };
+    let page = || Page::of_part(0, 1, None);
+    let commands: [(Command, bool); 6] = [
+        (Command::Unlock(user()), false),
+        (Command::Reset(user()), true),
+        (Command::EndSessions(user()), true),
+        (Command::Erase(user()), true),
+        (Command::RaiseEpochs(page()), true),
+        (Command::Reseal(page()), false),
+    ];
+    for (command, ends_sessions) in commands {
+        let mfa = TestApp::start_with(&[("MFA_AWS_TIMEOUT_MS", "60000")]).await;
+        let alice = mfa.user("alice").with_email("alice@example.com").login();
+        let device = alice.enrol().await;
+        alice.toggle(true).await.assert_ok();
+        let refresh_token = alice.verify("totp", &device.advance_to_next_code(&mfa)).await.text("refreshToken");
+        let proven = alice.verify("totp", &device.advance_to_next_code(&mfa)).await.text("accessToken");
+        let code = device.advance_to_next_code(&mfa);
+        let name = command.name();
+        let answers = together(MANY, |n| {
+            let (login, device, code) = (alice.with(proven.clone()), device.clone(), code.clone());
+            let (refresh_token, command, mfa) = (refresh_token.clone(), command.clone(), Arc::clone(&mfa));
+            async move {
+                if n == MANY / 2 {
+                    let reply = mfa.admin(command).await;
+                    assert!(!matches!(reply, Reply::Refused(_) | Reply::UnknownUser), "{reply:?}");
+                }
+                of_all_kinds(&mfa, n, &login, &device, &code, &refresh_token).await
+            }
+        })
+        .await;
+        assert!(answers.keys().all(|answer| !answer.starts_with("50")), "{name}: {answers:?}");
+        let passed = answers.get("200 OK").copied().unwrap_or_default();
+        assert!(passed > 0, "{name}: {answers:?}");
+
+        if let Command::Erase(user) = &command {
+            mfa.admin(Command::Sweep(user.clone())).await;
+            let ids: Vec<_> = mfa.items("MFA#DEVICE").await.iter().map(|item| item["sk"]["S"].clone()).collect();
+            assert!(!ids.contains(&format!("MFA#DEVICE#{}", device.device_id).into()), "{ids:?}");
+        }
+        let checked = mfa.admin_all(Command::Check).await;
+        assert_eq!(checked.findings, [], "{name}");
+        if ends_sessions {
+            mfa.refresh(&refresh_token).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+        }
     }
 }

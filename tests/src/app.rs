@@ -12,6 +12,7 @@ use mfa::{
     http::{Event, Incoming, LogLine},
     storage::Table,
 };
+use mfa_admin_function::{Command, Page, PageReply, Reply, Request as AdminRequest};
 use mfa_local::{Inbox, LocalRoute, LocalTable, Services, StartServices, clock::LocalClock, environment, routes};
 use serde_json::Value;
 
@@ -20,6 +21,9 @@ use crate::{FaultProxy, Login, Person, Response, runtime_api::read_event};
 /// The moment at which every test begins. It lies in the future, so that no engine's own clock
 /// treats an item as expired.
 pub const START: Timestamp = Timestamp::from_secs(1_893_456_000);
+
+/// Who has commands of operators carried out.
+pub const OPERATOR: &str = "arn:aws:sts::123456789012:assumed-role/Support/carol";
 
 /// The address that requests come from unless a test says another.
 pub(crate) const HOME: &str = "203.0.113.7";
@@ -175,6 +179,54 @@ impl TestApp {
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         let body = serde_json::json!({ "refreshToken": refresh_token });
         self.request(Method::POST, "/auth/refresh-token", headers, body.to_string().into_bytes()).await
+    }
+
+    /// Has a command of an operator carried out, as the function `admin` does.
+    pub async fn admin(&self, command: Command) -> Reply {
+        self.admin_with(AdminRequest {
+            function: "mfa-admin".to_owned(),
+            command,
+            login: None,
+            reason: Some("a test".to_owned()),
+            dry_run: false,
+            caller: None,
+        })
+        .await
+    }
+
+    /// The same, with a whole request.
+    pub async fn admin_with(&self, request: AdminRequest) -> Reply {
+        let access = request.command.access();
+        let caller = Ok(Some(OPERATOR.to_owned()));
+        let (reply, log) = mfa_admin_function::answer(&self.app, access, &request, caller, "test").await;
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(log);
+        reply
+    }
+
+    /// Has a command carried out for all users, in two parts. Returns what the pages say together.
+    ///
+    /// # Panics
+    /// If a page is refused.
+    pub async fn admin_all(&self, command: impl Fn(Page) -> Command) -> PageReply {
+        let mut whole = PageReply::default();
+        for segment in 0..2 {
+            let mut start = None;
+            loop {
+                let reply = self.admin(command(Page::of_part(segment, 2, start))).await;
+                let Reply::Page(page) = reply else { panic!("no page: {reply:?}") };
+                whole.users += page.users;
+                for (name, count) in page.counts {
+                    *whole.counts.entry(name).or_default() += count;
+                }
+                whole.findings.extend(page.findings);
+                whole.failed.extend(page.failed);
+                start = page.next;
+                if start.is_none() {
+                    break;
+                }
+            }
+        }
+        whole
     }
 
     /// Runs the sample event of a route, by this caller in place of its own.

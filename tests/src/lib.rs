@@ -20,7 +20,7 @@ mod response;
 pub mod runtime_api;
 pub mod sample_event;
 
-pub use app::{START, TestApp};
+pub use app::{OPERATOR, START, TestApp};
 pub use fault_proxy::{Call, FaultProxy, InjectedFault};
 pub use person::{Authenticator, Login, Person, claims_of, totp_code, wrong_code};
 pub use response::Response;

@@ -117,6 +117,13 @@ impl Context<'_> {
         login.is_some() && login == self.provenance
     }
 
+    /// Whether what `login` made or used stays, whoever switches MFA on: it is the caller's own, or
+    /// the operator confirmed it.
+    #[must_use]
+    pub fn is_trustworthy(&self, login: Option<LoginId>) -> bool {
+        login == Some(LoginId::OPERATOR) || self.is_own(login)
+    }
+
     /// The network that the call comes from, unless its address cannot be read or
     /// `MFA_KNOWN_NETWORKS` is off.
     #[must_use]

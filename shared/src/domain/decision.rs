@@ -95,6 +95,17 @@ impl<T> Decision<T> {
         self
     }
 
+    /// What would be answered, for a dry run that commits nothing.
+    ///
+    /// # Errors
+    /// If the rule refuses.
+    pub fn into_outcome(self) -> Result<T, Refusal> {
+        match self {
+            Self::Commit(change) => change.outcome,
+            Self::NoChange(outcome) => outcome,
+        }
+    }
+
     /// A refusal without a commit.
     #[must_use]
     pub const fn refuse(refusal: Refusal) -> Self {

@@ -42,8 +42,13 @@ impl Failures {
     /// The refusal of every code, if codes are not judged at `now`.
     #[must_use]
     pub fn refusal(&self, now: Timestamp) -> Option<Refusal> {
-        let guessed = self.last.as_ref().map(|last| totp::step_began(last.step));
-        self.lock_end(now).map(|until| Refusal::Locked { until, guessed })
+        self.lock_end(now).map(|until| Refusal::Locked { until, guessed: self.last_at() })
+    }
+
+    /// When the half minute of the last wrong guess began.
+    #[must_use]
+    pub fn last_at(&self) -> Option<Timestamp> {
+        self.last.as_ref().map(|last| totp::step_began(last.step))
     }
 
     /// Counts one wrong answer, and locks if the budget is spent.

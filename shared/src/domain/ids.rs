@@ -121,6 +121,12 @@ text_id!(
     RecoveryId, 8
 );
 
+impl LoginId {
+    /// Stands for the operator, who confirmed what was imported. It is the hash of no login, but
+    /// with the chance of one in 2⁶⁴.
+    pub const OPERATOR: Self = Self([0xFF; 8]);
+}
+
 /// The name of a user's address in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AddressTag {

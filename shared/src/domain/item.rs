@@ -25,6 +25,8 @@ pub enum Write {
     Device(DeviceRecord),
     /// A set-up that is about to be confirmed. It must no longer expire.
     KeptDevice(DeviceId),
+    /// An authenticator that the operator brings. It does not expire.
+    ActiveDevice(DeviceRecord),
     /// A new set of recovery codes.
     Recovery(RecoveryRecord),
     /// A new session.
@@ -38,7 +40,7 @@ impl Write {
     #[must_use]
     pub const fn key(&self) -> ItemKey {
         match self {
-            Self::Device(record) => ItemKey::Device(record.id),
+            Self::Device(record) | Self::ActiveDevice(record) => ItemKey::Device(record.id),
             Self::KeptDevice(id) => ItemKey::Device(*id),
             Self::Recovery(record) => ItemKey::Recovery(record.id),
             Self::Session(record) => ItemKey::Session(record.id),
@@ -52,7 +54,9 @@ impl Write {
     pub const fn undo(&self) -> Option<ItemKey> {
         match self {
             Self::KeptDevice(_) => None,
-            Self::Device(_) | Self::Recovery(_) | Self::Session(_) | Self::Trust(_) => Some(self.key()),
+            Self::Device(_) | Self::ActiveDevice(_) | Self::Recovery(_) | Self::Session(_) | Self::Trust(_) => {
+                Some(self.key())
+            }
         }
     }
 }

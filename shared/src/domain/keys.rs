@@ -279,6 +279,11 @@ impl Keys {
         Some((self.sealing.iter().find(|key| key.id.as_bytes() == id)?, rest))
     }
 
+    /// The ids of the sealing keys. The first one seals.
+    pub fn sealing_key_ids(&self) -> impl Iterator<Item = &str> {
+        self.sealing.iter().map(SealingKey::id)
+    }
+
     /// Whether `record` was sealed by an old key, and should be sealed again.
     #[must_use]
     pub fn is_sealed_by_an_old_key(&self, record: &DeviceRecord) -> bool {
@@ -328,7 +333,7 @@ pub fn equal(left: &[u8], right: &[u8]) -> bool {
     verify_slices_are_equal(left, right).is_ok()
 }
 
-fn key_id_of(sealed: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn key_id_of(sealed: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&len, rest) = sealed.split_first()?;
     rest.split_at_checked(usize::from(len))
 }

@@ -222,6 +222,18 @@ impl Ledger {
         self.grace = grace;
     }
 
+    /// Starts over: no factor, no address, MFA off, in a new security epoch.
+    pub fn start_over(&mut self) {
+        self.enabled = false;
+        self.begin_epoch(None);
+        self.devices.clear();
+        self.setups.clear();
+        self.codes.clear();
+        self.recovery = None;
+        self.proven.clear();
+        self.recent.clear();
+    }
+
     /// Whether a code for `tag` was judged right.
     #[must_use]
     pub fn has_proven(&self, tag: AddressTag) -> bool {
@@ -353,9 +365,17 @@ impl Ledger {
     /// Remembers an address as proven by `by`.
     pub fn prove(&mut self, tag: AddressTag, by: Option<LoginId>) {
         self.set_refused(tag, false);
+        let before = self.proven.iter().find(|known| known.tag == tag).and_then(|known| known.by);
         self.proven.retain(|known| known.tag != tag);
+        let by = attribution(before, by);
         push_bounded(&mut self.proven, ProvenAddress { tag, by }, Policy::MAX_PROVEN_ADDRESSES);
     }
+}
+
+/// What an authenticator or address is attributed to, once `by` used it. What the operator confirmed
+/// stays confirmed.
+pub(super) fn attribution(before: Option<LoginId>, by: Option<LoginId>) -> Option<LoginId> {
+    if before == Some(LoginId::OPERATOR) { before } else { by }
 }
 
 /// Pushes, and drops the oldest if there are more than `most`.

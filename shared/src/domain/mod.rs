@@ -15,6 +15,7 @@ pub mod keys;
 pub mod ledger;
 pub mod listing;
 mod method;
+pub mod operator;
 pub mod pasted;
 mod policy;
 pub mod recovery;

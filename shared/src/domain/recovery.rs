@@ -154,15 +154,8 @@ pub fn reset(snapshot: &Snapshot, code: Option<&RecoveryCode>, cx: &Context<'_>)
     }
     let mut ledger = snapshot.ledger.clone();
     ledger.unlock(cx.now);
-    ledger.enabled = false;
-    ledger.begin_epoch(None);
+    ledger.start_over();
     ledger.forget_networks_but(cx.network());
-    ledger.devices.clear();
-    ledger.setups.clear();
-    ledger.codes.clear();
-    ledger.recovery = None;
-    ledger.proven.clear();
-    ledger.recent.clear();
     Decision::commit(ledger, Ok(()))
 }
 

@@ -153,7 +153,7 @@ impl World {
                     match write {
                         Write::Device(record) => self.table.devices.push(record),
                         Write::Recovery(record) => self.table.recovery.push(record),
-                        Write::KeptDevice(_) | Write::Session(_) | Write::Trust(_) => {}
+                        Write::ActiveDevice(_) | Write::KeptDevice(_) | Write::Session(_) | Write::Trust(_) => {}
                     }
                 }
                 self.table.ledger = change.ledger.committed_as(commit);

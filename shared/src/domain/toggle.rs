@@ -149,11 +149,11 @@ fn switch_on(ledger: &mut Ledger, snapshot: &Snapshot, proves: Option<AddressTag
     ledger.forget_networks_but(cx.network());
 
     for device in &mut ledger.devices {
-        device.inactive = !cx.is_own(device.confirmed_by);
+        device.inactive = !cx.is_trustworthy(device.confirmed_by);
         stopped.inactive_devices.extend(device.inactive.then(|| (device.id, device_name(snapshot, device.id))));
     }
     stopped.recovery_codes_voided = ledger.recovery.take_if(|set| !cx.is_own(set.made_by)).is_some();
-    let unproven = ledger.proven.extract_if(.., |address| !cx.is_own(address.by));
+    let unproven = ledger.proven.extract_if(.., |address| !cx.is_trustworthy(address.by));
     let unproven = unproven.filter(|address| Some(address.tag) != proves);
     stopped.addresses_unproven = unproven.map(|address| masked(address.tag, cx)).collect();
     let tried = Snapshot { ledger: ledger.clone(), ..snapshot.clone() };

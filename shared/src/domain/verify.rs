@@ -10,7 +10,7 @@ use super::{
     Timestamp,
     code::Otp,
     gate,
-    ledger::Device,
+    ledger::{Device, attribution},
     toggle,
     totp::{self, Verdict},
 };
@@ -220,7 +220,7 @@ fn right_totp(snapshot: &Snapshot, id: DeviceId, step: u64, cx: &Context<'_>) ->
     for device in ledger.devices.iter_mut().filter(|device| device.id == id) {
         device.last_step = step;
         device.last_used_at = Some(cx.now);
-        device.confirmed_by = cx.provenance;
+        device.confirmed_by = attribution(device.confirmed_by, cx.provenance);
         device.inactive = false;
     }
     let factor = Factor::Code(Method::Totp);

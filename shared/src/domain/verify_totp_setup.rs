@@ -4,7 +4,7 @@ use super::{
     Context, Decision, DeviceId, Factor, Method, Policy, Refusal, Snapshot, Write,
     code::Otp,
     keys,
-    ledger::Device,
+    ledger::{Device, attribution},
     setup_totp::may_set_up,
     toggle,
     totp::{self, Verdict},
@@ -81,7 +81,7 @@ fn again(snapshot: &Snapshot, device: &Device, cx: &Context<'_>) -> Decision<Ver
     }
     let mut ledger = snapshot.ledger.clone();
     for known in ledger.devices.iter_mut().filter(|known| known.id == device.id) {
-        known.confirmed_by = cx.provenance;
+        known.confirmed_by = attribution(known.confirmed_by, cx.provenance);
     }
     if let Some(login) = cx.provenance {
         ledger.remember(login, FACTOR, verified.auth_time);

@@ -65,6 +65,9 @@ pub struct LogLine {
     /// What the caller's `User-Agent` names, such as `Firefox on Windows`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub browser: Option<String>,
+    /// What an operator did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
     /// Milliseconds from the request's arrival at the pipeline to the answer.
     pub duration_ms: u64,
     /// What was counted.
@@ -73,6 +76,21 @@ pub struct LogLine {
     /// The second factor that the call shows, which passed if the answer is a success.
     #[serde(skip)]
     factor: Option<Factor>,
+}
+
+/// What an operator did, for whoever asks later.
+#[derive(Clone, Debug, Serialize)]
+pub struct Audit {
+    /// The command.
+    pub command: &'static str,
+    /// The ARN of who called, as AWS says it. Only for what changes nothing it may be unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
 }
 
 impl LogLine {
@@ -97,6 +115,7 @@ impl LogLine {
             user: None,
             network: None,
             browser: None,
+            audit: None,
             duration_ms: 0,
             metrics: Metrics::default(),
             factor: None,

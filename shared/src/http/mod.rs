@@ -21,7 +21,7 @@ pub use endpoint::{Call, Endpoint, Message, errors_of};
 pub use error_code::ErrorCode;
 pub use event::{AuthorizerRequest, Event, EventResponse, ForeignEvent, Payload};
 pub use lambda::{run, run_both, serve_invocations};
-pub use log::LogLine;
+pub use log::{Audit, LogLine};
 pub use pipeline::{Incoming, Served, serve, serve_foreign, serve_unknown};
 pub use problem::Problem;
 pub use stopped::SwitchReply;

@@ -58,7 +58,7 @@ impl Table {
         let Err(error) = table::update(update).await else { return Ok(true) };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                let stored = failed.item.clone().and_then(|item| read(login, item).ok());
+                let stored = failed.item.clone().and_then(|item| read(item).ok());
                 Ok(stored.is_some_and(|stored| stored.code.id == code.id))
             }
             _ => Err(StoreError::of("UpdateItem code", &error)),
@@ -72,19 +72,20 @@ impl Table {
         strong: bool,
     ) -> Result<Vec<CodeRecord>, StoreError> {
         let items = self.query_user(user, &prefix(login), strong).await?;
-        items.into_iter().map(|item| read(login, item)).collect()
+        items.into_iter().map(read).collect()
     }
 }
 
-fn read(login: LoginId, item: Item) -> Result<CodeRecord, StoreError> {
+pub(super) fn read(item: Item) -> Result<CodeRecord, StoreError> {
+    let name = item.get("sk").and_then(|sort_key| sort_key.as_s().ok()).cloned();
     let stored: Result<StoredCodes, _> = item::read(item, None);
     let StoredCodes { code, reserved_at, superseded, superseded_before } =
-        stored.map_err(|error| error.of_item(&format!("CODE of login {login}")))?;
+        stored.map_err(|error| error.of_item(&name.unwrap_or_else(|| "CODE".to_owned())))?;
     let superseded = superseded.into_iter().chain(superseded_before).collect();
     Ok(CodeRecord { code, reserved_at, superseded })
 }
 
-fn prefix(login: LoginId) -> String {
+pub(super) fn prefix(login: LoginId) -> String {
     format!("CODE#{login}")
 }
 
@@ -97,7 +98,7 @@ mod tests {
     fn superseded_codes_are_read_newest_first() {
         let code = |n| StoredCode { id: CodeId([n; 8]), tag: CodeTag([n; 32]), until: Timestamp::from_secs(n.into()) };
         let stored = |n| AttributeValue::M(item::write(&code(n), None).expect("an item"));
-        let (login, none) = (LoginId([1; 8]), AttributeValue::Null(true));
+        let none = AttributeValue::Null(true);
         for (superseded, before, expected) in [
             (none.clone(), none.clone(), vec![]),
             (stored(2), none, vec![code(2)]),
@@ -111,7 +112,7 @@ mod tests {
             ];
             let item = attributes.map(|(name, value)| (name.to_owned(), value)).into();
             let (code, reserved_at) = (code(3), Timestamp::from_millis(5));
-            assert_eq!(read(login, item).expect("a code"), CodeRecord { code, reserved_at, superseded: expected });
+            assert_eq!(read(item).expect("a code"), CodeRecord { code, reserved_at, superseded: expected });
         }
     }
 

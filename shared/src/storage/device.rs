@@ -6,14 +6,19 @@ use super::{
     ledger::Commit,
     table::{self, PrimaryKey, binary},
 };
-use crate::domain::{DeviceId, DeviceRecord, ItemKey, UserId, setup_totp};
+use crate::domain::{DeviceId, DeviceRecord, ItemKey, Timestamp, UserId};
 
 const PREFIX: &str = "MFA#DEVICE#";
 
 impl Table {
-    /// Writes the item of a new set-up. It has a TTL until it is confirmed.
-    pub(super) async fn put_device(&self, user: UserId, record: &DeviceRecord) -> Result<Commit, StoreError> {
-        let item = item::write(record, Some(setup_totp::setup_ends(record)))?;
+    /// Writes the item of an authenticator. That of a set-up has a TTL until it is confirmed.
+    pub(super) async fn put_device(
+        &self,
+        user: UserId,
+        record: &DeviceRecord,
+        ttl: Option<Timestamp>,
+    ) -> Result<Commit, StoreError> {
+        let item = item::write(record, ttl)?;
         let put = table::put(self.put_item(key(user, record.id), item)).await;
         put.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem device", &error))
     }

@@ -10,7 +10,7 @@ use super::{
     trust,
 };
 use crate::{
-    domain::{ItemKey, Timestamp, UserId, Write},
+    domain::{ItemKey, Timestamp, UserId, Write, setup_totp},
     metrics::{self, Metric},
 };
 
@@ -18,7 +18,8 @@ impl Table {
     /// Puts one item. `Lost` if an item that it relies on is gone, because the snapshot was stale.
     pub(super) async fn put(&self, user: UserId, write: &Write) -> Result<Commit, StoreError> {
         match write {
-            Write::Device(record) => self.put_device(user, record).await,
+            Write::Device(record) => self.put_device(user, record, Some(setup_totp::setup_ends(record))).await,
+            Write::ActiveDevice(record) => self.put_device(user, record, None).await,
             Write::KeptDevice(id) => self.keep_device(user, *id).await,
             Write::Recovery(record) => self.put_recovery(user, record).await,
             Write::Session(record) => self.put_session(user, record).await,

@@ -7,6 +7,7 @@ mod error;
 mod hash_key;
 mod item;
 mod ledger;
+mod operator;
 mod packed;
 mod recovery;
 mod session;
@@ -15,5 +16,6 @@ mod trust;
 mod user;
 
 pub use error::StoreError;
+pub use operator::{Checked, Finding, ItemFault, Segment, StoredItem, UserPage};
 pub use table::Table;
 pub use user::UserQuery;

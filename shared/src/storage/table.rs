@@ -60,6 +60,12 @@ impl Table {
         Self { client, name, hash_key: keys.fingerprint(), is_ours: Arc::default() }
     }
 
+    /// Another table that was begun with the same hash key, such as a restored backup of this one.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), is_ours: Arc::default(), ..self.clone() }
+    }
+
     /// A `PutItem` of this table.
     pub(super) fn put_item(&self, key: PrimaryKey, mut item: Item) -> PutItemFluentBuilder {
         item.insert("pk".to_owned(), text(key.pk));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use futures_util::future::{join, join_all, try_join_all};
 
 use super::{
@@ -284,15 +285,23 @@ impl Table {
 
     /// The items of a user whose sort key begins with `prefix`.
     pub(super) async fn query_user(&self, user: UserId, prefix: &str, strong: bool) -> Result<Vec<Item>, StoreError> {
+        let query = self.client.query().key_condition_expression("pk = :user AND begins_with(sk, :prefix)");
+        self.all_pages(query.expression_attribute_values(":prefix", text(prefix)), user, strong).await
+    }
+
+    /// All items of a user.
+    pub(super) async fn items_of(&self, user: UserId) -> Result<Vec<Item>, StoreError> {
+        self.all_pages(self.client.query().key_condition_expression("pk = :user"), user, true).await
+    }
+
+    async fn all_pages(&self, query: QueryFluentBuilder, user: UserId, strong: bool) -> Result<Vec<Item>, StoreError> {
+        let query = query.table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
+        let query = query.expression_attribute_values(":user", text(user_key(user))).consistent_read(strong);
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
-            let page = self.client.query().table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-            let page = page
-                .key_condition_expression("pk = :user AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":user", text(user_key(user)))
-                .expression_attribute_values(":prefix", text(prefix))
-                .consistent_read(strong)
+            let page = query
+                .clone()
                 .set_exclusive_start_key(start)
                 .send()
                 .await

@@ -1,0 +1,203 @@
+//! Commands about all users. The table is read in parts, side by side, a page at a time.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use futures_util::{StreamExt, stream};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mfa_admin_function::{Command, Page, PageReply, Reply, UserFinding};
+use serde_json::json;
+
+use crate::{
+    functions::Functions,
+    print, print_json,
+    progress::{Part, Progress, ProgressFile},
+    unexpected,
+};
+
+/// In how many parts the table is read side by side.
+const PARTS: u16 = 8;
+
+/// How many users that failed are tried again in one go.
+const RETRIED_AT_ONCE: usize = 100;
+
+/// How often users that failed are tried again before somebody has to look.
+const RETRIES: usize = 3;
+
+/// Has a command carried out for all users, and says what came of it.
+pub(crate) async fn run(functions: &Functions<'_>, command: impl Fn(Page) -> Command) -> Result<(), String> {
+    let progress = carry_out(functions, &command).await?;
+    let command = command(Page::of_part(0, 1, None));
+    report(functions, &command, &progress);
+    match progress.failed.len() {
+        0 => Ok(()),
+        failed => Err(format!("{failed} users failed. Once the cause is mended, the same command goes on with them.")),
+    }
+}
+
+/// The same, without the report.
+pub(crate) async fn carry_out(
+    functions: &Functions<'_>,
+    command: impl Fn(Page) -> Command,
+) -> Result<Progress, String> {
+    let target = functions.target;
+    let example = command(Page::of_part(0, 1, None));
+    let is_change = example.is_change() && !target.dry_run;
+    let of = progress_name(&target.stack, &example, target.dry_run);
+    let file = ProgressFile::at(target.progress.as_deref(), &of);
+    let (mut progress, goes_on) = file.read(&of, PARTS)?;
+    if is_change && !target.yes {
+        confirm(example.name(), &target.stack)?;
+    }
+    if goes_on {
+        tell(&format!("Going on where {} says, after {} users.\n", file.shown(), progress.users));
+    }
+    // A file that cannot be written is told before anything is done.
+    file.write(&progress)?;
+    let outcome = go_on(functions, command, &mut progress, &file).await;
+    if (outcome.is_ok() && progress.failed.is_empty()) || progress.is_new() {
+        file.remove();
+    }
+    match outcome {
+        Err(problem) if !progress.is_new() => {
+            Err(format!("{problem}\n{} says how far it is. The same command goes on from there.", file.shown()))
+        }
+        outcome => outcome.map(|()| progress),
+    }
+}
+
+async fn go_on(
+    functions: &Functions<'_>,
+    command: impl Fn(Page) -> Command,
+    progress: &mut Progress,
+    file: &ProgressFile,
+) -> Result<(), String> {
+    let bar = bar(functions.target.json);
+    let mut retries = 0;
+    loop {
+        bar.set_position(progress.users);
+        let mut pages = progress.next_pages();
+        if pages.is_empty() && !progress.failed.is_empty() && retries < RETRIES {
+            retries += 1;
+            let failed: Vec<_> = progress.failed.drain(..).map(|finding| finding.user).collect();
+            pages = failed.chunks(RETRIED_AT_ONCE).map(|users| Page::of_users(users.to_vec())).collect();
+        }
+        if pages.is_empty() {
+            bar.finish_and_clear();
+            return Ok(());
+        }
+        let asked = pages.into_iter().map(|page| {
+            let answer = functions.ask(command(page.clone()));
+            async move { (page, answer.await) }
+        });
+        let mut answers = stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(usize::from(PARTS));
+        let mut problem = None;
+        while let Some((page, answer)) = answers.next().await {
+            match answer {
+                Ok(Reply::Page(reply)) => progress.note(&page, reply),
+                other => {
+                    progress.failed.extend(page.users.into_iter().map(|user| UserFinding {
+                        user,
+                        item: None,
+                        what: "not tried again".to_owned(),
+                    }));
+                    problem = Some(other.map_or_else(|sentence| sentence, |other| unexpected(&other)));
+                }
+            }
+            bar.set_position(progress.users);
+        }
+        drop(answers);
+        file.write(progress)?;
+        if let Some(problem) = problem {
+            bar.abandon();
+            return Err(problem);
+        }
+    }
+}
+
+/// What a progress is of: nobody goes on with another command, stack or table.
+fn progress_name(stack: &str, command: &Command, dry_run: bool) -> String {
+    let of_table = match command {
+        Command::RestoreFrom(restore) => format!("-{}", restore.table),
+        _ => String::new(),
+    };
+    let dry_run = if dry_run { "-dry-run" } else { "" };
+    format!("{stack}-{}{of_table}{dry_run}", command.name())
+}
+
+impl Progress {
+    /// Whether nothing is done yet.
+    fn is_new(&self) -> bool {
+        self.parts.iter().all(|part| *part == Part::New)
+    }
+
+    /// The next page of each part that is not done.
+    fn next_pages(&self) -> Vec<Page> {
+        let of = u16::try_from(self.parts.len()).unwrap_or(PARTS);
+        let pages = self.parts.iter().zip(0..).filter_map(|(part, number)| match part {
+            Part::New => Some(Page::of_part(number, of, None)),
+            Part::At(start) => Some(Page::of_part(number, of, Some(start.clone()))),
+            Part::Done => None,
+        });
+        pages.collect()
+    }
+
+    fn note(&mut self, page: &Page, reply: PageReply) {
+        self.users += reply.users;
+        for (name, count) in reply.counts {
+            *self.counts.entry(name).or_default() += count;
+        }
+        self.findings.extend(reply.findings);
+        self.failed.extend(reply.failed);
+        if page.users.is_empty()
+            && let Some(part) = self.parts.get_mut(usize::from(page.segment))
+        {
+            *part = reply.next.map_or(Part::Done, Part::At);
+        }
+    }
+}
+
+fn report(functions: &Functions<'_>, command: &Command, progress: &Progress) {
+    let Progress { users, counts, findings, failed, .. } = progress;
+    if functions.target.json {
+        print_json(&json!({ "users": users, "counts": counts, "findings": findings, "failed": failed }));
+        return;
+    }
+    for UserFinding { user, item, what } in findings {
+        let item = item.as_deref().map(|item| format!(" {item}")).unwrap_or_default();
+        print(&format!("{user}{item}: {what}\n"));
+    }
+    for UserFinding { user, what, .. } in failed {
+        print(&format!("{user}: failed: {what}\n"));
+    }
+    let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
+    let dry = if command.is_change() && functions.target.dry_run { " Nothing was changed." } else { "" };
+    print(&format!("{}: {}: {counts}.{dry}\n", command.name(), counted(*users, "user")));
+}
+
+/// `1 item`, `2 items`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn bar(is_json: bool) -> ProgressBar {
+    let is_shown = !is_json && std::io::stderr().is_terminal();
+    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("{spinner} {pos} users, {elapsed_precise}");
+    ProgressBar::with_draw_target(None, target).with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+}
+
+/// Asks before something happens to every user.
+fn confirm(name: &str, stack: &str) -> Result<(), String> {
+    if !std::io::stdin().is_terminal() {
+        return Err(format!("The command {name} concerns every user of {stack}. Without a terminal, it needs --yes."));
+    }
+    tell(&format!("The command {name} concerns every user of {stack}. Type the name of the stack to go on: "));
+    let mut typed = String::new();
+    std::io::stdin().lock().read_line(&mut typed).map_err(|error| error.to_string())?;
+    if typed.trim() == stack { Ok(()) } else { Err("That is not its name. Nothing was done.".to_owned()) }
+}
+
+fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,114 @@
+//! Commands about one user.
+
+use mfa::{
+    App,
+    domain::{
+        Decision, Snapshot, UserId,
+        operator::{self, IsKnown},
+    },
+    http::LogLine,
+    storage::UserQuery,
+};
+use serde::Serialize;
+
+use crate::{Export, Problem, Reply, User, UserView, decide};
+
+/// The key of a user, which the log line gets too.
+fn key(app: &App, space: &str, user: &User, log: &mut LogLine) -> Result<UserId, Problem> {
+    if user.user.is_empty() {
+        return Err(Problem::of_caller("The user id is empty. Set --user to the one in the application's tokens."));
+    }
+    let key = app.keys.user_id_in(space, &user.user);
+    log.of_user(key);
+    Ok(key)
+}
+
+async fn view(app: &App, key: UserId) -> Result<Option<UserView>, Problem> {
+    let now = app.clock.now();
+    let query = UserQuery::user(key).and_trusted().and_sessions();
+    let snapshot = app.table.snapshot_of(query, now).await?;
+    Ok(snapshot.stored.then(|| UserView::of(&snapshot, &key.to_string(), now)))
+}
+
+fn shown(value: &impl Serialize) -> Result<Reply, Problem> {
+    let json = serde_json::to_value(value);
+    json.map(Reply::Shown).map_err(|error| Problem { status: 500, sentence: format!("Not shown: {error}.") })
+}
+
+pub(crate) async fn show(app: &App, space: &str, user: &User, log: &mut LogLine) -> Result<Reply, Problem> {
+    let key = key(app, space, user, log)?;
+    view(app, key).await?.map_or(Ok(Reply::UnknownUser), |view| shown(&view))
+}
+
+pub(crate) async fn export(app: &App, space: &str, user: &User, log: &mut LogLine) -> Result<Reply, Problem> {
+    let key = key(app, space, user, log)?;
+    let items: Vec<_> = app.table.stored_items(key).await?.into_iter().map(Into::into).collect();
+    let Some(view) = view(app, key).await? else {
+        return Ok(Reply::UnknownUser);
+    };
+    shown(&Export { user: user.user.clone(), exported_at: app.clock.now().to_rfc3339(), view, items })
+}
+
+pub(crate) async fn unlock(
+    app: &App,
+    space: &str,
+    user: &User,
+    dry_run: bool,
+    log: &mut LogLine,
+) -> Result<Reply, Problem> {
+    change(app, key(app, space, user, log)?, dry_run, operator::unlock).await
+}
+
+pub(crate) async fn reset(
+    app: &App,
+    space: &str,
+    user: &User,
+    dry_run: bool,
+    log: &mut LogLine,
+) -> Result<Reply, Problem> {
+    change(app, key(app, space, user, log)?, dry_run, operator::reset).await
+}
+
+pub(crate) async fn end_sessions(
+    app: &App,
+    space: &str,
+    user: &User,
+    dry_run: bool,
+    log: &mut LogLine,
+) -> Result<Reply, Problem> {
+    change(app, key(app, space, user, log)?, dry_run, operator::end_sessions).await
+}
+
+async fn change(
+    app: &App,
+    key: UserId,
+    dry_run: bool,
+    rule: impl Fn(&Snapshot) -> Decision<IsKnown> + Send + Sync,
+) -> Result<Reply, Problem> {
+    let is_known =
+        if dry_run { app.table.snapshot(key, app.clock.now()).await?.stored } else { decide(app, key, rule).await? };
+    Ok(if is_known { Reply::Done } else { Reply::UnknownUser })
+}
+
+pub(crate) async fn erase(
+    app: &App,
+    space: &str,
+    user: &User,
+    dry_run: bool,
+    log: &mut LogLine,
+) -> Result<Reply, Problem> {
+    let key = key(app, space, user, log)?;
+    let items = if dry_run { app.table.stored_items(key).await?.len() } else { app.table.erase(key).await? };
+    Ok(if items == 0 { Reply::UnknownUser } else { Reply::Deleted(items) })
+}
+
+pub(crate) async fn sweep(
+    app: &App,
+    space: &str,
+    user: &User,
+    dry_run: bool,
+    log: &mut LogLine,
+) -> Result<Reply, Problem> {
+    let key = key(app, space, user, log)?;
+    Ok(Reply::Deleted(if dry_run { 0 } else { app.table.sweep(key).await? }))
+}
