@@ -67,6 +67,10 @@ deploy:
 emulators:
     @bash .ci/run emulators
 
+# The commands of docs/administer.md print what the page shows
+admin:
+    @bash .ci/run admin
+
 # A person gets through the console page in Chromium
 console:
     @bash .ci/run console

@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from botocore import xform_name
 from kit import DEBUG, ROOT, Program, fail, wait_for
 from samcli.commands.build.command import cli as sam_build
 from samcli.commands.local.invoke.cli import cli as sam_invoke
+from test_administer import ADMIN, shown as shown_by_admin
 from test_examples import NPM, PIP, with_packages
 
 FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")]
@@ -96,6 +98,15 @@ COMMANDS = [command for block in HERE for command in block.commands()]
 each_block = functools.partial(pytest.mark.parametrize, "block", ids=lambda block: block.id)
 
 
+def without_reason(words):
+    """What is left of a command of `mfa-admin`, whatever the reason is that it gives."""
+    return [word for word, before in zip(words, ["", *words]) if before != "--reason"]
+
+
+# test_administer.py runs these, each with a reason of its own.
+RUN_BY_ADMIN = [without_reason(["mfa-admin", *words]) for words, _ in shown_by_admin()]
+
+
 def starting_with(words):
     return sorted({command for command in COMMANDS if command.startswith(words)})
 
@@ -121,6 +132,7 @@ def test_what_needs_no_aws_is_run(block):
         is_run = command in RUN_BY or command.startswith(RUN_BELOW)
         is_run |= block.text in [text for text, _ in FIRST_CALLS]
         is_run |= any(command in EXAMPLES[name] for name in EXAMPLES)
+        is_run |= without_reason(shlex.split(command)) in RUN_BY_ADMIN
         assert is_run, f"{block.page}: nothing runs {command}"
 
 
@@ -304,6 +316,8 @@ def unknown_in(command):
     match words:
         case ["cargo", "run", "--", *_]:
             return unknown_to(DEBUG, words[3:])
+        case ["mfa-admin", *options]:
+            return unknown_to(ADMIN, options)
         case ["scripts/build" | "scripts/deploy" as program, *options]:
             return unknown_to(program, options)
         case ["bash", ".ci/run", *steps] | ["just", *steps]:

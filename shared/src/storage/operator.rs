@@ -289,3 +289,84 @@ fn size_of_value(value: &AttributeValue) -> usize {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::primitives::Blob;
+
+    use super::*;
+    use crate::domain::{CodeId, LoginId, Timestamp, ledger::SentCode};
+
+    fn binary(bytes: &[u8]) -> AttributeValue {
+        AttributeValue::B(Blob::new(bytes))
+    }
+
+    #[test]
+    fn binary_values_are_withheld_and_others_shown() {
+        let map = AttributeValue::M([("tag".to_owned(), binary(&[7; 32])), ("n".to_owned(), text("x"))].into());
+        for (value, shown) in [
+            (text("Phone"), json!("Phone")),
+            (AttributeValue::N("18446744073709551615".to_owned()), json!(u64::MAX)),
+            (AttributeValue::N("-1".to_owned()), json!("-1")),
+            (AttributeValue::Bool(true), json!(true)),
+            (AttributeValue::Null(true), Value::Null),
+            (binary(&[1, 2, 3]), json!("withheld: 3 bytes")),
+            (map, json!({ "tag": "withheld: 32 bytes", "n": "x" })),
+            (AttributeValue::L(vec![binary(&[]), text("y")]), json!(["withheld: 0 bytes", "y"])),
+            (AttributeValue::Ss(vec!["secret".to_owned()]), json!("withheld: a set")),
+        ] {
+            assert_eq!(to_json(&value), shown, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_size_of_an_item_counts_names_and_values() {
+        let item = |value| Item::from([("name".to_owned(), value)]);
+        for (value, bytes) in [
+            (text("12345"), 9),
+            (AttributeValue::N("1234567".to_owned()), 9),
+            (binary(&[0; 10]), 14),
+            (AttributeValue::Bool(true), 5),
+            (AttributeValue::L(vec![text("ab"), text("c")]), 12),
+            (AttributeValue::M(item(text("ab"))), 14),
+        ] {
+            assert_eq!(size_of(&item(value.clone())), bytes, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_ledger_stands_for_what_it_names_and_for_what_is_of_its_epoch() {
+        let mut ledger = Ledger::fresh(7);
+        let login = LoginId([1; 8]);
+        ledger.codes.push(SentCode { id: CodeId([1; 8]), login, known: false, until: Timestamp::default() });
+        let of_epoch = |epoch: u64| Item::from([("epoch".to_owned(), table::number(epoch))]);
+        let (now, nothing) = (ledger.security_epoch, Item::new());
+        let session = format!("SESSION#{}", crate::domain::SessionId([1; 16]));
+        let trust = format!("TRUST#{}", crate::domain::TrustId([1; 16]));
+        for (sort_key, item, stays) in [
+            ("MFA#LEDGER", &nothing, true),
+            ("MFA#DEVICE#00000000-0000-0000-0000-000000000001", &nothing, false),
+            (&session, &of_epoch(now), true),
+            (&session, &of_epoch(now - 1), false),
+            (&session, &nothing, false),
+            (&trust, &of_epoch(now), true),
+            (&trust, &of_epoch(now + 1), false),
+            ("CODE#AQEBAQEBAQE", &nothing, true),
+            ("CODE#AQEBAQEBAQE#KNOWN", &nothing, true),
+            ("CODE#AgICAgICAgI", &nothing, false),
+            ("OTHER", &nothing, false),
+        ] {
+            assert_eq!(stands_for(&ledger, sort_key, item), stays, "{sort_key}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_no_item_of_this_service_is_told() {
+        assert!(unreadable("OTHER", &Item::new()).is_some_and(|cause| cause.contains("such a key")));
+        let newer = Item::from([("schema".to_owned(), table::number(9))]);
+        let device = "MFA#DEVICE#00000000-0000-0000-0000-000000000001";
+        assert_eq!(unreadable(device, &newer).as_deref(), Some("a newer version wrote it (schema 9)"));
+        assert!(unreadable("CODE#AQEBAQEBAQE", &Item::new()).is_some());
+        assert!(unreadable("MFA#LEDGER", &Item::new()).is_some());
+    }
+}
