@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use mfa_admin_function::{Access, Command, ErasedUser, Page, Reply, Request, Restore, User};
-use mfa_tests::{Authenticator, Login, OPERATOR, TestApp, wrong_code};
+use mfa_tests::{Authenticator, InjectedFault, Login, OPERATOR, TestApp, wrong_code};
 use serde_json::{Value, json};
 
 const OWN: &str = include_str!("keys/ec.pem");
@@ -435,4 +435,41 @@ async fn what_has_ended_or_belongs_to_nobody_keeps_no_sealing_key() {
         mfa.table.set(&user, &sort_key, name, Some(&value)).await.expect("written");
     }
     assert_eq!(sealed().await, 0);
+}
+
+#[tokio::test]
+async fn a_command_that_meets_a_fault_did_all_or_says_so_and_can_be_repeated() {
+    const FAULTS: [InjectedFault; 4] =
+        [InjectedFault::Error, InjectedFault::LoseAnswer, InjectedFault::LoseOneAnswer, InjectedFault::Stale];
+    for command in [Command::Reset(of("alice")), Command::EndSessions(of("alice")), Command::Erase(of("alice"))] {
+        for fault in FAULTS {
+            // Every call of the command is broken in turn. None makes more than seven.
+            for n in 0..7 {
+                let mfa = TestApp::start().await;
+                let (alice, device) = enabled(&mfa, "alice").await;
+                let refresh = alice.verify("totp", &device.advance_to_next_code(&mfa)).await.text("refreshToken");
+                mfa.fault_proxy.break_call("", n, fault);
+                let reply = mfa.admin(command.clone()).await;
+                mfa.fault_proxy.heal();
+                let case = format!("{} {fault:?} {n}: {reply:?}", command.name());
+                match reply {
+                    Reply::Done | Reply::Deleted(_) => {}
+                    Reply::Refused(_) | Reply::UnknownUser => {
+                        let again = mfa.admin(command.clone()).await;
+                        assert!(!matches!(again, Reply::Refused(_)), "{case}, then {again:?}");
+                    }
+                    other => panic!("{case}: {other:?}"),
+                }
+                mfa.refresh(&refresh).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
+                let left = mfa.items("MFA#").await.len();
+                let expected = match command {
+                    Command::Erase(_) => 0,
+                    Command::Reset(_) => 1,
+                    _ => 2,
+                };
+                // What a failed deletion left, nothing names.
+                assert!(left == expected || (fault == InjectedFault::Error && left == 2), "{case}: {left} items");
+            }
+        }
+    }
 }
