@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes what a release consists of into target/dist/: a folder and an archive for each architecture.
 
-scripts/build makes the folders. This adds scripts/deploy, the local server, the documentation, a CycloneDX bill
-of materials (sbom.cdx.json), the licences of others (THIRD-PARTY-NOTICES.txt and COPYRIGHT-library.html) and
-SHA256SUMS. One commit gives the same bytes in every folder.
+scripts/build makes the folders. This adds scripts/deploy, the programs mfa-local and mfa-admin, the
+documentation, a CycloneDX bill of materials (sbom.cdx.json), the licences of others (THIRD-PARTY-NOTICES.txt and
+COPYRIGHT-library.html) and SHA256SUMS. One commit gives the same bytes in every folder.
 
 Needs cargo-lambda and cargo-cyclonedx.
 """
@@ -22,6 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
+# What selects each program. mfa-admin is built by itself, as the comment at default-members in Cargo.toml says.
+PROGRAMS = {"mfa-local": ("--bin=mfa-local",), "mfa-admin": ("--package=mfa-admin", "--bin=mfa-admin")}
 NOT_RELEASED = "mfa-tests"
 SBOM = "sbom.cdx.json"
 LICENCE_FILE = re.compile(r"(un)?licen[cs]e|copying|copyright|notice", re.IGNORECASE)
@@ -31,11 +33,12 @@ def output(*command):
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-def add_local_server(folder, architecture):
+def add_programs(folder, architecture):
     binaries = ROOT / "target" / "lambda" / architecture
     build = ("cargo", "lambda", "build", "--locked", "--profile=release", f"--target={TARGETS[architecture]}")
-    output(ROOT / "scripts" / "reproducible", *build, f"--lambda-dir={binaries}", "--bin=mfa-local")
-    shutil.copy(binaries / "mfa-local" / "bootstrap", folder / "mfa-local")
+    for name, selected in PROGRAMS.items():
+        output(ROOT / "scripts" / "reproducible", *build, f"--lambda-dir={binaries}", *selected)
+        shutil.copy(binaries / name / "bootstrap", folder / name)
 
 
 def crates_in_binaries(target):
@@ -132,10 +135,12 @@ def add_sums(folder):
 
 
 def write_archive(folder):
+    executable = [f"{folder.name}/{name}" for name in (*PROGRAMS, "scripts/deploy")]
+
     def anonymous(entry):
         entry.uid = entry.gid = entry.mtime = 0
         entry.uname = entry.gname = ""
-        entry.mode = 0o755 if entry.isdir() or entry.name.endswith(("/mfa-local", "/scripts/deploy")) else 0o644
+        entry.mode = 0o755 if entry.isdir() or entry.name in executable else 0o644
         return entry
 
     path = folder.with_name(f"{folder.name}.tar.gz")
@@ -150,7 +155,7 @@ def main():
     for line in output("scripts/build", "--architecture=all", "--profile=release").splitlines():
         folder = ROOT / line
         _, version, architecture = folder.name.split("-", 2)
-        add_local_server(folder, architecture)
+        add_programs(folder, architecture)
         add_notices(folder, architecture)
         add_bill_of_materials(folder, architecture, version)
         add_deploy_script(folder)

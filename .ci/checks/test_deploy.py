@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -346,6 +347,32 @@ def test_a_release_that_is_not_there_is_named():
 
 
 # What a release holds besides functions and script
+
+
+def test_a_release_holds_both_programs_and_mfa_admin_is_built_by_itself(tmp_path, monkeypatch):
+    built, folder = [], tmp_path / "mfa-0.1.0-arm64"
+    folder.mkdir()
+
+    def build(*words):
+        built.append([word for word in words if str(word).startswith(("--package=", "--bin="))])
+        bootstrap = tmp_path / "target/lambda/arm64" / words[-1].removeprefix("--bin=") / "bootstrap"
+        bootstrap.parent.mkdir(parents=True)
+        bootstrap.write_bytes(elf(0xB7))
+
+    monkeypatch.setattr(packing, "ROOT", tmp_path)
+    monkeypatch.setattr(packing, "output", build)
+    packing.add_programs(folder, "arm64")
+    assert built == [["--bin=mfa-local"], ["--package=mfa-admin", "--bin=mfa-admin"]]
+    packing.write_archive(folder)
+    with tarfile.open(tmp_path / "mfa-0.1.0-arm64.tar.gz") as archive:
+        modes = {entry.name.partition("/")[2]: entry.mode for entry in archive if entry.isfile()}
+    assert modes == {"mfa-local": 0o755, "mfa-admin": 0o755}
+
+
+def test_the_longest_name_of_a_stack_fits_the_functions_that_are_named_after_it(run):
+    names = re.findall(r"FunctionName: !Sub \$\{AWS::StackName\}(\S+)", (ROOT / "template.yaml").read_text())
+    assert 53 + max(map(len, names)) == 64
+    assert run("--dry-run", "--yes", *ANSWERS, "--stack", "m" * 53), run.shown
 
 
 def test_the_documentation_of_a_release_is_where_its_readme_says(tmp_path):
@@ -935,6 +962,7 @@ def test_a_samconfig_of_somebody_else_stays(run):
         (["--yes", *ANSWERS, "--parameter", "ExistingTableName=x"], "no option of its own"),
         (["--yes", *ANSWERS, "--settings", "MFA_REQIRED=true"], "The nearest known name is MFA_REQUIRED"),
         (["--yes", *ANSWERS, "--stack", "1"], "--stack must be"),
+        (["--yes", *ANSWERS, "--stack", "m" * 54], "53 characters at most"),
         (["--yes", *ANSWERS, "--settings", "MFA_JWT_USER_CLAIM=a\\"], "Settings must not end in a backslash"),
         (["--yes", *ANSWERS, "--settings", 'MFA_ADD_CLAIMS={"a":"\\""}'], "Settings must not end in a backslash"),
         (["--yes", *ANSWERS, "--region", "eu-centrall-1"], "AWS does not answer in the region eu-centrall-1"),
