@@ -192,8 +192,8 @@ MUTATIONS = {
     ),
     "an item of a newer schema is read": (
         "shared/src/storage/item.rs",
-        "newer if newer > SCHEMA => return Err(ReadError::Newer(newer)),",
-        "newer if newer > SCHEMA + 9 => return Err(ReadError::Newer(newer)),",
+        "newer if newer > newest => Err(ReadError::Newer(newer)),",
+        "newer if newer > newest + 9 => Err(ReadError::Newer(newer)),",
     ),
     "any hash key is taken": (
         "shared/src/storage/hash_key.rs",

@@ -387,8 +387,6 @@ FIGURES = {
     "FIRST_LOCK": ["codes are locked for {} minutes"],
     "FAILURES_BEFORE_OFF": ["after {} wrong ones"],
     "PROOF_FRESH_FOR": ["at most {} minutes old"],
-    "TOTP_DIGITS": ["a code of {} digits"],
-    "TOTP_STEP": ["changes every {} seconds"],
     "MAX_DEVICES": ["| Authenticators of a user | {} |"],
     "SETUP_LIFETIME": ["| Time to confirm a set-up | {} minutes |"],
     "MAX_OPEN_SETUPS": ["| Set-ups that may be open at once | {}; a fourth"],

@@ -8,6 +8,7 @@ use std::{
 
 use mfa::{
     config::{Config, EMAIL_MARKS, LOGIN_CLAIMS, PHONE_MARKS, Part},
+    domain::{Policy, TotpVariant},
     http::ErrorCode,
     metrics::Metric,
 };
@@ -500,4 +501,12 @@ async fn every_claim_header_and_parameter_that_the_code_reads_is_documented() {
     names.extend(parameters.map(|(_, name)| name.trim_end_matches('}').to_owned()));
     let missing: Vec<_> = names.iter().filter(|name| !documented.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "docs/integrate.md, \"What this service reads\", lacks {missing:?}");
+}
+
+#[test]
+fn the_page_of_methods_says_how_authenticators_make_their_codes() {
+    let page = read("docs/methods.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let TotpVariant { digits, period, .. } = Policy::TOTP;
+    let sentence = format!("a code of {} digits that changes every {} seconds", digits.count(), period.as_secs());
+    assert!(page.contains(&sentence), "{sentence}");
 }

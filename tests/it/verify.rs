@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
-use mfa_tests::{Login, Response, TestApp, claims_of, wrong_code};
+use mfa_tests::{Authenticator, Login, Response, TestApp, claims_of, wrong_code};
 use serde_json::json;
+use totp_rs::{Algorithm, Builder, Secret};
+use uuid::Uuid;
 
 fn alice(mfa: &Arc<TestApp>) -> Login {
     mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").with("role", "admin").login()
@@ -404,4 +406,65 @@ async fn a_guess_at_another_authenticator_is_another_guess() {
         }
     }
     alice.verify("totp", "000001").await.assert_problem(429, "ACCOUNT_LOCKED");
+}
+
+/// Makes an authenticator one that was imported: its codes have eight digits, SHA-512 and 60 s.
+async fn make_imported(mfa: &TestApp, device: &Authenticator) {
+    let sort_key = format!("MFA#DEVICE#{}", device.device_id);
+    for item in mfa.items("MFA#").await {
+        let key = |name: &str| item[name]["S"].as_str().expect("a key").to_owned();
+        if key("sk") == sort_key {
+            mfa.table.set(&key("pk"), &sort_key, "variant", Some(&json!({ "S": "SHA512/8/60" }))).await.expect("set");
+            mfa.table.set(&key("pk"), &sort_key, "schema", Some(&json!({ "N": "2" }))).await.expect("set");
+        } else if key("sk") == "MFA#LEDGER" {
+            // Its last used step is one of its own period: that of the code before.
+            let list = data_encoding::BASE64.decode(item["d"]["B"].as_str().expect("a list").as_bytes());
+            let mut list = list.expect("base 64");
+            let id = Uuid::parse_str(&device.device_id).expect("an id");
+            let at = list.windows(16).position(|bytes| bytes == id.as_bytes()).expect("named") + 16;
+            list[at..at + 4].fill(0);
+            let list = json!({ "B": data_encoding::BASE64.encode(&list) });
+            mfa.table.set(&key("pk"), "MFA#LEDGER", "d", Some(&list)).await.expect("set");
+        }
+    }
+}
+
+fn imported_code(mfa: &TestApp, device: &Authenticator) -> String {
+    let secret = Secret::try_from_base32(&device.secret).expect("base 32");
+    let builder = Builder::new().with_algorithm(Algorithm::SHA512).with_digits(8).with_step_duration(60);
+    builder.with_secret(secret).build_noncompliant().generate(mfa.clock.now().as_secs()).to_string()
+}
+
+#[tokio::test]
+async fn an_imported_authenticator_is_judged_by_its_own_digits_algorithm_and_period() {
+    let mfa = TestApp::start().await;
+    let alice = alice(&mfa);
+    let device = alice.enrol().await;
+    make_imported(&mfa, &device).await;
+    mfa.advance(60);
+    alice.verify("totp", &device.code(&mfa)).await.assert_problem(400, "MFA_CODE_INVALID");
+    let code = imported_code(&mfa, &device);
+    mfa.advance(60);
+    alice.verify("totp", &format!("{} {}", &code[..4], &code[4..])).await.assert_ok();
+    let again = alice.verify("totp", &code).await.assert_problem(400, "MFA_CODE_INVALID");
+    assert_eq!(again.body["message"], "This code was used already. Wait for the next one");
+    alice.verify("totp", &imported_code(&mfa, &device)).await.assert_ok();
+    for length in [5, 7, 9, 10] {
+        let odd = alice.verify("totp", &"1".repeat(length)).await.assert_problem(400, "INVALID_INPUT");
+        assert_eq!(odd.body["message"], "otp must be 6 or 8 digits");
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_no_authenticator_of_the_user_can_show_is_wrong_and_costs_no_attempt() {
+    let mfa = TestApp::start().await;
+    let alice = alice(&mfa);
+    let device = alice.enrol().await;
+    let before = mfa.dump().await;
+    for n in 0..6 {
+        let answer = alice.verify("totp", &format!("0000000{n}")).await.assert_problem(400, "MFA_CODE_INVALID");
+        assert_eq!((&answer.body["message"], &answer.body["attemptsLeft"]), (&json!("The code is invalid"), &json!(5)));
+    }
+    assert_eq!(mfa.dump().await, before);
+    alice.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_ok();
 }

@@ -85,7 +85,7 @@ impl Challenge {
         let id = CodeId(random::bytes()?);
         let source = call.auth.caller.source.clone().unwrap_or_else(|| call.source.clone());
         let request = CodeRequest { id, method, address, source, trusted_device };
-        let otp = new_code(policy.digits_of(method))?;
+        let otp = new_code(policy.code_length)?;
 
         let query = UserQuery::user(user);
         let query = if trusted_device.is_some() { query.and_trusted() } else { query };

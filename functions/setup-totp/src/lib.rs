@@ -10,7 +10,7 @@ use mfa::{
     storage::UserQuery,
 };
 use serde::Serialize;
-use totp_rs::{Builder, Totp, TotpError};
+use totp_rs::{Totp, TotpError};
 
 /// The longest `label` and `deviceName`, in characters.
 const LONGEST_NAME: usize = 128;
@@ -71,6 +71,7 @@ impl Endpoint for SetupTotp {
             name: call.body.device_name.clone().unwrap_or_else(|| "Authenticator".to_owned()),
             secret: sealed.map_err(|CannotSeal| Problem::internal("a secret cannot be sealed"))?,
             created: call.now,
+            variant: Policy::TOTP,
         };
         let account =
             call.body.label.clone().unwrap_or_else(|| default_account(&call.auth.caller, call.auth.claims.user_name()));
@@ -102,9 +103,8 @@ fn plain_name(text: &str) -> Option<String> {
 
 impl SetupReply {
     fn new(secret: &[u8], issuer: &str, account: String, id: DeviceId) -> Result<Self, TotpError> {
-        let totp: Totp = Builder::new()
-            .with_digits(Policy::TOTP_DIGITS)
-            .with_step_duration(Policy::TOTP_STEP.as_secs())
+        let totp: Totp = Policy::TOTP
+            .builder()
             .with_secret(secret)
             .with_issuer(Some(issuer))
             .with_account_name(account.as_str())

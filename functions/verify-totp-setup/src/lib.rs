@@ -22,7 +22,7 @@ pub struct ConfirmBody {
 
 impl ReadBody for ConfirmBody {
     fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
-        let otp = fields.otp(Policy::TOTP_DIGITS)?;
+        let otp = fields.otp(&[Policy::TOTP.digits.count()])?;
         let secret = fields.pasted("secret")?;
         Ok(Self { otp, secret: base32(secret) })
     }

@@ -27,7 +27,7 @@ pub struct VerifyBody {
 impl ReadBody for VerifyBody {
     fn read(fields: &Fields, policy: &Policy) -> Result<Self, Problem> {
         let method = fields.method()?;
-        let otp = fields.otp(policy.digits_of(method))?;
+        let otp = fields.otp(&policy.lengths_of(method))?;
         let trust_device = fields.trust_device()?;
         let device = fields
             .optional_text("deviceId", 64)?

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Context, ItemKey, Ledger, NoAddress, Policy, SessionId, Timestamp, Write};
+use super::{Context, ItemKey, Ledger, NoAddress, SessionId, Timestamp, Write};
 
 /// What a rule decided.
 ///
@@ -235,12 +235,12 @@ pub enum Refusal {
     },
     /// A TOTP code is wrong, but was right some minutes ago. The caller is told no more than of any
     /// wrong code.
-    #[error("the authenticator code is {} s old{}", .steps * Policy::TOTP_STEP.as_secs(), which_locks(*.attempts_left))]
+    #[error("the authenticator code is {} s old{}", .age.as_secs(), which_locks(*.attempts_left))]
     OldTotp {
         /// How many more wrong codes are judged until the next lock.
         attempts_left: u8,
-        /// How many steps ago it was right.
-        steps: u64,
+        /// How long ago its step was the current one.
+        age: Duration,
     },
     /// A TOTP code is the one that was used last.
     #[error("the authenticator code was used already")]

@@ -1,6 +1,6 @@
 //! The budget of wrong answers: one for all factors, sessions and addresses of a user.
 
-use super::{GuessTag, Policy, Refusal, Timestamp, totp};
+use super::{GuessTag, Policy, Refusal, Timestamp};
 
 /// What the ledger remembers of wrong answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Failures {
     /// When the half minute of the last wrong guess began.
     #[must_use]
     pub fn last_at(&self) -> Option<Timestamp> {
-        self.last.as_ref().map(|last| totp::step_began(last.step))
+        self.last.as_ref().map(|last| Policy::TOTP.period.step_began(last.step))
     }
 
     /// Counts one wrong answer, and locks if the budget is spent.
@@ -60,7 +60,7 @@ impl Failures {
         (self.unforgiven, self.forgiven_since) = self.unforgiven_at(now);
         self.consecutive = self.consecutive.saturating_add(1);
         self.unforgiven = self.unforgiven.saturating_add(weight).min(Policy::MOST_UNFORGIVEN);
-        self.last = Some(LastGuess { tag, step: totp::step_at(now) });
+        self.last = Some(LastGuess { tag, step: Policy::TOTP.period.step_at(now) });
 
         // After a first lock a single wrong answer locks again. Otherwise every lock would buy five
         // more guesses.
@@ -107,7 +107,7 @@ impl Failures {
     /// that is no guess.
     #[must_use]
     pub fn is_repeat(&self, tag: GuessTag, now: Timestamp) -> bool {
-        self.last.as_ref().is_some_and(|last| last.tag == tag && last.step == totp::step_at(now))
+        self.last.as_ref().is_some_and(|last| last.tag == tag && last.step == Policy::TOTP.period.step_at(now))
     }
 
     /// The lock level, which falls by one for each day since the last lock ended.

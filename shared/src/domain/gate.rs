@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        AddressTag, Caller, Contact, DeviceId, DeviceRecord, Email, Factor, LoginId, NoAddress, UserId,
+        AddressTag, Caller, Contact, DeviceId, DeviceRecord, Email, Factor, LoginId, NoAddress, TotpVariant, UserId,
         keys::Keys,
         ledger::{Device, Grace},
         scenario::{OWN as OWN_LOGIN, Scenario},
@@ -182,7 +182,13 @@ mod tests {
             let id = DeviceId(Uuid::from_u128(1));
             let (last_step, last_used_at, confirmed_by) = (1, None, Some(LoginId([1; 8])));
             snapshot.ledger.devices.push(Device { id, last_step, last_used_at, confirmed_by, inactive });
-            snapshot.devices.push(DeviceRecord { id, name: String::new(), secret: Vec::new(), created: NOW });
+            snapshot.devices.push(DeviceRecord {
+                id,
+                name: String::new(),
+                secret: Vec::new(),
+                created: NOW,
+                variant: TotpVariant::default(),
+            });
         }
         has.proven.into_iter().for_each(|tag| snapshot.ledger.prove(tag, Some(LoginId([1; 8]))));
         snapshot

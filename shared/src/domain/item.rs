@@ -75,13 +75,18 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::Timestamp;
+    use crate::domain::{Timestamp, TotpVariant};
 
     #[test]
     fn a_commit_that_does_not_happen_takes_back_all_it_put_but_a_device_that_was_there() {
         let device = DeviceId(Uuid::from_u128(1));
-        let record =
-            DeviceRecord { id: device, name: String::new(), secret: Vec::new(), created: Timestamp::default() };
+        let record = DeviceRecord {
+            id: device,
+            name: String::new(),
+            secret: Vec::new(),
+            created: Timestamp::default(),
+            variant: TotpVariant::default(),
+        };
         let recovery = RecoveryRecord { id: RecoveryId([1; 8]), tags: Vec::new() };
         for (write, key, undo) in [
             (Write::KeptDevice(device), ItemKey::Device(device), None),

@@ -384,7 +384,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{Factor, NoAddress, ProofSession, Timestamp};
+    use crate::domain::{Factor, NoAddress, ProofSession, Timestamp, TotpVariant};
 
     fn keys(sealing: &[(&str, u8)]) -> Keys {
         let sealing = sealing.iter().filter_map(|(id, byte)| SealingKey::new(id, &[*byte; 32])).collect();
@@ -394,7 +394,7 @@ mod tests {
     fn record(keys: &Keys, user: UserId, id: u128) -> DeviceRecord {
         let id = DeviceId(Uuid::from_u128(id));
         let secret = keys.seal_totp(user, id, b"12345678901234567890", [9; 12]).expect("seals");
-        DeviceRecord { id, name: String::new(), secret, created: Timestamp::default() }
+        DeviceRecord { id, name: String::new(), secret, created: Timestamp::default(), variant: TotpVariant::default() }
     }
 
     #[test]

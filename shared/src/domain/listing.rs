@@ -1,6 +1,6 @@
 //! The list of a user's devices.
 
-use super::{DeviceId, Snapshot, Timestamp, totp};
+use super::{DeviceId, Policy, Snapshot, Timestamp};
 
 /// A device as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn devices(snapshot: &Snapshot, now: Timestamp) -> Vec<ListedDevice> {
         }
     };
     let verified = snapshot.verified_devices().map(|device| {
-        let step_began = totp::step_began(device.last_step);
+        let step_began = Policy::TOTP.period.step_began(device.last_step);
         listed(device.id, !device.inactive, device.inactive, device.last_used_at, step_began)
     });
     let open = snapshot.open_setups(now).map(|id| listed(id, false, false, None, now));

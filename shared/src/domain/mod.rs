@@ -47,6 +47,7 @@ pub use snapshot::{CodeRecord, DeviceRecord, Snapshot, StoredCode};
 pub use source::Source;
 pub use time::Timestamp;
 pub use toggle::{Stopped, Switch, Toggled, toggle};
+pub use totp::{TotpAlgorithm, TotpDigits, TotpPeriod, TotpVariant};
 pub use verify::Factor;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Channel, Countries, Method};
+use super::{Channel, Countries, Method, TotpAlgorithm, TotpDigits, TotpPeriod, TotpVariant};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -164,14 +164,13 @@ impl Policy {
     /// How long a set-up waits for its first code.
     pub const SETUP_LIFETIME: Duration = Duration::from_mins(10);
 
-    /// Length of a TOTP step (RFC 6238 4.1 recommends 30 s).
-    pub const TOTP_STEP: Duration = Duration::from_secs(30);
+    /// How far a wrong clock may be behind for the log to say so.
+    pub const TOTP_BEHIND_TOLD: Duration = Duration::from_mins(10);
 
-    /// How many steps a wrong clock may be behind for the log to say so: ten minutes.
-    pub const TOTP_STEPS_BEHIND_TOLD: u64 = 20;
-
-    /// Digits of a TOTP code. Not all apps show more.
-    pub const TOTP_DIGITS: u8 = 6;
+    /// How authenticators that are set up here make their codes. Not all apps know another hash, other
+    /// digits or another period.
+    pub const TOTP: TotpVariant =
+        TotpVariant { algorithm: TotpAlgorithm::Sha1, digits: TotpDigits::Six, period: TotpPeriod::Seconds30 };
 
     /// Bytes of a TOTP secret: 160 bits, the length of its hash (RFC 4226 4, R6).
     pub const TOTP_SECRET_BYTES: usize = 20;
@@ -274,12 +273,12 @@ impl Policy {
     /// What `Retry-After` says when every try lost its race.
     pub const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-    /// The digits of a code of `method`.
+    /// The lengths that a code of `method` may have.
     #[must_use]
-    pub const fn digits_of(&self, method: Method) -> u8 {
+    pub fn lengths_of(&self, method: Method) -> Vec<u8> {
         match method.channel() {
-            Channel::Device => Self::TOTP_DIGITS,
-            Channel::Free | Channel::Paid => self.code_length,
+            Channel::Device => TotpDigits::ALL.map(TotpDigits::count).into(),
+            Channel::Free | Channel::Paid => vec![self.code_length],
         }
     }
 
@@ -320,8 +319,9 @@ mod tests {
 
     #[test]
     fn an_operator_chooses_the_length_of_codes_that_are_sent_and_of_no_others() {
-        let policy = Policy { code_length: 8, ..Policy::default() };
-        let digits: Vec<_> = Method::ALL.iter().map(|method| (*method, policy.digits_of(*method))).collect();
-        assert_eq!(digits, [(Method::Email, 8), (Method::Sms, 8), (Method::Totp, 6)]);
+        let policy = Policy { code_length: 7, ..Policy::default() };
+        for (method, lengths) in [(Method::Email, &[7][..]), (Method::Sms, &[7]), (Method::Totp, &[6, 8])] {
+            assert_eq!(policy.lengths_of(method), lengths, "{method:?}");
+        }
     }
 }

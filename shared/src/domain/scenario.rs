@@ -87,7 +87,13 @@ impl Scenario {
     pub(super) fn add_device_item(&mut self, number: u128) -> DeviceId {
         let id = DeviceId(Uuid::from_u128(number));
         let secret = self.keys.seal_totp(self.caller.user, id, &secret(id), [0; 12]).expect("sealed");
-        self.user.devices.push(DeviceRecord { id, name: format!("Phone {number}"), secret, created: NOW });
+        self.user.devices.push(DeviceRecord {
+            id,
+            name: format!("Phone {number}"),
+            secret,
+            created: NOW,
+            variant: TotpVariant::default(),
+        });
         id
     }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CodeId, CodeTag, DeviceId, ItemKey, Ledger, LoginId, Refusal, Timestamp, UnreadableItem,
+    CodeId, CodeTag, DeviceId, ItemKey, Ledger, LoginId, Refusal, Timestamp, TotpVariant, UnreadableItem,
     ledger::{Device, RecoverySet},
     recovery::RecoveryRecord,
     session::SessionRecord,
@@ -151,6 +151,9 @@ pub struct DeviceRecord {
     pub secret: Vec<u8>,
     /// When the set-up began.
     pub created: Timestamp,
+    /// How its codes are made. An item without it has the default.
+    #[serde(default, skip_serializing_if = "TotpVariant::is_default")]
+    pub variant: TotpVariant,
 }
 
 /// The item of the newest code in one place of a login.

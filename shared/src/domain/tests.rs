@@ -215,7 +215,13 @@ impl World {
         let id = DeviceId(Uuid::from_u128(u128::from(self.next_id())));
         let user = self.keys.user_id("alice");
         let sealed = self.keys.seal_totp(user, id, &secret(id), [0; 12]).expect("sealed");
-        let record = DeviceRecord { id, name: String::new(), secret: sealed, created: self.now };
+        let record = DeviceRecord {
+            id,
+            name: String::new(),
+            secret: sealed,
+            created: self.now,
+            variant: TotpVariant::default(),
+        };
         let opened = self.decide(login, lost, |snapshot, cx| setup_totp::open(snapshot, &record, cx));
         assert_eq!(opened.is_ok(), allowed, "{opened:?}");
     }
@@ -229,7 +235,7 @@ impl World {
             self.decide(login, lost, |snapshot, cx| verify_totp_setup::confirm(snapshot, &secret, &otp, cx));
         if confirmed.is_ok() {
             assert!(right && setup.until > self.now && before.failures.lock_end(self.now).is_none());
-            self.used_steps.insert((setup.id, totp::step_at(self.now)));
+            self.used_steps.insert((setup.id, Policy::TOTP.period.step_at(self.now)));
             self.assert_switched_on(&before, login);
         }
     }
@@ -317,7 +323,7 @@ impl World {
         let may_judge = !device.inactive || self.is_proven(login);
         let verified = self.decide(login, lost, |snapshot, cx| judge(snapshot, &guess, cx));
         if let Ok(verified) = verified {
-            let step = totp::step_at(self.now).saturating_add_signed(offset);
+            let step = Policy::TOTP.period.step_at(self.now).saturating_add_signed(offset);
             assert!(right && offset.abs() <= 1 && step > device.last_step, "only later steps of the window");
             assert!(self.used_steps.insert((device.id, step)), "a step passes once");
             assert!(before.failures.lock_end(self.now).is_none(), "not while locked");
@@ -403,15 +409,15 @@ impl World {
 
     /// The code of a secret `offset` steps from now, or one that is wrong for the whole window.
     fn totp(&self, secret: &[u8], offset: i64, right: bool) -> Otp {
-        let step = totp::step_at(self.now).saturating_add_signed(offset);
+        let step = Policy::TOTP.period.step_at(self.now).saturating_add_signed(offset);
         let is_code_of = |number: u64, step: u64| {
             let otp = Otp::from_random(number, 6).expect("a code");
-            totp::is_code_of(secret, &otp, step).then_some(otp)
+            (code_in(secret, step) == otp).then_some(otp)
         };
         if right {
             return code_in(secret, step);
         }
-        let window = totp::step_at(self.now) - 4..=totp::step_at(self.now) + 4;
+        let window = Policy::TOTP.period.step_at(self.now) - 4..=Policy::TOTP.period.step_at(self.now) + 4;
         let wrong =
             (self.serial..self.serial + 1000).find(|n| window.clone().all(|step| is_code_of(*n, step).is_none()));
         Otp::from_random(wrong.unwrap_or(0), 6).expect("a code")

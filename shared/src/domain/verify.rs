@@ -1,19 +1,17 @@
 //! Judging a code.
 
-use std::fmt;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use zeroize::Zeroizing;
+use std::{fmt, time::Duration};
 
 use super::{
-    Address, Caller, Context, Decision, DeviceId, ItemKey, Ledger, Method, Refusal, Snapshot, Stopped, StoredCode,
-    Timestamp,
+    Address, Caller, Context, Decision, DeviceId, DeviceRecord, ItemKey, Ledger, Method, Refusal, Snapshot, Stopped,
+    StoredCode, Timestamp,
     code::Otp,
     gate,
     ledger::{Device, attribution},
     toggle,
-    totp::{self, Verdict},
+    totp::{TotpSecret, Verdict},
 };
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A code that somebody claims to be right.
 #[derive(Clone, Debug)]
@@ -163,6 +161,12 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
         Ok(candidates) => candidates,
         Err(refusal) => return Decision::refuse(refusal),
     };
+    // Nothing is judged, so nothing is counted (docs/decisions/0016-imported-authenticators.md).
+    let candidates: Vec<_> = candidates.into_iter().filter(|device| may_show(snapshot, device.id, otp)).collect();
+    if candidates.is_empty() {
+        let attempts_left = snapshot.ledger.failures.attempts_left(1, cx.now);
+        return Decision::refuse(Refusal::WrongTotp { attempts_left });
+    }
     // If one secret does not open, nothing is judged. If right codes still counted, a wrong one
     // would cost no try.
     let opened = candidates.iter().map(|device| Ok((*device, secret_of(snapshot, device.id, cx)?)));
@@ -172,7 +176,7 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
     };
     let mut replayed = false;
     for (device, secret) in &opened {
-        match totp::judge(secret, otp, cx.now, Some(device.last_step)) {
+        match secret.judge(otp, cx.now, Some(device.last_step)) {
             Verdict::Fresh(step) => return right_totp(snapshot, device.id, step, cx),
             Verdict::Replayed => replayed = true,
             Verdict::Wrong => {}
@@ -186,7 +190,7 @@ fn judge_totp(snapshot: &Snapshot, otp: &Otp, only: Option<DeviceId>, cx: &Conte
     // The same code against another authenticator is another guess.
     let target: Vec<_> = opened.iter().flat_map(|(device, _)| *device.id.0.as_bytes()).collect();
     // Of all secrets, so that the time taken tells nothing.
-    let behind: Vec<_> = opened.iter().filter_map(|(_, secret)| totp::steps_behind(secret, otp, cx.now)).collect();
+    let behind: Vec<_> = opened.iter().filter_map(|(_, secret)| secret.time_behind(otp, cx.now)).collect();
     wrong(snapshot, &target, otp, weight, wrong_totp(behind.first().copied()), cx)
 }
 
@@ -206,10 +210,17 @@ fn candidates<'a>(
     if judged.is_empty() { Err(Refusal::InactiveAuthenticator) } else { Ok(judged) }
 }
 
+/// Whether a device shows codes as long as `otp`. If its item cannot be read, it may.
+fn may_show(snapshot: &Snapshot, id: DeviceId, otp: &Otp) -> bool {
+    snapshot.device(id).is_none_or(|record| record.variant.digits.are_those_of(otp))
+}
+
 /// The secret of a device or set-up whose item is there.
-pub(super) fn secret_of(snapshot: &Snapshot, id: DeviceId, cx: &Context<'_>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+pub(super) fn secret_of(snapshot: &Snapshot, id: DeviceId, cx: &Context<'_>) -> Result<TotpSecret, Refusal> {
     snapshot.require_readable(ItemKey::Device(id))?;
-    let secret = snapshot.device(id).and_then(|record| cx.keys.totp_secret(cx.caller.user, record));
+    let open =
+        |record: &DeviceRecord| Some(TotpSecret::new(cx.keys.totp_secret(cx.caller.user, record)?, record.variant));
+    let secret = snapshot.device(id).and_then(open);
     let cause = || format!("the secret of device {id} does not open with the configured sealing keys");
     secret.ok_or_else(|| Refusal::Unreadable(cause()))
 }
@@ -278,10 +289,10 @@ fn judge_sent(
     Decision::commit(ledger, Ok(verified))
 }
 
-/// The refusal of a wrong authenticator code, which was perhaps right some steps ago.
-pub(super) fn wrong_totp(behind: Option<u64>) -> impl Fn(u8) -> Refusal {
-    move |attempts_left| match behind {
-        Some(steps) => Refusal::OldTotp { attempts_left, steps },
+/// The refusal of a wrong authenticator code, which was perhaps right some minutes ago.
+pub(super) fn wrong_totp(age: Option<Duration>) -> impl Fn(u8) -> Refusal {
+    move |attempts_left| match age {
+        Some(age) => Refusal::OldTotp { attempts_left, age },
         None => Refusal::WrongTotp { attempts_left },
     }
 }
@@ -308,11 +319,11 @@ pub(super) fn wrong(
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, time::Duration};
+    use std::collections::HashSet;
 
     use super::*;
     use crate::domain::{
-        CodeId, CodeRecord, LoginId,
+        CodeId, CodeRecord, LoginId, TotpAlgorithm, TotpDigits, TotpPeriod, TotpVariant, UnreadableItem,
         keys::{Keys, SealingKey},
         ledger::SentCode,
         scenario::{NOW, OTHER, OWN, Scenario, code_in, committed, refused, secret},
@@ -436,6 +447,79 @@ mod tests {
         assert_eq!(guess(&scenario, Some(id)), Refusal::InactiveAuthenticator);
         let unnamed = scenario.add_device_item(2);
         assert_eq!(guess(&scenario, Some(unnamed)), Refusal::DeviceNotFound);
+    }
+
+    /// The user gets an authenticator whose codes have eight digits and change every 60 s.
+    fn add_device_of_eight_digits(scenario: &mut Scenario, number: u128) -> DeviceId {
+        let id = scenario.add_device(number, OWN);
+        scenario.user.devices.iter_mut().filter(|record| record.id == id).for_each(|record| record.variant = EIGHT);
+        id
+    }
+
+    const EIGHT: TotpVariant =
+        TotpVariant { algorithm: TotpAlgorithm::Sha512, digits: TotpDigits::Eight, period: TotpPeriod::Seconds60 };
+
+    /// The code that an authenticator of [`EIGHT`] shows in a step of its own.
+    fn eight_in(id: DeviceId, step: u64) -> Otp {
+        let generator = EIGHT.builder().with_secret(secret(id)).build_noncompliant();
+        Otp::parse(&generator.generate(step * 60).to_string(), 8).expect("eight digits")
+    }
+
+    fn wrong_of_eight() -> Otp {
+        Otp::parse("00000000", 8).expect("eight digits")
+    }
+
+    #[test]
+    fn a_code_is_judged_and_counted_against_the_authenticators_that_show_as_many_digits() {
+        let mut scenario = Scenario::enabled();
+        (1..=2).for_each(|number| _ = scenario.add_device(number, OWN));
+        let id = add_device_of_eight_digits(&mut scenario, 3);
+        for (code, cost) in [(otp("000000"), 2), (wrong_of_eight(), 1)] {
+            let change = committed(totp(&scenario, code, None));
+            assert!(matches!(change.outcome, Err(Refusal::WrongTotp { attempts_left: 4 })), "{:?}", change.outcome);
+            assert_eq!(change.ledger.failures.unforgiven, cost);
+        }
+        let step = STEP / 2;
+        for right in [eight_in(id, step - 1), eight_in(id, step), eight_in(id, step + 1)] {
+            let change = committed(totp(&scenario, right, None));
+            assert!(change.outcome.is_ok());
+            assert!(change.ledger.devices[2].last_step.abs_diff(step) <= 1, "steps are those of its period");
+        }
+        let old = committed(totp(&scenario, eight_in(id, step - 2), None));
+        let age = Duration::from_mins(2);
+        assert_eq!(old.outcome.err(), Some(Refusal::OldTotp { attempts_left: 4, age }));
+        scenario.user.ledger.devices[2].last_step = step;
+        assert_eq!(refused(totp(&scenario, eight_in(id, step), None)), Refusal::UsedTotp);
+    }
+
+    #[test]
+    fn a_code_that_no_authenticator_can_show_is_wrong_and_not_counted() {
+        let mut scenario = Scenario::enabled();
+        let six = scenario.add_device(1, OWN);
+        let not_judged = Refusal::WrongTotp { attempts_left: 5 };
+        for only in [None, Some(six)] {
+            assert_eq!(refused(totp(&scenario, wrong_of_eight(), only)), not_judged);
+        }
+        let eight = add_device_of_eight_digits(&mut scenario, 2);
+        assert_eq!(refused(totp(&scenario, otp("000000"), Some(eight))), not_judged);
+        // The owner keeps entering six of the eight digits, because a client takes no more.
+        scenario.user.ledger.devices.remove(0);
+        for n in 0..6 {
+            assert_eq!(refused(totp(&scenario, otp(&format!("00000{n}")), None)), not_judged);
+        }
+        assert!(committed(totp(&scenario, eight_in(eight, STEP / 2), None)).outcome.is_ok());
+    }
+
+    #[test]
+    fn an_authenticator_that_cannot_be_read_may_show_any_number_of_digits() {
+        let mut scenario = Scenario::enabled();
+        let id = scenario.add_device(1, OWN);
+        let cause = "attribute `variant` is malformed".to_owned();
+        scenario.user.devices.clear();
+        scenario.user.unreadable.push(UnreadableItem { key: ItemKey::Device(id), cause: cause.clone() });
+        for code in [otp("000000"), wrong_of_eight()] {
+            assert_eq!(refused(totp(&scenario, code, None)), Refusal::Unreadable(cause.clone()));
+        }
     }
 
     #[test]

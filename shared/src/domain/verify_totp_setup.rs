@@ -7,7 +7,7 @@ use super::{
     ledger::{Device, attribution},
     setup_totp::may_set_up,
     toggle,
-    totp::{self, Verdict},
+    totp::{TotpSecret, Verdict},
     verify::{Verified, secret_of, wrong, wrong_totp},
 };
 
@@ -27,15 +27,16 @@ pub fn confirm(snapshot: &Snapshot, secret: &[u8], otp: &Otp, cx: &Context<'_>) 
     let mut unreadable = None;
     for id in snapshot.open_setups(cx.now) {
         match secret_of(snapshot, id, cx) {
-            Ok(own) if keys::equal(&own, secret) => return judge_first_code(snapshot, id, secret, otp, cx),
+            Ok(own) if keys::equal(own.as_bytes(), secret) => return judge_first_code(snapshot, id, &own, otp, cx),
             Ok(_) => {}
             Err(refusal) => unreadable = Some(refusal),
         }
     }
     let repeated = snapshot.verified_devices().find(|device| {
-        let is_this = || secret_of(snapshot, device.id, cx).is_ok_and(|own| keys::equal(&own, secret));
-        let is_recent = cx.now.since(totp::step_began(device.last_step)) < Policy::SETUP_LIFETIME;
-        is_recent && device.last_used_at.is_none() && is_this() && totp::is_code_of(secret, otp, device.last_step)
+        let is_first_code =
+            |own: TotpSecret| keys::equal(own.as_bytes(), secret) && own.is_code_of(otp, device.last_step);
+        let is_recent = cx.now.since(Policy::TOTP.period.step_began(device.last_step)) < Policy::SETUP_LIFETIME;
+        is_recent && device.last_used_at.is_none() && secret_of(snapshot, device.id, cx).is_ok_and(is_first_code)
     });
     if let Some(device) = repeated {
         return again(snapshot, device, cx);
@@ -50,15 +51,15 @@ const FACTOR: Factor = Factor::Code(Method::Totp);
 fn judge_first_code(
     snapshot: &Snapshot,
     id: DeviceId,
-    secret: &[u8],
+    secret: &TotpSecret,
     otp: &Otp,
     cx: &Context<'_>,
 ) -> Decision<Verified> {
     if snapshot.ledger.devices.len() >= Policy::MAX_DEVICES {
         return Decision::refuse(Refusal::DeviceLimit);
     }
-    let Verdict::Fresh(step) = totp::judge(secret, otp, cx.now, None) else {
-        let refusal = wrong_totp(totp::steps_behind(secret, otp, cx.now));
+    let Verdict::Fresh(step) = secret.judge(otp, cx.now, None) else {
+        let refusal = wrong_totp(secret.time_behind(otp, cx.now));
         return wrong(snapshot, id.0.as_bytes(), otp, 1, refusal, cx);
     };
     let mut ledger = snapshot.ledger.clone();
@@ -75,7 +76,7 @@ fn judge_first_code(
 /// login that others share is known. So the device goes over to the session of this answer, which
 /// proves no more than the first did.
 fn again(snapshot: &Snapshot, device: &Device, cx: &Context<'_>) -> Decision<Verified> {
-    let verified = Verified::of(&snapshot.ledger, FACTOR, totp::step_began(device.last_step));
+    let verified = Verified::of(&snapshot.ledger, FACTOR, Policy::TOTP.period.step_began(device.last_step));
     if cx.caller.provenance.is_some() {
         return Decision::NoChange(Ok(verified));
     }

@@ -148,12 +148,17 @@ impl Fields {
         Ok(trust.or(remember).unwrap_or(false))
     }
 
-    /// A code of `length` digits in the field `otp`.
+    /// A code in the field `otp`, with as many digits as one of `lengths`.
     ///
     /// # Errors
     /// [`Problem::MissingField`] or [`Problem::InvalidInput`].
-    pub fn otp(&self, length: u8) -> Result<Otp, Problem> {
-        Otp::parse(self.pasted("otp")?, length).ok_or_else(|| Problem::invalid(format!("otp must be {length} digits")))
+    pub fn otp(&self, lengths: &[u8]) -> Result<Otp, Problem> {
+        let text = self.pasted("otp")?;
+        let otp = lengths.iter().find_map(|length| Otp::parse(text, *length));
+        otp.ok_or_else(|| {
+            let lengths: Vec<_> = lengths.iter().map(ToString::to_string).collect();
+            Problem::invalid(format!("otp must be {} digits", lengths.join(" or ")))
+        })
     }
 }
 

@@ -387,7 +387,7 @@ mod tests {
             Refusal::InactiveAuthenticator,
             Refusal::AddressNotProven,
             Refusal::WrongTotp { attempts_left: 4 },
-            Refusal::OldTotp { attempts_left: 4, steps: 16 },
+            Refusal::OldTotp { attempts_left: 4, age: Duration::from_mins(8) },
             Refusal::UsedTotp,
             Refusal::WrongCode { attempts_left: 0 },
             Refusal::ExpiredCode,

@@ -65,7 +65,12 @@ pub(super) fn write(record: &impl Serialize, ttl: Option<Timestamp>) -> Result<I
 /// something, or must end with a reset (`docs/versions.md`). A version writes a schema only one
 /// release after the version that can read it, so that neither a roll-out nor a roll-back of one
 /// release meets an item that it cannot read.
-const SCHEMA: u64 = 1;
+///
+/// | Schema | Since it, an item may be |
+/// |---|---|
+/// | 1 | of any kind |
+/// | 2 | an authenticator that names its variant |
+pub(super) const SCHEMA: u64 = 2;
 
 /// Why an item cannot be read.
 #[derive(Debug)]
@@ -92,15 +97,19 @@ impl ReadError {
     }
 }
 
+/// The schema of an item. `newest` is the newest one that the reader knows.
+pub(super) fn schema_of(item: &Item, newest: u64) -> Result<u64, ReadError> {
+    let Some(schema) = item.get("schema") else { return Ok(1) };
+    let schema = schema.as_n().ok().and_then(|schema| schema.parse().ok());
+    match schema.ok_or_else(|| ReadError::Malformed("attribute `schema` is malformed".to_owned()))? {
+        newer if newer > newest => Err(ReadError::Newer(newer)),
+        known => Ok(known),
+    }
+}
+
 /// Reads a record. `id` comes from the item's key, if the record has an id.
 pub(super) fn read<T: DeserializeOwned>(mut item: Item, id: Option<String>) -> Result<T, ReadError> {
-    if let Some(schema) = item.get("schema") {
-        let schema = schema.as_n().ok().and_then(|schema| schema.parse().ok());
-        match schema.ok_or_else(|| ReadError::Malformed("attribute `schema` is malformed".to_owned()))? {
-            newer if newer > SCHEMA => return Err(ReadError::Newer(newer)),
-            _ => {}
-        }
-    }
+    schema_of(&item, SCHEMA)?;
     if let Some(id) = id {
         item.insert("id".to_owned(), text(id));
     }
@@ -159,9 +168,11 @@ mod tests {
 
     #[test]
     fn an_item_of_a_newer_schema_is_not_read() {
-        assert_eq!(read_with("schema", Some(number(1))).expect("a sample"), sample());
-        let newer = read_with("schema", Some(number(2)));
-        assert!(matches!(newer, Err(ReadError::Newer(2))), "{newer:?}");
+        for known in 1..=SCHEMA {
+            assert_eq!(read_with("schema", Some(number(known))).expect("a sample"), sample());
+        }
+        let newer = read_with("schema", Some(number(SCHEMA + 1)));
+        assert!(matches!(newer, Err(ReadError::Newer(schema)) if schema == SCHEMA + 1), "{newer:?}");
         let malformed = read_with("schema", Some(text("one")));
         assert!(matches!(malformed, Err(ReadError::Malformed(_))), "{malformed:?}");
     }

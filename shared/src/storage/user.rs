@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use futures_util::future::{join, join_all, try_join_all};
 
 use super::{
-    StoreError, Table,
+    StoreError, Table, device,
     item::{self, ReadError},
     ledger::{self, Commit},
     session,
@@ -339,7 +339,7 @@ impl Table {
 /// Adds an item that was loaded.
 fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) -> Result<(), StoreError> {
     let noted = match key {
-        ItemKey::Device(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.devices.push(record)),
+        ItemKey::Device(id) => device::read(item, id).map(|record| snapshot.devices.push(record)),
         ItemKey::Recovery(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.recovery.push(record)),
         ItemKey::Trust(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.trusted.push(record)),
         ItemKey::Session(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.sessions.push(record)),
@@ -393,7 +393,7 @@ fn length_of_pause(random: u64) -> Duration {
 mod tests {
     use super::*;
     use crate::{
-        domain::{DeviceId, DeviceRecord, RecoveryId, SessionId, TrustId},
+        domain::{DeviceId, DeviceRecord, RecoveryId, SessionId, TotpVariant, TrustId},
         storage::table::number,
     };
 
@@ -405,7 +405,13 @@ mod tests {
     #[test]
     fn an_item_is_noted_as_what_it_is_or_as_unreadable() {
         let id = DeviceId(uuid::Uuid::from_u128(1));
-        let record = DeviceRecord { id, name: "Phone".to_owned(), secret: vec![1], created: Timestamp::default() };
+        let record = DeviceRecord {
+            id,
+            name: "Phone".to_owned(),
+            secret: vec![1],
+            created: Timestamp::default(),
+            variant: TotpVariant::default(),
+        };
         let readable = item::write(&record, None).expect("an item");
         assert_eq!(noted(ItemKey::Device(id), readable).expect("noted").devices, [record]);
         for key in [
@@ -417,7 +423,7 @@ mod tests {
             let unreadable = noted(key, Item::new()).expect("noted").unreadable;
             let causes: Vec<_> = unreadable.iter().map(|item| (item.key, item.cause.split(':').next())).collect();
             assert_eq!(causes, [(key, Some("item KEY"))]);
-            let newer = noted(key, Item::from([("schema".to_owned(), number(2))]));
+            let newer = noted(key, Item::from([("schema".to_owned(), number(item::SCHEMA + 1))]));
             assert!(matches!(newer, Err(StoreError::Unavailable(_))), "a newer version wrote it");
         }
     }

@@ -343,7 +343,7 @@ pub fn bodies(data: &[u8]) {
         assert_eq!(Factor::parse(&given("method")), Some(method));
     }
     for length in 6..=10 {
-        match fields.otp(length) {
+        match fields.otp(&[length]) {
             Ok(otp) => assert_eq!(Otp::parse(&given("otp"), length), Some(otp)),
             Err(problem) => assert!(is_in_our_words(&problem), "{problem:?}"),
         }

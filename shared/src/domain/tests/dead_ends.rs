@@ -55,7 +55,13 @@ fn after_every_attempt(newcomer: &Newcomer) -> (bool, bool) {
     let own = Some(LoginId([0; 8]));
     if let Some(inactive) = newcomer.device {
         let id = DeviceId(Uuid::from_u128(1));
-        world.table.devices.push(DeviceRecord { id, name: String::new(), secret: Vec::new(), created: START });
+        world.table.devices.push(DeviceRecord {
+            id,
+            name: String::new(),
+            secret: Vec::new(),
+            created: START,
+            variant: TotpVariant::default(),
+        });
         let (last_step, last_used_at) = (1, None);
         world.table.ledger.devices.push(ledger::Device { id, last_step, last_used_at, confirmed_by: own, inactive });
     }
