@@ -4,16 +4,15 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     config::Part,
-    domain::{Caller, DeviceId, DeviceRecord, Email, Phone, Policy, keys::CannotSeal, setup_totp},
+    domain::{
+        Caller, DeviceId, DeviceName, DeviceRecord, Email, Phone, Policy, keys::CannotSeal, plain_name, setup_totp,
+    },
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
     random,
     storage::UserQuery,
 };
 use serde::Serialize;
 use totp_rs::{Totp, TotpError};
-
-/// The longest `label` and `deviceName`, in characters.
-const LONGEST_NAME: usize = 128;
 
 /// The endpoint.
 pub struct SetupTotp;
@@ -22,7 +21,7 @@ pub struct SetupTotp;
 #[derive(Debug)]
 pub struct SetupBody {
     label: Option<String>,
-    device_name: Option<String>,
+    device_name: DeviceName,
 }
 
 /// The secret for the authenticator app, as a QR code, as an address and as text.
@@ -40,8 +39,9 @@ pub struct SetupReply {
 
 impl ReadBody for SetupBody {
     fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
-        let name = |field| Ok::<_, Problem>(fields.optional_text(field, LONGEST_NAME)?.and_then(plain_name));
-        Ok(Self { label: name("label")?, device_name: name("deviceName")? })
+        let name = |field| fields.optional_text(field, DeviceName::LONGEST);
+        let device_name = name("deviceName")?.and_then(DeviceName::parse).unwrap_or_default();
+        Ok(Self { label: name("label")?.and_then(plain_name), device_name })
     }
 }
 
@@ -68,7 +68,7 @@ impl Endpoint for SetupTotp {
         let sealed = keys.seal_totp(user, id, &secret, random::bytes()?);
         let record = DeviceRecord {
             id,
-            name: call.body.device_name.clone().unwrap_or_else(|| "Authenticator".to_owned()),
+            name: call.body.device_name.to_string(),
             secret: sealed.map_err(|CannotSeal| Problem::internal("a secret cannot be sealed"))?,
             created: call.now,
             variant: Policy::TOTP,
@@ -92,13 +92,6 @@ fn default_account(caller: &Caller, user_name: &str) -> String {
     let phone = caller.contact.phone.as_ref().map(Phone::as_str).ok();
     let mut names = [email, phone, Some(user_name)].into_iter().flatten();
     names.find_map(plain_name).unwrap_or_else(|| caller.user.to_string())
-}
-
-/// A name without `:`, which separates issuer and account in an `otpauth` address. `None` if
-/// nothing is left.
-fn plain_name(text: &str) -> Option<String> {
-    let plain: String = text.replace(':', " ").chars().filter(|c| !c.is_control()).collect();
-    Some(plain.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 impl SetupReply {

@@ -2,6 +2,9 @@ use super::{
     AddressTag, Contact, Factor, LoginId, Method, NetworkTag, Policy, SessionId, Source, Timestamp, UserId, keys::Keys,
 };
 
+/// The longest id that a login token may name a user by, in bytes.
+pub const LONGEST_USER_ID: usize = 255;
+
 /// Who is calling, as the bearer token proves it.
 #[derive(Clone, Debug)]
 pub struct Caller {

@@ -1,6 +1,6 @@
 //! The list of a user's devices.
 
-use super::{DeviceId, Policy, Snapshot, Timestamp};
+use super::{DeviceId, DeviceName, Policy, Snapshot, Timestamp};
 
 /// A device as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct ListedDevice {
 
 /// The name of a device, or a placeholder if its item cannot be read.
 pub(super) fn device_name(snapshot: &Snapshot, id: DeviceId) -> String {
-    snapshot.device(id).map_or_else(|| "Authenticator".to_owned(), |record| record.name.clone())
+    snapshot.device(id).map_or_else(|| DeviceName::default().to_string(), |record| record.name.clone())
 }
 
 /// Verified devices and open set-ups: last used first, then newest. Devices that were never used

@@ -7,6 +7,7 @@ mod caller;
 pub mod challenge;
 pub mod code;
 mod decision;
+mod device_name;
 pub mod failures;
 pub mod gate;
 mod ids;
@@ -33,8 +34,9 @@ pub mod verify;
 pub mod verify_totp_setup;
 
 pub use address::{Address, Contact, Countries, Email, NoAddress, Phone};
-pub use caller::{Caller, Context, LoginFactor, Proof, ProofSession};
+pub use caller::{Caller, Context, LONGEST_USER_ID, LoginFactor, Proof, ProofSession};
 pub use decision::{After, Change, Counter, CounterKind, CounterPart, Decision, Limit, Refusal};
+pub use device_name::{DeviceName, plain_name};
 pub use ids::{
     AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, NetworkTag, RecoveryId, RecoveryTag, SessionId,
     TrustId, UserId,

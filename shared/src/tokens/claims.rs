@@ -7,15 +7,13 @@ use serde_json::{Map, Value, json};
 use super::TokenError;
 use crate::{
     config::{ClaimName, ContactConfig, LoginConfig, is_never_copied},
+    domain::LONGEST_USER_ID,
     json::Unique,
 };
 
 /// Claims whose value two logins of one user can share: those of the same second, or all of them.
 const SHARED: [&str; 12] =
     ["sub", "id", "auth_time", "jti", "iat", "exp", "nbf", "iss", "aud", "azp", "client_id", "cid"];
-
-/// The longest user id, in bytes.
-const MAX_USER: usize = 255;
 
 /// The claims of a token whose signature was checked.
 #[derive(Clone)]
@@ -73,7 +71,7 @@ impl Claims {
             Some(name) => name.find(&all).and_then(identifier),
             None => sub_or_id(&all),
         };
-        let user = user.filter(|user| user.len() <= MAX_USER);
+        let user = user.filter(|user| user.len() <= LONGEST_USER_ID);
         let user = user.ok_or(TokenError::Invalid("no claim names the user, or two differ, or it is too long"))?;
         let named = |name: &ClaimName| {
             let value = identifier(name.find(&all)?)?;
