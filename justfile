@@ -23,6 +23,10 @@ names:
 rustdoc:
     @bash .ci/run rustdoc
 
+# Oathtool shows the codes of the samples of other systems, and a script writes what is read
+import:
+    @bash .ci/run import
+
 # Cargo-deny accepts licences, versions and sources of the dependencies
 licences:
     @bash .ci/run licences
