@@ -16,7 +16,8 @@ use crate::Problem;
 pub(crate) enum Layout {
     /// A document is a list of elements, or is one.
     Elements,
-    /// A document is an object whose lists of these names have the elements, or a list of such objects.
+    /// A document is an object whose lists of these names have the elements, or a list of such
+    /// objects.
     Under(&'static [&'static str]),
 }
 
@@ -40,7 +41,8 @@ pub(crate) fn each_element(input: impl BufRead, layout: Layout, sink: Sink<'_>) 
     Ok(())
 }
 
-/// Counts the lines of what was read. The JSON reader takes one byte at a time, so the count is exact.
+/// Counts the lines of what was read. The JSON reader takes one byte at a time, so the count is
+/// exact.
 struct CountedLines<'a, R> {
     input: R,
     line: &'a Cell<u64>,

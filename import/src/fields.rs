@@ -1,5 +1,5 @@
-//! The fields of a JSON object, read by hand so that a problem names the field and never shows its value,
-//! which may be a secret.
+//! The fields of a JSON object, read by hand so that a problem names the field and never shows its
+//! value, which may be a secret.
 
 use serde_json::{Map, Value};
 

@@ -1,6 +1,9 @@
 //! The rows of a file: which lines make a user, and which users were there already.
 
-use std::{collections::HashMap, mem};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    mem,
+};
 
 use mfa::domain::{Email, Phone, Timestamp};
 
@@ -36,7 +39,7 @@ impl<'a> Rows<'a> {
         Self { now, sink, seen: HashMap::new() }
     }
 
-    /// Hands on a user whose other fields are as they must be.
+    /// Hands on a row that is a whole user.
     pub(crate) fn push(&mut self, line: u64, user: Result<ImportedUser, Problem>) {
         let user = user.and_then(|user| user.checked(self.now)).and_then(|user| {
             let key = UserKey { login: user.login.clone(), user: user.user.clone() };
@@ -46,28 +49,30 @@ impl<'a> Rows<'a> {
     }
 
     fn once(&mut self, line: u64, key: UserKey) -> Result<(), Problem> {
-        match *self.seen.entry(key).or_insert(line) {
-            first if first == line => Ok(()),
-            first => Err(Problem::DuplicateUser { first }),
+        match self.seen.entry(key) {
+            Entry::Occupied(first) => Err(Problem::DuplicateUser { first: *first.get() }),
+            Entry::Vacant(place) => {
+                place.insert(line);
+                Ok(())
+            }
         }
     }
 
     /// Hands on the user that these lines make together, or what is wrong with each.
     pub(crate) fn push_lines(&mut self, key: UserKey, lines: UserLines) {
-        let wrong = lines.iter().find(|(_, line)| line.is_err()).map(|(number, _)| *number);
-        match (wrong, lines.first().map(|(number, _)| *number)) {
-            (Some(wrong), Some(first)) => {
-                for (number, line) in lines {
-                    self.push(number, Err(line.err().unwrap_or(Problem::OfSameUser { line: wrong })));
-                }
-                // A part of the user may come later, and would be taken for the whole.
-                self.seen.entry(key).or_insert(first);
-            }
-            (None, Some(first)) => {
-                let lines = lines.into_iter().filter_map(|(_, line)| line.ok());
-                self.push(first, together(key, lines));
-            }
-            (_, None) => {}
+        let Some(first) = lines.first().map(|(number, _)| *number) else { return };
+        // Right or wrong, the user is complete. Otherwise a line that comes later would be taken
+        // for the whole.
+        let once = self.once(first, key.clone());
+        let Some(wrong) = lines.iter().find(|(_, line)| line.is_err()).map(|(number, _)| *number) else {
+            let lines = lines.into_iter().filter_map(|(_, line)| line.ok());
+            let user = once.and_then(|()| together(key, lines)?.checked(self.now));
+            (self.sink)(Row { line: first, user });
+            return;
+        };
+        for (line, user) in lines {
+            let problem = user.err().unwrap_or(Problem::OfSameUser { line: wrong });
+            (self.sink)(Row { line, user: Err(problem) });
         }
     }
 }
@@ -136,6 +141,10 @@ impl<'r, 'a> Group<'r, 'a> {
 
     /// A line of a user, right or wrong.
     pub(crate) fn push(&mut self, number: u64, key: UserKey, line: Result<UserLine, Problem>) {
+        if key.user.trim().is_empty() {
+            // Such lines have nobody in common.
+            return self.push_wrong(number, Problem::UserEmpty);
+        }
         if self.key != key {
             self.end();
             self.key = key;

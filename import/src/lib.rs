@@ -1,8 +1,8 @@
 //! Reads users and their second factors from files of other systems. `docs/import.md` describes the
 //! formats.
 //!
-//! It is pure: no AWS, no network, no clock. A file becomes [`Row`]s. A row is a user, or what is wrong
-//! with a line and what to do. No secret stands in a problem.
+//! It is pure: no AWS, no network, no clock. A file becomes [`Row`]s. A row is a user, or what is
+//! wrong with a line and what to do. No secret stands in a problem.
 
 mod document;
 mod fields;
@@ -91,13 +91,15 @@ pub struct Row {
     pub user: Result<ImportedUser, Problem>,
 }
 
-/// Reads a file, and hands each of its rows to `sink`, in the order of the file. A wrong row never keeps
-/// the others back.
+/// Reads a file, and hands each of its rows to `sink`, in the order of the file (of `Django`, first
+/// what is nobody's). A wrong row never keeps the others back.
 ///
-/// `now` refuses authenticators whose last used step has not come yet: no code of theirs would count.
+/// `now` refuses authenticators whose last used step has not come yet: no code of theirs would
+/// count.
 ///
-/// One user is held at a time, and the ids of all, which tell a user who comes twice. `AutheliaYaml` and
-/// `Django` are the exceptions: the first is held as a text, the second as its users.
+/// One user is held at a time, and the ids of all, which tell a user who comes twice.
+/// `AutheliaYaml` and `Django` are the exceptions: the first is held as a text, the second as its
+/// users.
 ///
 /// # Errors
 /// If the file cannot be read. Rows from before were handed on.

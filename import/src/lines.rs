@@ -9,8 +9,8 @@ use crate::Problem;
 /// The longest line that is read, in bytes, its end included.
 pub const LONGEST_LINE: usize = 64 * 1024;
 
-/// Hands on each line that is not blank, with its number and without its end. The end may be that of Unix
-/// or of Windows.
+/// Hands on each line that is not blank, with its number and without its end. The end may be that
+/// of Unix or of Windows.
 pub(crate) fn each_line(mut input: impl BufRead, mut f: impl FnMut(u64, Result<&str, Problem>)) -> io::Result<()> {
     let mut line = Zeroizing::new(Vec::with_capacity(4096));
     for number in 1.. {

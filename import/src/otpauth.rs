@@ -1,5 +1,5 @@
-//! `otpauth` addresses (github.com/google/google-authenticator/wiki/Key-Uri-Format), and what all formats
-//! say of an authenticator.
+//! `otpauth` addresses (github.com/google/google-authenticator/wiki/Key-Uri-Format), and what all
+//! formats say of an authenticator.
 
 use mfa::domain::{DeviceName, TotpAlgorithm, TotpDigits, TotpPeriod, TotpVariant};
 use percent_encoding::percent_decode_str;
@@ -34,7 +34,8 @@ pub(crate) fn account(uri: &str) -> Result<String, Problem> {
     Ok(label.split_once(':').map_or(&*label, |(_, account)| account).trim().to_owned())
 }
 
-/// The authenticator of an address. Parameters that decide nothing, such as the issuer, are left out.
+/// The authenticator of an address. Parameters that decide nothing, such as the issuer, are left
+/// out.
 pub(crate) fn authenticator(uri: &str) -> Result<ImportedAuthenticator, Problem> {
     let Parts { kind, query, .. } = parts(uri)?;
     match kind.to_ascii_lowercase().as_str() {

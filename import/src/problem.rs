@@ -2,8 +2,8 @@ use mfa::domain::{DeviceName, LONGEST_USER_ID, Policy};
 
 use crate::{ImportedSecret, LONGEST_LINE, SecretEncoding};
 
-/// What is wrong with a line, and what to do. It shows no secret: of a field it shows the name, and of a
-/// value at most a number.
+/// What is wrong with a line, and what to do. It shows no secret: of a field it shows the name, and
+/// of a value at most a number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The bytes are no text.

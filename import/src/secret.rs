@@ -50,8 +50,8 @@ impl SecretEncoding {
     }
 }
 
-/// Base 32 whose last bits, which stand for nothing, may be anything: apps ignore them, and so do the
-/// systems that made some secrets letter by letter.
+/// Base 32 whose last bits, which stand for nothing, may be anything: apps ignore them, and so do
+/// the systems that made some secrets letter by letter.
 fn lenient_base32() -> Option<Encoding> {
     let mut specification = BASE32_NOPAD.specification();
     specification.check_trailing_bits = false;
@@ -60,9 +60,9 @@ fn lenient_base32() -> Option<Encoding> {
 
 /// A TOTP secret of 10 to 64 bytes.
 ///
-/// RFC 4226 (R6) demands 128 bits. Many systems made secrets of 80 bits, 16 characters of base 32, and
-/// their users must not be lost: nobody can try 2⁸⁰ of them, least of all online. 64 bytes are the block
-/// of SHA-1 and SHA-256; a longer secret would be a mistake.
+/// RFC 4226 (R6) demands 128 bits. Many systems made secrets of 80 bits, 16 characters of base 32,
+/// and their users must not be lost: nobody can try 2⁸⁰ of them, least of all online. 64 bytes are
+/// the block of SHA-1 and SHA-256; a longer secret would be a mistake.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImportedSecret(Zeroizing<Vec<u8>>);
 

@@ -4,8 +4,8 @@ use mfa::domain::{DeviceName, Email, LONGEST_USER_ID, Phone, Policy, Timestamp, 
 
 use crate::{ImportedSecret, Problem};
 
-/// A user of another system, as they will be here. It comes from [`crate::read`] alone, which has checked
-/// it.
+/// A user of another system, as they will be here. It comes from [`crate::read`] alone, which has
+/// checked it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportedUser {

@@ -1,5 +1,5 @@
-//! A sample of each format, in the stored form of its system: what is read of it gives the codes that the
-//! apps of its users show. `oathtool` computed the codes.
+//! A sample of each format, in the stored form of its system: what is read of it gives the codes
+//! that the apps of its users show. `oathtool` computed the codes.
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::{fs, path::Path, process::Command};

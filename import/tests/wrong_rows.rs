@@ -172,6 +172,39 @@ fn a_user_of_several_lines_is_read_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_user_who_was_refused_does_not_come_back_in_part() {
+    let line = |user: &str, n: u8| {
+        format!(
+            "{user},otpauth://totp/x?secret={}\n",
+            "GEZDGNBVGY3TQOJ".to_owned() + ["Q", "A", "B", "C", "D", "E"][usize::from(n)]
+        )
+    };
+    let six: String = (0..6).map(|n| line("alice", n)).collect();
+    let found = rows(Format::Otpauth, format!("{six}{}{}", line("bob", 0), line("alice", 0)).as_bytes());
+    let expected = [
+        (1, Err(Problem::TooManyAuthenticators(6))),
+        (7, Ok("bob".to_owned())),
+        (8, Err(Problem::DuplicateUser { first: 1 })),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn each_line_without_a_user_is_told() {
+    let table = format!("user,secret\n,{SECRET}\n ,{SECRET}\nx,{SECRET}\n");
+    let expected = [(2, Err(Problem::UserEmpty)), (3, Err(Problem::UserEmpty)), (4, Ok("x".to_owned()))];
+    assert_eq!(rows(Format::Csv, table.as_bytes()), expected);
+}
+
+#[test]
+fn a_user_who_comes_twice_in_one_line_is_told() {
+    let credential = "{\"totp\":{\"config\":{\"totp_url\":\"otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ\"}}}";
+    let identity = format!("{{\"id\":\"a\",\"credentials\":{credential}}}");
+    let found = rows(Format::Kratos, format!("[{identity},{identity}]").as_bytes());
+    assert_eq!(found, [(1, Ok("a".to_owned())), (1, Err(Problem::DuplicateUser { first: 1 }))]);
+}
+
+#[test]
 fn a_table_whose_head_is_wrong_is_not_read() {
     for (head, expected) in [
         ("user,sercet", Problem::UnknownField { name: "sercet".to_owned(), nearest: Some("secret") }),

@@ -85,8 +85,8 @@ pub(crate) fn read(input: impl BufRead, columns: Columns, rows: &mut Rows<'_>) -
     Ok(())
 }
 
-/// The fields of one line. A field never goes on in the next line, so that one open quote does not swallow
-/// the rest of the file.
+/// The fields of one line. A field never goes on in the next line, so that one open quote does not
+/// swallow the rest of the file.
 fn fields(line: &str) -> Result<StringRecord, Problem> {
     if line.matches('"').count() % 2 == 1 {
         return Err(Problem::OpenQuote);

@@ -19,8 +19,8 @@ pub(crate) fn read(input: impl BufRead, rows: &mut Rows<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The user id and the address of a line. The id stands before the address, with a comma or a tab between
-/// them. If it does not, it is the account in the label.
+/// The user id and the address of a line. The id stands before the address, with a comma or a tab
+/// between them. If it does not, it is the account in the label.
 fn split(line: &str) -> Result<(String, &str), Problem> {
     let at = line.to_ascii_lowercase().find(SCHEME).ok_or(Problem::NotOtpauth)?;
     let (before, uri) = line.split_at_checked(at).ok_or(Problem::NotOtpauth)?;
