@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// The name of an authenticator in its owner's list: of 1 to 128 characters, none of which is a control
-/// character or a `:`.
+/// The name of an authenticator in its owner's list: of 1 to 128 characters, none of which is a
+/// control character or a `:`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeviceName(String);
 
@@ -9,8 +9,8 @@ impl DeviceName {
     /// The longest name that is read, in characters.
     pub const LONGEST: usize = 128;
 
-    /// Reads a name. `None` if it is too long or holds a control character, or if nothing of it is left
-    /// ([`plain_name`]).
+    /// Reads a name. `None` if it is too long or holds a control character, or if nothing of it is
+    /// left ([`plain_name`]).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_allowed = text.chars().count() <= Self::LONGEST && !text.chars().any(char::is_control);

@@ -167,8 +167,8 @@ impl Policy {
     /// How far a wrong clock may be behind for the log to say so.
     pub const TOTP_BEHIND_TOLD: Duration = Duration::from_mins(10);
 
-    /// How authenticators that are set up here make their codes. Not all apps know another hash, other
-    /// digits or another period.
+    /// How authenticators that are set up here make their codes. Not all apps know another hash,
+    /// other digits or another period.
     pub const TOTP: TotpVariant =
         TotpVariant { algorithm: TotpAlgorithm::Sha1, digits: TotpDigits::Six, period: TotpPeriod::Seconds30 };
 

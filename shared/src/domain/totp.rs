@@ -1,5 +1,5 @@
-//! Codes of authenticator apps (RFC 6238), judged by `totp-rs`. What `setup-totp` makes has SHA-1, six
-//! digits and 30 s. An imported authenticator may have another variant.
+//! Codes of authenticator apps (RFC 6238), judged by `totp-rs`. What `setup-totp` makes has SHA-1,
+//! six digits and 30 s. An imported authenticator may have another variant.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -236,9 +236,9 @@ impl TotpSecret {
     /// Judges `otp` by the steps T−1, T and T+1 (clocks of phones:
     /// `docs/decisions/0002-totp-window.md`).
     ///
-    /// RFC 6238 5.2: a code works once. "Not equal to the last step" is not enough: after step T was
-    /// used, the code of T−1 is still inside the window and would pass. Only steps strictly later than
-    /// `last_used` are fresh.
+    /// RFC 6238 5.2: a code works once. "Not equal to the last step" is not enough: after step T
+    /// was used, the code of T−1 is still inside the window and would pass. Only steps strictly
+    /// later than `last_used` are fresh.
     #[must_use]
     pub fn judge(&self, otp: &Otp, now: Timestamp, last_used: Option<u64>) -> Verdict {
         let generator = self.generator();
@@ -253,14 +253,14 @@ impl TotpSecret {
         }
     }
 
-    /// How far a clock is behind whose code a wrong `otp` is: at most ten minutes. Only for the log. It
-    /// says nothing of a clock that is ahead: whoever reads the log must not learn which code counts in
-    /// a while.
+    /// How far a clock is behind whose code a wrong `otp` is: at most ten minutes. Only for the
+    /// log. It says nothing of a clock that is ahead: whoever reads the log must not learn which
+    /// code counts in a while.
     #[must_use]
     pub fn time_behind(&self, otp: &Otp, now: Timestamp) -> Option<Duration> {
         let (generator, period) = (self.generator(), self.variant.period);
-        // All are always computed, so that the time taken tells nothing. A clock that is one step behind
-        // is right.
+        // All are always computed, so that the time taken tells nothing. A clock that is one step
+        // behind is right.
         let matching: Vec<u64> = (2..=Policy::TOTP_BEHIND_TOLD.as_secs() / period.as_secs())
             .filter(|behind| self.is_code_by(&generator, otp, period.step_at(now).saturating_sub(*behind)))
             .collect();

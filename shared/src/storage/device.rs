@@ -57,12 +57,12 @@ impl Table {
     }
 }
 
-/// The schema of an item that names the variant of its codes. A version that does not know the attribute
-/// would judge them as codes of the default variant, and count right ones as wrong.
+/// The schema of an item that names the variant of its codes. A version that does not know the
+/// attribute would judge them as codes of the default variant, and count right ones as wrong.
 const SCHEMA_OF_VARIANT: u64 = 2;
 
-/// The attributes of a device. An authenticator that was set up here has the default variant, and its
-/// item says nothing of it.
+/// The attributes of a device. An authenticator that was set up here has the default variant, and
+/// its item says nothing of it.
 pub(super) fn write(record: &DeviceRecord, ttl: Option<Timestamp>) -> Result<Item, StoreError> {
     let mut item = item::write(record, ttl)?;
     if !record.variant.is_default() {
