@@ -68,8 +68,8 @@ MUTATIONS = {
     ),
     "a planted device goes on when MFA is switched on": (
         f"{DOMAIN}/toggle.rs",
-        "device.inactive = !cx.is_own(device.confirmed_by);",
-        "device.inactive &= !cx.is_own(device.confirmed_by);",
+        "device.inactive = !cx.is_trustworthy(device.confirmed_by);",
+        "device.inactive &= !cx.is_trustworthy(device.confirmed_by);",
     ),
     "a planted recovery set goes on when MFA is switched on": (
         f"{DOMAIN}/toggle.rs",
@@ -78,7 +78,7 @@ MUTATIONS = {
     ),
     "a planted address goes on when MFA is switched on": (
         f"{DOMAIN}/toggle.rs",
-        "|address| !cx.is_own(address.by));",
+        "|address| !cx.is_trustworthy(address.by));",
         "|address| address.by.is_none());",
     ),
     "an inactive device is judged without a proof": (
@@ -136,8 +136,8 @@ MUTATIONS = {
         "    ledger.begin_epoch(grace);\n    ledger.codes.clear();",
         "    ledger.begin_epoch(grace);",
     ),
-    "a reset keeps proven addresses": (f"{DOMAIN}/recovery.rs", "    ledger.proven.clear();\n", ""),
-    "a reset keeps recent logins": (f"{DOMAIN}/recovery.rs", "    ledger.recent.clear();\n", ""),
+    "a reset keeps proven addresses": (f"{DOMAIN}/ledger.rs", "        self.proven.clear();\n", ""),
+    "a reset keeps recent logins": (f"{DOMAIN}/ledger.rs", "        self.recent.clear();\n", ""),
     "a refresh token is taken for an erased ledger": (
         f"{DOMAIN}/session.rs",
         "if !snapshot.is_of_epoch(session.security_epoch) {",

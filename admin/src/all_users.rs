@@ -8,6 +8,7 @@ use mfa_admin_function::{Command, Page, PageReply, Reply, UserFinding};
 use serde_json::json;
 
 use crate::{
+    Target,
     functions::Functions,
     print, print_json,
     progress::{Part, Progress, ProgressFile},
@@ -27,10 +28,13 @@ const RETRIES: usize = 3;
 pub(crate) async fn run(functions: &Functions<'_>, command: impl Fn(Page) -> Command) -> Result<(), String> {
     let progress = carry_out(functions, &command).await?;
     let command = command(Page::of_part(0, 1, None));
-    report(functions, &command, &progress);
+    Report { name: command.name(), is_change: command.is_change(), progress: &progress }.print(functions.target);
     match progress.failed.len() {
         0 => Ok(()),
-        failed => Err(format!("{failed} users failed. Once the cause is mended, the same command goes on with them.")),
+        failed => {
+            let failed = counted(u64::try_from(failed).unwrap_or(u64::MAX), "user");
+            Err(format!("{failed} failed. Once the cause is mended, the same command goes on with them."))
+        }
     }
 }
 
@@ -48,7 +52,7 @@ pub(crate) async fn carry_out(
     if is_change && !target.yes {
         confirm(example.name(), &target.stack)?;
     }
-    if goes_on {
+    if goes_on && !target.json {
         tell(&format!("Going on where {} says, after {} users.\n", file.shown(), progress.users));
     }
     // A file that cannot be written is told before anything is done.
@@ -71,7 +75,7 @@ async fn go_on(
     progress: &mut Progress,
     file: &ProgressFile,
 ) -> Result<(), String> {
-    let bar = bar(functions.target.json);
+    let bar = progress_bar(functions.target.json);
     let mut retries = 0;
     loop {
         bar.set_position(progress.users);
@@ -156,23 +160,32 @@ impl Progress {
     }
 }
 
-fn report(functions: &Functions<'_>, command: &Command, progress: &Progress) {
-    let Progress { users, counts, findings, failed, .. } = progress;
-    if functions.target.json {
-        print_json(&json!({ "users": users, "counts": counts, "findings": findings, "failed": failed }));
-        return;
+/// What came of a command, for a person or a program.
+pub(crate) struct Report<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) is_change: bool,
+    pub(crate) progress: &'a Progress,
+}
+
+impl Report<'_> {
+    pub(crate) fn print(&self, target: &Target) {
+        let Progress { users, counts, findings, failed, .. } = self.progress;
+        if target.json {
+            print_json(&json!({ "users": users, "counts": counts, "findings": findings, "failed": failed }));
+            return;
+        }
+        for UserFinding { user, item, what } in findings {
+            let item = item.as_deref().map(|item| format!(" {item}")).unwrap_or_default();
+            print(&format!("{user}{item}: {what}\n"));
+        }
+        for UserFinding { user, what, .. } in failed {
+            print(&format!("{user}: failed: {what}\n"));
+        }
+        let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
+        let dry = if self.is_change && target.dry_run { " Nothing was changed." } else { "" };
+        print(&format!("{}: {}: {counts}.{dry}\n", self.name, counted(*users, "user")));
     }
-    for UserFinding { user, item, what } in findings {
-        let item = item.as_deref().map(|item| format!(" {item}")).unwrap_or_default();
-        print(&format!("{user}{item}: {what}\n"));
-    }
-    for UserFinding { user, what, .. } in failed {
-        print(&format!("{user}: failed: {what}\n"));
-    }
-    let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
-    let dry = if command.is_change() && functions.target.dry_run { " Nothing was changed." } else { "" };
-    print(&format!("{}: {}: {counts}.{dry}\n", command.name(), counted(*users, "user")));
 }
 
 /// `1 item`, `2 items`.
@@ -180,7 +193,8 @@ pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn bar(is_json: bool) -> ProgressBar {
+/// A bar on a terminal.
+pub(crate) fn progress_bar(is_json: bool) -> ProgressBar {
     let is_shown = !is_json && std::io::stderr().is_terminal();
     let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style = ProgressStyle::with_template("{spinner} {pos} users, {elapsed_precise}");
@@ -188,7 +202,7 @@ fn bar(is_json: bool) -> ProgressBar {
 }
 
 /// Asks before something happens to every user.
-fn confirm(name: &str, stack: &str) -> Result<(), String> {
+pub(crate) fn confirm(name: &str, stack: &str) -> Result<(), String> {
     if !std::io::stdin().is_terminal() {
         return Err(format!("The command {name} concerns every user of {stack}. Without a terminal, it needs --yes."));
     }
@@ -198,6 +212,7 @@ fn confirm(name: &str, stack: &str) -> Result<(), String> {
     if typed.trim() == stack { Ok(()) } else { Err("That is not its name. Nothing was done.".to_owned()) }
 }
 
-fn tell(text: &str) {
+/// Tells a person what no program reads.
+pub(crate) fn tell(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -2,6 +2,7 @@
 
 mod all_users;
 mod functions;
+mod import;
 mod progress;
 mod rotate_keys;
 mod text;
@@ -14,6 +15,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use functions::Functions;
+use import::Import;
 use mfa_admin_function::{Command, ErasedUser, Reply, Restore, User};
 use serde_json::{Value, json};
 
@@ -106,6 +108,20 @@ enum What {
     Reseal,
     /// Say which step of the rotation of sealing keys is next.
     RotateKeys,
+    /// Bring users and their authenticators from a file of another system (docs/import.md). Users who
+    /// are here already stay as they are. Recovery codes are never taken over.
+    Import {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Its format: jsonl, csv, otpauth, authelia-yaml, authelia-csv, kratos, keycloak or django-otp
+        /// [default: by the end of its name].
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<String>,
+        /// Leave MFA off: each user switches it on.
+        #[arg(long)]
+        off: bool,
+    },
     /// Bring users back from a backup that was restored to another table.
     RestoreFrom {
         /// The table of the backup. Its name begins with that of the stack and `-restored`.
@@ -171,6 +187,10 @@ async fn run(target: &Target, what: What) -> Result<(), String> {
         What::RaiseEpochs => all_users::run(&functions, Command::RaiseEpochs).await,
         What::Reseal => all_users::run(&functions, Command::Reseal).await,
         What::RotateKeys => rotate_keys::run(&functions).await,
+        What::Import { file, format, off } => {
+            let format = import::format_of(format.as_deref(), &file)?;
+            Import { file, format, off }.run(&functions).await
+        }
         What::RestoreFrom { table, keep_recovery, erased } => {
             let erased = erased.map_or_else(|| Ok(Vec::new()), |file| erased_in(&file))?;
             let command = |page| {

@@ -17,6 +17,9 @@ pub(crate) struct Progress {
     pub(crate) of: String,
     /// Where each part of the table goes on.
     pub(crate) parts: Vec<Part>,
+    /// How many rows of a file are done.
+    #[serde(default)]
+    pub(crate) rows: u64,
     /// How many users were looked at.
     pub(crate) users: u64,
     /// What was done, and to how many.
@@ -59,7 +62,7 @@ impl ProgressFile {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let parts = (0..parts).map(|_| Part::New).collect();
                 let (of, counts, findings, failed) = (of.to_owned(), BTreeMap::new(), Vec::new(), Vec::new());
-                return Ok((Progress { of, parts, users: 0, counts, findings, failed }, false));
+                return Ok((Progress { of, parts, rows: 0, users: 0, counts, findings, failed }, false));
             }
             Err(error) => return Err(format!("{path} cannot be read: {error}")),
         };

@@ -1,6 +1,6 @@
 use mfa::domain::{DeviceName, LONGEST_USER_ID, Policy};
 
-use crate::{ImportedSecret, LONGEST_LINE, SecretEncoding};
+use crate::{LONGEST_LINE, SecretEncoding};
 
 /// What is wrong with a line, and what to do. It shows no secret: of a field it shows the name, and
 /// of a value at most a number.
@@ -93,8 +93,8 @@ pub enum Problem {
     /// A secret is too short or too long.
     #[error(
         "the secret has {bytes} bytes, and {} to {} are allowed. Let the user set up a new authenticator",
-        ImportedSecret::BYTES.0,
-        ImportedSecret::BYTES.1
+        Policy::IMPORTED_SECRET.start(),
+        Policy::IMPORTED_SECRET.end()
     )]
     SecretLength {
         /// Its length.

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use data_encoding::{BASE32_NOPAD, BASE64, Encoding, HEXLOWER_PERMISSIVE};
-use mfa::domain::pasted;
+use mfa::domain::{Policy, pasted};
 use zeroize::Zeroizing;
 
 use crate::Problem;
@@ -58,26 +58,18 @@ fn lenient_base32() -> Option<Encoding> {
     specification.encoding().ok()
 }
 
-/// A TOTP secret of 10 to 64 bytes.
-///
-/// RFC 4226 (R6) demands 128 bits. Many systems made secrets of 80 bits, 16 characters of base 32,
-/// and their users must not be lost: nobody can try 2⁸⁰ of them, least of all online. 64 bytes are
-/// the block of SHA-1 and SHA-256; a longer secret would be a mistake.
+/// A TOTP secret of a length that [`Policy::IMPORTED_SECRET`] allows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImportedSecret(Zeroizing<Vec<u8>>);
 
 impl ImportedSecret {
-    /// The shortest and the longest one, in bytes.
-    pub const BYTES: (usize, usize) = (10, 64);
-
     /// A secret of these bytes.
     ///
     /// # Errors
     /// [`Problem::SecretLength`].
     pub fn new(bytes: Vec<u8>) -> Result<Self, Problem> {
         let secret = Zeroizing::new(bytes);
-        let (least, most) = Self::BYTES;
-        if (least..=most).contains(&secret.len()) {
+        if Policy::IMPORTED_SECRET.contains(&secret.len()) {
             Ok(Self(secret))
         } else {
             Err(Problem::SecretLength { bytes: secret.len() })

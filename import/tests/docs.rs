@@ -3,8 +3,9 @@
 
 use std::{fs, path::Path, process::Command};
 
+use mfa::domain::Policy;
 use mfa::domain::Timestamp;
-use mfa_import::{Format, ImportedSecret, SecretEncoding, read};
+use mfa_import::{Format, SecretEncoding, read};
 
 /// 2030-01-01T00:00:00Z.
 const NOW: Timestamp = Timestamp::from_secs(1_893_456_000);
@@ -53,7 +54,7 @@ fn every_format_field_and_encoding_is_described() {
     for name in formats.iter().chain(&encodings) {
         assert!(page.contains(&format!("`{name}`")), "{name}");
     }
-    let (least, most) = ImportedSecret::BYTES;
+    let (least, most) = Policy::IMPORTED_SECRET.into_inner();
     assert!(page.contains(&format!("| Secret | {least} to {most} bytes.")));
     // A field that is unknown is told, so these are all known.
     let tables = page.split("### JSON Lines").nth(1).and_then(|rest| rest.split("```").next()).expect("tables");

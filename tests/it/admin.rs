@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use mfa_admin_function::{Access, Command, ErasedUser, Page, Reply, Request, Restore, User};
-use mfa_tests::{Authenticator, InjectedFault, Login, OPERATOR, TestApp, wrong_code};
+use mfa::domain::TotpVariant;
+use mfa_admin_function::{
+    Access, Command, ErasedUser, ImportAuthenticator, ImportUser, Page, Reply, Request, Restore, Secret, User,
+};
+use mfa_tests::{Authenticator, InjectedFault, Login, OPERATOR, TestApp, totp_code, wrong_code};
 use serde_json::{Value, json};
 
 const OWN: &str = include_str!("keys/ec.pem");
@@ -472,4 +475,99 @@ async fn a_command_that_meets_a_fault_did_all_or_says_so_and_can_be_repeated() {
             }
         }
     }
+}
+
+fn imported(line: u64, user: &str, change: impl FnOnce(&mut ImportUser)) -> ImportUser {
+    let authenticator = ImportAuthenticator {
+        secret: Secret(b"12345678901234567890".to_vec().into()),
+        variant: TotpVariant::default(),
+        name: "Phone".to_owned(),
+        last_step: None,
+    };
+    let mut user = ImportUser {
+        line,
+        user: user.to_owned(),
+        login: None,
+        authenticators: vec![authenticator],
+        proven_email: None,
+        proven_phone: None,
+        enabled: true,
+    };
+    change(&mut user);
+    user
+}
+
+#[tokio::test]
+async fn an_imported_user_signs_in_with_what_they_had_whichever_login_switches_on() {
+    let mfa = TestApp::start().await;
+    let off = imported(2, "bob", |user| user.enabled = false);
+    let by_email = imported(3, "carol", |user| {
+        user.authenticators.clear();
+        user.proven_email = Some("carol@example.com".to_owned());
+    });
+    let users = vec![imported(1, "alice", |_| ()), off, by_email];
+    let dry = mfa.admin_with(Request { dry_run: true, ..request(Command::Import(users.clone())) }).await;
+    assert!(matches!(&dry, Reply::Page(page) if page.counts["imported"] == 3), "{dry:?}");
+    assert_eq!(mfa.items("MFA#").await.len(), 0);
+    let reply = mfa.admin(Command::Import(users.clone())).await;
+    assert!(matches!(&reply, Reply::Page(page) if page.counts["imported"] == 3), "{reply:?}");
+
+    let code = |seconds| totp_code("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", mfa.clock.now().as_secs() + seconds);
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    assert_eq!(alice.status().await["isEnabled"], true);
+    let answer = alice.verify("totp", &code(0)).await;
+    let proven = alice.with(answer.text("accessToken"));
+    // Off and on again, by another login: what the operator confirmed stays active.
+    proven.toggle(false).await.assert_ok();
+    let other = mfa.user("alice").with("sessionId", "another").login();
+    other.toggle(true).await.assert_ok();
+    mfa.advance(30);
+    other.verify("totp", &code(0)).await.assert_ok();
+    let bob = mfa.user("bob").login();
+    assert_eq!(bob.status().await["isEnabled"], false);
+    bob.toggle(true).await.assert_ok();
+    bob.verify("totp", &code(0)).await.assert_ok();
+    let carol = mfa.user("carol").with_email("carol@example.com").login();
+    let sent = carol.receive_code("email").await;
+    carol.verify("email", &sent).await.assert_ok();
+
+    // A second run changes nothing, and neither does one for a user who is here by themselves.
+    mfa.user("dave").login().enrol().await;
+    let before = mfa.dump().await;
+    let again = users.into_iter().chain([imported(4, "dave", |_| ())]).collect();
+    let reply = mfa.admin(Command::Import(again)).await;
+    assert!(matches!(&reply, Reply::Page(page) if page.counts["known already"] == 4), "{reply:?}");
+    assert_eq!(mfa.dump().await, before);
+}
+
+#[tokio::test]
+async fn a_wrong_row_is_told_by_its_line_and_keeps_no_other_back() {
+    let mfa = TestApp::start().await;
+    let six = imported(7, "g", |user| {
+        for n in 0..5 {
+            let mut other = user.authenticators[0].clone();
+            other.secret = Secret(vec![n; 20].into());
+            user.authenticators.push(other);
+        }
+    });
+    let users = vec![
+        imported(1, "", |_| ()),
+        imported(2, &"x".repeat(256), |_| ()),
+        imported(3, "c", |user| user.authenticators[0].secret = Secret(vec![1; 9].into())),
+        imported(4, "d", |user| user.authenticators[0].name = "a\nb".to_owned()),
+        imported(5, "e", |user| user.proven_email = Some("nobody".to_owned())),
+        imported(6, "f", |user| user.proven_phone = Some("12".to_owned())),
+        six,
+        imported(8, "h", |user| user.authenticators.clear()),
+        imported(9, "i", |user| user.login = Some("staff".to_owned())),
+        imported(10, "j", |_| ()),
+    ];
+    let Reply::Page(page) = mfa.admin(Command::Import(users)).await else { panic!("no page") };
+    let mut lines: Vec<_> = page.findings.iter().map(|finding| finding.user.clone()).collect();
+    lines.sort_by_key(String::len);
+    assert_eq!(lines, (1..10).map(|line| format!("line {line}")).collect::<Vec<_>>());
+    assert_eq!((page.counts["imported"], page.counts["wrong"], page.failed.len()), (1, 9, 0));
+    assert_eq!(mfa.items("MFA#").await.len(), 2);
+    let debug = format!("{:?}", imported(1, "alice", |_| ()));
+    assert!(debug.contains("Secret(…)"), "{debug}");
 }

@@ -19,7 +19,7 @@ use crate::{Page, PageReply, Problem, Reply, Restore, UserFinding, decide, login
 pub const SEALED_BY: &str = "sealed by ";
 
 /// How many users are worked on side by side.
-const SIDE_BY_SIDE: usize = 32;
+pub(crate) const SIDE_BY_SIDE: usize = 32;
 
 /// By how much an epoch is raised, so that no earlier one leads to it: at random, but by more than a
 /// user's epoch rises by itself, and by less than what JSON can hold.
@@ -116,7 +116,9 @@ pub(crate) async fn reseal(app: &App, page: &Page, dry_run: bool) -> Result<Repl
     each_user(&app.table, page, |user| async move {
         let snapshot = app.table.snapshot(user, app.clock.now()).await?;
         let (mut counts, mut findings) = (Vec::new(), Vec::new());
-        for record in snapshot.devices.iter().filter(|record| app.keys.is_sealed_by_an_old_key(record)) {
+        // What the ledger does not name belongs to nobody, and keeps no key.
+        let is_named = |record: &&DeviceRecord| snapshot.ledger.names_device(record.id);
+        for record in snapshot.devices.iter().filter(is_named).filter(|one| app.keys.is_sealed_by_an_old_key(one)) {
             let Some(secret) = app.keys.totp_secret(user, record) else {
                 counts.push(("not opened".to_owned(), 1));
                 findings.push(not_opened(user, record));

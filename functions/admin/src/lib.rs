@@ -3,6 +3,7 @@
 
 mod all_users;
 mod caller;
+mod import;
 mod one_user;
 mod request;
 mod view;
@@ -24,7 +25,10 @@ use mfa::{
     metrics,
     storage::{StoreError, UserQuery},
 };
-pub use request::{Access, Command, ErasedUser, Page, PageReply, Reply, Request, Restore, User, UserFinding};
+pub use request::{
+    Access, Command, ErasedUser, ImportAuthenticator, ImportUser, Page, PageReply, Reply, Request, Restore, Secret,
+    User, UserFinding,
+};
 use serde_json::Value;
 pub use view::{Export, RecoveryCodes, UserView};
 
@@ -169,6 +173,7 @@ async fn carry_out(
         Command::RaiseEpochs(page) => all_users::raise_epochs(app, page, *dry_run).await,
         Command::Reseal(page) => all_users::reseal(app, page, *dry_run).await,
         Command::RestoreFrom(restore) => all_users::restore(app, restore, *dry_run).await,
+        Command::Import(users) => import::import(app, request.login.as_deref(), users, *dry_run).await,
         Command::SealingKeys => Ok(Reply::SealingKeys(app.keys.sealing_key_ids().map(ToOwned::to_owned).collect())),
     }
 }

@@ -1,11 +1,13 @@
 //! What the command-line client and the functions say to each other.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
-use serde::{Deserialize, Serialize};
+use mfa::domain::TotpVariant;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::CallerProof;
 
@@ -71,6 +73,8 @@ pub enum Command {
     SealingKeys,
     /// Bring users back from the table of a restored backup.
     RestoreFrom(Restore),
+    /// Bring users from another system.
+    Import(Vec<ImportUser>),
 }
 
 /// What a command needs.
@@ -99,6 +103,7 @@ impl Command {
             Self::Reseal(_) => "reseal",
             Self::SealingKeys => "sealing-keys",
             Self::RestoreFrom(_) => "restore-from",
+            Self::Import(_) => "import",
         }
     }
 
@@ -113,7 +118,8 @@ impl Command {
             | Self::Reset(_)
             | Self::EndSessions(_)
             | Self::Erase(_)
-            | Self::Sweep(_) => false,
+            | Self::Sweep(_)
+            | Self::Import(_) => false,
         }
     }
 
@@ -136,7 +142,8 @@ impl Command {
             | Self::RaiseEpochs(_)
             | Self::Reseal(_)
             | Self::SealingKeys
-            | Self::RestoreFrom(_) => Access::Change,
+            | Self::RestoreFrom(_)
+            | Self::Import(_) => Access::Change,
         }
     }
 }
@@ -205,6 +212,71 @@ pub struct ErasedUser {
     pub user: String,
 }
 
+/// A user of another system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImportUser {
+    /// Where the user stands in the file, for what is told about them.
+    pub line: u64,
+    /// The id in the application's tokens.
+    pub user: String,
+    /// The login that the id is of, if the file says so. [`Request::login`] otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// The authenticators.
+    #[serde(default)]
+    pub authenticators: Vec<ImportAuthenticator>,
+    /// An e-mail address that the user proved by a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_email: Option<String>,
+    /// A phone number that the user proved by a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_phone: Option<String>,
+    /// Whether MFA is on from now on.
+    pub enabled: bool,
+}
+
+/// An authenticator of another system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImportAuthenticator {
+    /// The secret.
+    pub secret: Secret,
+    /// How its codes are made.
+    pub variant: TotpVariant,
+    /// Its name in the list of its owner.
+    pub name: String,
+    /// The last step, of its own period, whose code was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_step: Option<u64>,
+}
+
+/// A secret on its way. It is written as base 64.
+#[derive(Clone)]
+pub struct Secret(pub Zeroizing<Vec<u8>>);
+
+// A stray `{:?}` must not write a secret to a log.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(BASE64URL_NOPAD.encode(&self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        // The error of the decoder names a place and no value, but nothing of a secret is needed.
+        let secret = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| D::Error::custom("a secret is malformed"))?;
+        Ok(Self(Zeroizing::new(secret)))
+    }
+}
+
 /// What a page of a command that concerns all users did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageReply {
@@ -223,7 +295,7 @@ pub struct PageReply {
 /// Something about one user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserFinding {
-    /// The user's key in the table and in the log.
+    /// The user's key in the table and in the log. For an import, the line of the file.
     pub user: String,
     /// The sort key of the item that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -246,6 +246,12 @@ impl Ledger {
         devices.map(ItemKey::Device).chain(self.recovery.iter().map(|set| ItemKey::Recovery(set.id)))
     }
 
+    /// Whether it names this device, verified or being set up.
+    #[must_use]
+    pub fn names_device(&self, id: DeviceId) -> bool {
+        self.named_items().any(|key| key == ItemKey::Device(id))
+    }
+
     /// The items that `before` named and this ledger does not.
     pub fn dropped_since(&self, before: &Self) -> impl Iterator<Item = ItemKey> {
         let kept: Vec<_> = self.named_items().collect();

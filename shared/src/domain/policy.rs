@@ -158,6 +158,13 @@ impl Policy {
     /// Authenticators a user may have.
     pub const MAX_DEVICES: usize = 5;
 
+    /// The length of the secret of an imported authenticator, in bytes: from 10 to 64.
+    ///
+    /// RFC 4226 (R6) demands 128 bits. Many systems made secrets of 80 bits, 16 characters of base 32,
+    /// and their users must not be lost: nobody can try 2⁸⁰ of them, least of all online. 64 bytes are
+    /// the block of SHA-1 and SHA-256; a longer secret would be a mistake.
+    pub const IMPORTED_SECRET: std::ops::RangeInclusive<usize> = 10..=64;
+
     /// Set-ups that may be open at once. A further one replaces the oldest.
     pub const MAX_OPEN_SETUPS: usize = 3;
 

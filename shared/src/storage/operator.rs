@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
 use super::{
-    StoreError, Table,
+    StoreError, Table, device,
     item::{self, ReadError},
     ledger,
     table::{self, COUNT_UNITS, Item, PrimaryKey, text, user_key},
@@ -236,10 +236,10 @@ fn stands_for(ledger: &Ledger, sort_key: &str, item: &Item) -> bool {
 
 /// Why an item cannot be read. `None` if it can.
 fn unreadable(sort_key: &str, item: &Item) -> Option<String> {
-    use crate::domain::{DeviceRecord, recovery::RecoveryRecord, session::SessionRecord, trust::TrustRecord};
+    use crate::domain::{recovery::RecoveryRecord, session::SessionRecord, trust::TrustRecord};
     let item = item.clone();
     let read = match item::key_of(sort_key) {
-        Some(ItemKey::Device(id)) => item::read::<DeviceRecord>(item, Some(id.to_string())).map(|_| ()),
+        Some(ItemKey::Device(id)) => device::read(item, id).map(|_| ()),
         Some(ItemKey::Recovery(id)) => item::read::<RecoveryRecord>(item, Some(id.to_string())).map(|_| ()),
         Some(ItemKey::Session(id)) => item::read::<SessionRecord>(item, Some(id.to_string())).map(|_| ()),
         Some(ItemKey::Trust(id)) => item::read::<TrustRecord>(item, Some(id.to_string())).map(|_| ()),
