@@ -36,10 +36,42 @@ async fn label_and_device_name_are_taken_and_colons_replaced() {
 async fn the_account_is_email_then_phone_then_user_id() {
     let mfa = TestApp::start().await;
     let account = |person: mfa_tests::Person| async move { person.login().setup().await.text("account") };
-    let alice = mfa.user("user:1");
-    assert_eq!(account(alice.clone()).await, "user 1");
-    assert_eq!(account(alice.clone().with_phone("+442079460018")).await, "+442079460018");
-    assert_eq!(account(alice.with_phone("+442079460018").with_email("a@x.example")).await, "a@x.example");
+    assert_eq!(account(mfa.user("user:1")).await, "user 1");
+    let bob = mfa.user("user:2").with_phone("+442079460018");
+    assert_eq!(account(bob).await, "+442079460018");
+    let carol = mfa.user("user:3").with_phone("+442079460018").with_email("a@x.example");
+    assert_eq!(account(carol).await, "a@x.example");
+}
+
+#[tokio::test]
+async fn the_account_of_a_further_setup_differs_from_that_of_each_other_one() {
+    let mfa = TestApp::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let mut accounts = std::collections::BTreeSet::new();
+    for n in 0..5 {
+        // One is given up, and the next one must not get the account of one that is left.
+        if n == 3 {
+            let list = alice.devices().await;
+            alice.remove(list[2]["id"].as_str().expect("an id")).await.assert_ok();
+        }
+        let answer = alice.setup().await;
+        let (account, secret) = (answer.text("account"), answer.text("secret"));
+        assert_eq!(account == "alice@example.com", n == 0, "{account}");
+        assert!(account.starts_with("alice@example.com"), "{account}");
+        let encoded = account.replace('@', "%40").replace(' ', "%20").replace('(', "%28").replace(')', "%29");
+        let url = answer.text("otpAuthUrl");
+        assert!(url.starts_with(&format!("otpauth://totp/Example:{encoded}?secret={secret}")), "{url}");
+        assert!(accounts.insert(account), "{accounts:?}");
+        let code = mfa_tests::totp_code(&secret, mfa.clock.now().as_secs());
+        if n < 3 {
+            alice.confirm(&code, &secret).await.assert_ok();
+        }
+    }
+    for label in ["日本語".repeat(42), "👩‍👩‍👧‍👦".repeat(18), "%&?=#+/\\\"'<>".repeat(10)] {
+        let answer = alice.post("/auth/mfa/setup-totp", json!({ "label": label })).await;
+        assert!(answer.text("qrCode").len() > 500, "{label}");
+        assert!(answer.text("account").chars().count() <= 128);
+    }
 }
 
 #[tokio::test]

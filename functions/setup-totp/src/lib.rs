@@ -39,9 +39,10 @@ pub struct SetupReply {
 
 impl ReadBody for SetupBody {
     fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
-        let name = |field| fields.optional_text(field, DeviceName::LONGEST);
-        let device_name = name("deviceName")?.and_then(DeviceName::parse).unwrap_or_default();
-        Ok(Self { label: name("label")?.and_then(plain_name), device_name })
+        Ok(Self {
+            label: fields.optional_name("label")?,
+            device_name: fields.optional_device_name("deviceName")?.unwrap_or_default(),
+        })
     }
 }
 
@@ -73,15 +74,14 @@ impl Endpoint for SetupTotp {
             created: call.now,
             variant: Policy::TOTP,
         };
-        let account =
+        let label =
             call.body.label.clone().unwrap_or_else(|| default_account(&call.auth.caller, call.auth.claims.user_name()));
-        let reply = SetupReply::new(&secret, &config.app_name, account, id)
-            .map_err(|error| Problem::internal(format!("no otpauth address: {error}")))?;
 
         let cx = call.context(policy, keys);
-        let query = UserQuery::user(user);
-        table.decide(query, call.now, |snapshot| setup_totp::open(snapshot, &record, &cx)).await?;
-        Ok(reply)
+        let rule = |snapshot: &_| setup_totp::open(snapshot, &record, &label, &cx);
+        let account = table.decide(UserQuery::user(user), call.now, rule).await?;
+        SetupReply::new(&secret, &config.app_name, account, id)
+            .map_err(|error| Problem::internal(format!("no otpauth address: {error}")))
     }
 }
 

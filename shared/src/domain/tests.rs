@@ -222,7 +222,7 @@ impl World {
             created: self.now,
             variant: TotpVariant::default(),
         };
-        let opened = self.decide(login, lost, |snapshot, cx| setup_totp::open(snapshot, &record, cx));
+        let opened = self.decide(login, lost, |snapshot, cx| setup_totp::open(snapshot, &record, "alice", cx));
         assert_eq!(opened.is_ok(), allowed, "{opened:?}");
     }
 

@@ -2,9 +2,10 @@ use serde_json::{Map, Value};
 
 use super::Problem;
 use crate::domain::{
-    Method, Policy,
+    DeviceName, Method, Policy,
     code::Otp,
     pasted::{self, MAX_PASTED},
+    plain_name,
     recovery::RecoveryCode,
 };
 
@@ -80,6 +81,30 @@ impl Fields {
     /// [`Problem::InvalidInput`] or [`Problem::MissingField`].
     pub fn text(&self, name: &'static str, max: usize) -> Result<&str, Problem> {
         self.optional_text(name, max)?.ok_or(Problem::MissingField(name))
+    }
+
+    /// A name that a person gives, as [`plain_name`] reads it. `None` if nothing is left of it.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidInput`].
+    pub fn optional_name(&self, field: &'static str) -> Result<Option<String>, Problem> {
+        Ok(self.optional_text(field, DeviceName::LONGEST)?.and_then(plain_name))
+    }
+
+    /// The name of an authenticator. `None` if nothing is left of it.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidInput`].
+    pub fn optional_device_name(&self, field: &'static str) -> Result<Option<DeviceName>, Problem> {
+        Ok(self.optional_text(field, DeviceName::LONGEST)?.and_then(DeviceName::parse))
+    }
+
+    /// The name of an authenticator, which must be present.
+    ///
+    /// # Errors
+    /// [`Problem::InvalidInput`] or [`Problem::MissingField`].
+    pub fn device_name(&self, field: &'static str) -> Result<DeviceName, Problem> {
+        self.optional_device_name(field)?.ok_or(Problem::MissingField(field))
     }
 
     /// A text that people type or paste, of at most 512 bytes, with whatever stands between its
