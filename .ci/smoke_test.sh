@@ -291,13 +291,19 @@ recovered=$(field accessToken) refresh=$(field refreshToken)
 expect "400 MFA_RECOVERY_CODE_INVALID" POST /auth/mfa/verify-recovery-code "{\"code\":\"${recovery_codes[0]}\"}"
 local_call GET /__local/table >"$work/table-on.json" # while MFA is on
 
-echo "Remove the authenticator"
+echo "Rename the authenticator, and remove it"
 expect "200" GET /auth/mfa/devices
 device=$(field '[0].id')
+expect "401 MFA_REQUIRED" PATCH "/auth/mfa/devices/$device" '{"deviceName":"New phone"}'
 expect "401 MFA_REQUIRED" DELETE "/auth/mfa/devices/$device"
 token=$verified # its proof ended when the recovery code was used
 expect "401 MFA_REQUIRED" DELETE "/auth/mfa/devices/$device"
 token=$recovered
+expect "404 MFA_DEVICE_NOT_FOUND" PATCH /auth/mfa/devices/00000000-0000-4000-8000-000000000000 '{"deviceName":"New phone"}'
+expect "400 MISSING_REQUIRED_FIELD" PATCH "/auth/mfa/devices/$device" '{"deviceName":" "}'
+expect "200" PATCH "/auth/mfa/devices/$device" '{"deviceName":"New phone"}'
+expect "200" GET /auth/mfa/devices
+holds '.[0].deviceName == "New phone"'
 expect "404 MFA_DEVICE_NOT_FOUND" DELETE /auth/mfa/devices/00000000-0000-4000-8000-000000000000
 expect "200" DELETE "/auth/mfa/devices/$device"
 expect "200" GET /auth/mfa/devices

@@ -57,7 +57,7 @@ class Described:
         that is not JSON."""
         case = self.operations[name].Case(path_parameters={"deviceId": "x", "id": "x"})
         wrong = [(405, "PUT", None), (413, case.method, "x" * 9000), (415, case.method, "x")]
-        for status, method, body in wrong if case.method == "POST" else wrong[:2]:
+        for status, method, body in wrong if case.method in ("POST", "PATCH") else wrong[:2]:
             answer = requests.request(method, self.url + case.formatted_path, data=body)
             expect(f"{method} {name}", answer.status_code, status)
             case.validate_response(answer, checks=CHECKS.get_by_names(list(FAULTS)))
@@ -88,6 +88,7 @@ def right_calls(server, client):
     [trusted] = right("list-trusted-devices", token)
     right("revoke-trusted-device", token, {"id": trusted["id"]})
     assert any(session["current"] for session in right("list-sessions", token))
+    right("rename-device", token, {"deviceId": setup["deviceId"]}, deviceName="New phone")
     right("remove-device", token, {"deviceId": setup["deviceId"]})
     right("end-session", token, {"id": "current"})
     right("verify-recovery-code", login, code=codes[0], rememberDevice=True)

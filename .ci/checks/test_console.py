@@ -131,6 +131,12 @@ def journey(page):
     expect("confirm", page.notice("confirm-notice"), "200")
     devices = page["devices"].find_elements(By.CSS_SELECTOR, "li[data-verified=true]")
     expect("confirmed devices", len(devices), 1)
+    id = devices[0].get_attribute("data-id")
+    page.press(f"rename-{id}")
+    page.type(f"name-{id}", "Work phone")
+    page.press(f"save-name-{id}")
+    expect("rename", page.notice("remove-notice"), "200")
+    expect("the name", page["devices"].find_element(By.CSS_SELECTOR, "li[data-verified=true] b").text, "Work phone")
 
     tokens, logins = zip(*page.sent_tokens())
     expect("each call carries a renewed token", len(set(tokens)), len(tokens))

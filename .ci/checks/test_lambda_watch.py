@@ -103,6 +103,8 @@ def journey(workbench, mfa):
     expect("key set", call("GET", "/.well-known/jwks.json", bearer=False), {"keys": []})
 
     token = call("POST", "verify-recovery-code", {"code": recovery_codes[0]})["accessToken"]
+    call("PATCH", f"devices/{device['id']}", {"deviceName": "New phone"})
+    expect("name", call("GET", "devices")[0]["deviceName"], "New phone")
     call("DELETE", f"devices/{device['id']}")
     call("POST", "reset-totp", {"code": recovery_codes[1]})
     expect("status", call("GET", "status")["isEnabled"], False)

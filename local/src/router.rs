@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -48,10 +48,13 @@ pub struct Server {
 pub fn router(server: Server) -> Router {
     let log = server.log;
     let mut router = Router::new();
+    let mut by_path = BTreeMap::<_, Vec<_>>::new();
     for route in server.app.iter().flat_map(|app| routes(&|_| app.clone())) {
-        let path = route.path;
-        let route = Arc::new(route);
-        router = router.route(path, any(move |request| handle(Arc::clone(&route), request, log)));
+        by_path.entry(route.path).or_default().push(route);
+    }
+    for (path, at_path) in by_path {
+        let at_path = Arc::<[_]>::from(at_path);
+        router = router.route(path, any(move |request| handle(Arc::clone(&at_path), path, request, log)));
     }
     if let Some(app) = server.app.clone() {
         router = router.merge(admin::router(app, log));
@@ -67,10 +70,26 @@ pub fn router(server: Server) -> Router {
     }
 }
 
-async fn handle(route: Arc<LocalRoute>, request: Request, log: fn(&Method, &str, &LogLine)) -> Response {
+/// Answers by the route of the request's method. If none has it, one of the others answers 405. It
+/// knows its own method alone, and `Allow` must name that of every route at the path (RFC 9110
+/// 10.2.1).
+async fn handle(
+    at_path: Arc<[LocalRoute]>,
+    path: &'static str,
+    request: Request,
+    log: fn(&Method, &str, &LogLine),
+) -> Response {
     let method = request.method().clone();
-    let served = route.serve(incoming(request).await).await;
-    answer(served, &method, route.path, log)
+    let incoming = incoming(request).await;
+    let mut served = match at_path.iter().min_by_key(|route| route.method != method) {
+        Some(route) => route.serve(incoming).await,
+        None => serve_unknown(&incoming.request_id, Timestamp::default()),
+    };
+    if let Some(allowed) = served.response.headers_mut().get_mut(header::ALLOW) {
+        let methods: Vec<_> = at_path.iter().map(|route| route.method.as_str()).collect();
+        *allowed = HeaderValue::from_str(&methods.join(", ")).unwrap_or_else(|_| allowed.clone());
+    }
+    answer(served, &method, path, log)
 }
 
 /// Answers a path that no route serves. In AWS, API Gateway answers it.
@@ -113,7 +132,7 @@ fn cors(origin: HeaderValue) -> CorsLayer {
     let exposed = [header::RETRY_AFTER, HeaderName::from_static("x-request-id"), header::WWW_AUTHENTICATE];
     CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE].into_iter().chain(custom).collect::<Vec<_>>())
         .expose_headers(exposed)
 }

@@ -59,6 +59,7 @@ pub fn routes(app_with: &impl Fn(&[Part]) -> App) -> Vec<LocalRoute> {
     vec![
         LocalRoute::of(app_with, |_| mfa_status::Status),
         LocalRoute::of(app_with, |_| mfa_list_devices::ListDevices),
+        LocalRoute::of(app_with, |_| mfa_rename_device::RenameDevice),
         LocalRoute::of(app_with, |_| mfa_remove_device::RemoveDevice),
         LocalRoute::of(app_with, |_| mfa_toggle::Toggle),
         LocalRoute::of(app_with, mfa_challenge::Challenge::new),

@@ -32,6 +32,7 @@ OPEN = [
 HARMLESS = [
     ("GET", "/auth/mfa/status", None, ["200"]),
     ("GET", "/auth/mfa/devices", None, ["200", OFF]),
+    ("PATCH", f"/auth/mfa/devices/{NO_DEVICE}", {}, ["400 MISSING_REQUIRED_FIELD"]),
     ("DELETE", f"/auth/mfa/devices/{NO_DEVICE}", None, ["404 MFA_DEVICE_NOT_FOUND", *GATED]),
     ("POST", "/auth/mfa/toggle", {}, ["400 MISSING_REQUIRED_FIELD"]),
     ("POST", "/auth/mfa/challenge", {}, ["400 MISSING_REQUIRED_FIELD"]),

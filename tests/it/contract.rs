@@ -9,7 +9,7 @@ use std::{
 use mfa::{
     config::{Config, EMAIL_MARKS, LOGIN_CLAIMS, PHONE_MARKS, Part},
     domain::{Policy, TotpVariant},
-    http::ErrorCode,
+    http::{ErrorCode, reads_body},
     metrics::Metric,
 };
 use mfa_local::LocalRoute;
@@ -189,8 +189,8 @@ fn routes_that_answer(code: ErrorCode, routes: &[LocalRoute]) -> String {
         _ if with.is_empty() => "no route: an unknown path".to_owned(),
         [] => "every route".to_owned(),
         [_] | [_, _] => format!("every route but {}", listed(&without).join(" and ")),
-        _ if with.iter().all(|route| route.method == "POST") && without.iter().all(|route| route.method != "POST") => {
-            "every POST route".to_owned()
+        _ if routes.iter().all(|route| route.errors.contains(&code) == reads_body(&route.method)) => {
+            "every POST and PATCH route".to_owned()
         }
         _ => listed(&with).join(", "),
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt, future::BoxFuture};
 use lambda_http::http::{HeaderMap, HeaderValue, Method};
+use mfa::http::reads_body;
 use mfa_tests::{InjectedFault, Login, Response, TestApp};
 use serde_json::json;
 
@@ -28,6 +29,7 @@ pub(crate) async fn one_of_each(mfa: &Arc<TestApp>, alice: &Login, session: &str
         alice.setup().await,
         alice.confirm("123456", "JBSWY3DP").await,
         alice.verify("email", "123456").await,
+        alice.rename("00000000-0000-4000-8000-000000000000", "Phone").await,
         alice.remove("00000000-0000-4000-8000-000000000000").await,
         alice.post("/auth/mfa/generate-recovery-code", json!({})).await,
         alice.recover("0000-0000-0000-0000-0000-0000").await,
@@ -43,7 +45,7 @@ pub(crate) async fn one_of_each(mfa: &Arc<TestApp>, alice: &Login, session: &str
 async fn every_answer_names_its_request_and_is_not_stored() {
     let mfa = TestApp::start().await;
     for route in mfa.routes().iter().filter(|route| route.function != "jwks") {
-        for method in [Method::GET, Method::POST, Method::DELETE] {
+        for method in [Method::GET, Method::POST, Method::PATCH, Method::DELETE] {
             let mut headers = HeaderMap::new();
             headers.insert("x-request-id", HeaderValue::from_static("of-the-caller"));
             let unknown = mfa.request(method.clone(), route.path, headers, Vec::new()).await;
@@ -61,9 +63,11 @@ async fn a_wrong_method_is_405_on_every_route() {
     let mfa = TestApp::start().await;
     for route in mfa.routes() {
         for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::HEAD] {
-            if method != route.method {
+            if mfa.routes().iter().all(|other| (other.path, &other.method) != (route.path, &method)) {
                 let answer = send(&mfa, method, route.path, None, b"").await;
-                assert_eq!(answer.header("allow"), Some(route.method.as_str()));
+                let allowed = answer.header("allow").expect("the method of a route at this path");
+                let of_path = mfa.routes().iter().filter(|other| other.path == route.path);
+                assert!(of_path.map(|other| other.method.as_str()).any(|method| method == allowed), "{allowed}");
                 answer.assert_problem(405, "METHOD_NOT_ALLOWED");
             }
         }
@@ -90,8 +94,8 @@ async fn a_body_that_is_not_json_by_type_is_415_and_an_empty_one_needs_no_type()
     let mfa = TestApp::start().await;
     let toggle = "/auth/mfa/toggle";
     for media_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")] {
-        for route in mfa.routes().iter().filter(|route| route.method == Method::POST) {
-            let answer = send(&mfa, Method::POST, route.path, media_type, br#"{"enabled":false}"#).await;
+        for route in mfa.routes().iter().filter(|route| reads_body(&route.method)) {
+            let answer = send(&mfa, route.method.clone(), route.path, media_type, br#"{"enabled":false}"#).await;
             answer.assert_problem(415, "UNSUPPORTED_MEDIA_TYPE");
         }
     }
@@ -212,19 +216,20 @@ async fn no_input_of_a_client_causes_a_500() {
         "refreshToken",
     ];
     let good = r#""method":"email","otp":"123456","secret":"JBSWY3DP","enabled":false,"code":"x""#;
-    for route in mfa.routes().iter().filter(|route| route.method == Method::POST) {
+    for route in mfa.routes().iter().filter(|route| reads_body(&route.method)) {
+        let path = route.path.replace("{deviceId}", "00000000-0000-4000-8000-000000000000");
         for field in fields {
             for value in &values {
                 // The tried field comes last, because the last of two fields of one name counts.
                 let body = format!("{{{good},\"{field}\":{value}}}");
-                let answer = send(&mfa, Method::POST, route.path, Some("application/json"), body.as_bytes()).await;
+                let answer = send(&mfa, route.method.clone(), &path, Some("application/json"), body.as_bytes()).await;
                 assert!(answer.status < 500, "{} {body}: {}", route.path, answer.body);
             }
         }
         for body in
             [&b"\xff\xfe"[..], b"null", b"[]", b"\"x\"", b"{\"a\":", b"{}{}", &[b'['; 8000], &[b'{'; 8000], b"\0"]
         {
-            let answer = send(&mfa, Method::POST, route.path, Some("application/json"), body).await;
+            let answer = send(&mfa, route.method.clone(), &path, Some("application/json"), body).await;
             answer.assert_problem(400, "INVALID_INPUT");
         }
     }

@@ -212,6 +212,17 @@ fn routes() -> Vec<(&'static str, Prepare)> {
             }
             .boxed()
         }),
+        ("rename-device", |mfa| {
+            async move {
+                let alice = alice(&mfa);
+                let device = alice.enrol().await;
+                again(move || {
+                    let (alice, id) = (alice.clone(), device.device_id.clone());
+                    async move { alice.rename(&id, "New").await }
+                })
+            }
+            .boxed()
+        }),
         ("remove-device", |mfa| {
             async move {
                 let alice = alice(&mfa);

@@ -33,6 +33,7 @@ mod openid_configuration;
 mod races;
 mod refresh_token;
 mod remove_device;
+mod rename_device;
 mod reset_totp;
 mod revoke_trusted_device;
 mod secrecy;

@@ -74,6 +74,8 @@ async fn attributes_of_a_newer_version_stay_through_whatever_this_one_writes() {
     kept("refresh-token").await;
     proven.end_session("others").await.assert_ok();
     kept("end-session").await;
+    proven.rename(&second.device_id, "New").await.assert_ok();
+    kept("rename-device").await;
     proven.remove(&second.device_id).await.assert_ok();
     kept("remove-device").await;
     proven.toggle(false).await.assert_ok();
@@ -101,6 +103,7 @@ async fn an_attribute_stays_through_the_update_of_its_own_item_and_a_used_sessio
     mfa.refresh(&answer.text("refreshToken")).await.assert_ok();
     alice.verify_trusted(&trust).await.assert_ok();
     proven.confirm(&setup.code(&mfa), &setup.secret).await.assert_ok();
+    proven.rename(&setup.device_id, "New").await.assert_ok();
     mfa.advance(30);
     proven.challenge("email").await.assert_ok();
     proven.toggle(false).await.assert_ok();

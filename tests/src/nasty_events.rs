@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use data_encoding::BASE64;
-use lambda_http::http::Method;
-use mfa::http::{Endpoint, ErrorCode, errors_of};
+use mfa::http::{Endpoint, ErrorCode, errors_of, reads_body};
 use serde_json::{Map, Value, json};
 
 use crate::{SampleEvent, TestApp, runtime_api::RunningFunction, sample_event::as_payload_1};
@@ -40,7 +39,7 @@ pub async fn assert_answers_nasty_events<E: Endpoint>(binary: &str, sample: &Sam
     let mut function = RunningFunction::start(&mfa, binary).await;
     let usual = function.invoke(sample.event().to_string()).await.expect("an answer");
     function.log_line().await;
-    for Nasty { name, event, expected } in nasty_events(E::METHOD == Method::POST, &sample.event()) {
+    for Nasty { name, event, expected } in nasty_events(reads_body(&E::METHOD), &sample.event()) {
         let answer = function.invoke(event).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let line = function.log_line().await;
         let code = assert_documented::<E>(&name, &answer);

@@ -191,6 +191,12 @@ impl Login {
         self.post("/auth/mfa/verify", json!({ "method": method, "otp": otp })).await
     }
 
+    /// `PATCH devices/{id}`.
+    pub async fn rename(&self, device_id: &str, name: &str) -> Response {
+        let body = json!({ "deviceName": name }).to_string().into_bytes();
+        self.call(Method::PATCH, &format!("/auth/mfa/devices/{device_id}"), body).await
+    }
+
     /// `DELETE devices/{id}`.
     pub async fn remove(&self, device_id: &str) -> Response {
         self.call(Method::DELETE, &format!("/auth/mfa/devices/{device_id}"), Vec::new()).await

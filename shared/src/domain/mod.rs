@@ -21,6 +21,7 @@ pub mod pasted;
 mod policy;
 pub mod recovery;
 pub mod remove_device;
+pub mod rename_device;
 pub mod sends;
 pub mod session;
 pub mod setup_totp;

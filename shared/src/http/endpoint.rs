@@ -52,6 +52,12 @@ pub trait Endpoint: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Reply, Problem>> + Send;
 }
 
+/// Whether the body of a request with this method is read. The body of any other is ignored.
+#[must_use]
+pub fn reads_body(method: &Method) -> bool {
+    *method == Method::POST || *method == Method::PATCH
+}
+
 /// Every error that `E` may answer: its own, and those of the pipeline.
 ///
 /// Debug builds panic if an endpoint answers another, and a test compares the API description.
@@ -61,7 +67,7 @@ pub fn errors_of<E: Endpoint>() -> BTreeSet<ErrorCode> {
         BTreeSet::from([ErrorCode::MethodNotAllowed, ErrorCode::PayloadTooLarge, ErrorCode::InternalError]);
     errors.extend(E::ERRORS);
     errors.extend(E::Auth::ERRORS);
-    if E::METHOD == Method::POST {
+    if reads_body(&E::METHOD) {
         errors.extend([ErrorCode::UnsupportedMediaType, ErrorCode::InvalidInput]);
     }
     if !E::ANSWERS_WHEN_OFF {

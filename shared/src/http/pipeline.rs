@@ -110,7 +110,7 @@ async fn answer<E: Endpoint>(
     if body.is_some_and(|body| body.len() > MAX_BODY) {
         return Err(Problem::TooLarge);
     }
-    let reads_body = E::METHOD == Method::POST;
+    let reads_body = super::reads_body(&E::METHOD);
     if reads_body && body.is_none_or(|body| !body.is_empty()) && !is_json(&incoming.headers) {
         return Err(Problem::NotJson);
     }

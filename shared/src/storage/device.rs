@@ -5,9 +5,9 @@ use super::{
     StoreError, Table,
     item::{self, ReadError},
     ledger::Commit,
-    table::{self, Item, PrimaryKey, binary, number},
+    table::{self, Item, PrimaryKey, binary, number, text},
 };
-use crate::domain::{DeviceId, DeviceRecord, ItemKey, Timestamp, UserId};
+use crate::domain::{DeviceId, DeviceName, DeviceRecord, ItemKey, Refusal, Timestamp, UserId};
 
 const PREFIX: &str = "MFA#DEVICE#";
 
@@ -38,6 +38,25 @@ impl Table {
         match table::update(update).await {
             Ok(_) => Ok(Commit::Done),
             Err(error) if StoreError::is_failed_condition(&error) => Ok(Commit::Lost),
+            Err(error) => Err(StoreError::of("UpdateItem device", &error)),
+        }
+    }
+
+    /// Gives a device another name, if its item is still there. An update without that condition
+    /// would make the item of a removed device anew, without a secret.
+    ///
+    /// # Errors
+    /// [`Refusal::DeviceNotFound`] if it was removed in the meantime.
+    pub async fn rename_device(&self, user: UserId, id: DeviceId, name: &DeviceName) -> Result<(), StoreError> {
+        let update = self
+            .update_item(key(user, id))
+            .update_expression("SET #name = :name")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":name", text(name.as_str()));
+        match table::update(update).await {
+            Ok(_) => Ok(()),
+            Err(error) if StoreError::is_failed_condition(&error) => Err(Refusal::DeviceNotFound.into()),
             Err(error) => Err(StoreError::of("UpdateItem device", &error)),
         }
     }
