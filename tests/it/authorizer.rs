@@ -39,7 +39,8 @@ async fn judge_event(mfa: &Arc<TestApp>, mut event: Value, token: Option<&str>) 
     Ok((serde_json::to_value(verdict).expect("JSON"), serde_json::to_string(&log).expect("JSON")))
 }
 
-async fn passes(mfa: &Arc<TestApp>, route: &str, login: &Login) -> bool {
+/// Whether the authorizer lets a request with the token of this login pass.
+pub(crate) async fn passes(mfa: &Arc<TestApp>, route: &str, login: &Login) -> bool {
     let (verdict, _) = judge(mfa, route, Some(&login.token)).await.expect("a verdict");
     assert_eq!(verdict["context"].get("reason").is_none(), verdict["isAuthorized"] == true, "{verdict}");
     verdict["isAuthorized"] == true

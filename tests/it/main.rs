@@ -30,6 +30,7 @@ mod log;
 mod logins;
 mod model;
 mod openid_configuration;
+mod policy_claims;
 mod races;
 mod refresh_token;
 mod remove_device;

@@ -203,3 +203,27 @@ async fn a_note_of_a_backend_says_where_the_person_is() {
     }
     assert!(answers.contains(&429), "a login that is not marked so says nothing of it: {answers:?}");
 }
+
+#[tokio::test]
+async fn each_login_has_its_own_claims_of_policy() {
+    let mfa = started(&[
+        customers(&json!({ "users": "", "MFA_JWT_REQUIRED_CLAIM": "two_factors" })),
+        staff(&json!({ "users": "" })),
+    ])
+    .await;
+    for (secret, claims, required) in [
+        (CUSTOMERS, json!({ "two_factors": true }), true),
+        (CUSTOMERS, json!({ "mfa_required": true }), false),
+        (STAFF, json!({ "mfa_required": true }), true),
+        (STAFF, json!({ "two_factors": true }), false),
+    ] {
+        let login = login(&mfa, secret, &merged(json!({ "sub": claims.to_string() + secret }), &claims));
+        assert_eq!(login.status().await["required"], required, "{claims}");
+        if required {
+            // Our token is of the login that the code was given in, and its claims go on.
+            let code = login.receive_code("email").await;
+            let proven = login.prove("email", &code).await;
+            assert_eq!(proven.status().await["requiredBy"], "claim", "{claims}");
+        }
+    }
+}

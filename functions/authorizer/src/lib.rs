@@ -15,7 +15,7 @@ use mfa::{
     App,
     clock::Clock,
     config::{Config, Part},
-    domain::{access::Shown, gate},
+    domain::{self, access::Shown, gate},
     http::{self, BearerToken, Event, LogLine, Problem},
     metrics::{self, Metric},
     storage::StoreError,
@@ -109,12 +109,15 @@ async fn judge(app: &App, event: &Event, log: &mut LogLine) -> Result<Verdict, E
     Ok(Verdict::refused(&request, Refused::SecondFactor))
 }
 
-/// Whether the user must use MFA, by a strong read.
+/// Whether the user must use MFA: by the setting or the token if they say so of everybody, else by a
+/// strong read.
 async fn is_demanded(app: &App, bearer: &BearerToken) -> Result<bool, StoreError> {
-    let policy = &app.policy;
-    if !policy.enabled || policy.required {
+    let App { policy, keys, .. } = app;
+    let (caller, now) = (&bearer.caller, app.clock.now());
+    let cx = domain::Context { caller, provenance: caller.provenance, policy, keys, now: now.whole_seconds() };
+    if !policy.enabled || cx.requirement().is_for_every_ledger() {
         return Ok(policy.enabled);
     }
-    let snapshot = app.table.snapshot(bearer.caller.user, app.clock.now()).await?;
-    Ok(gate::is_demanded(&snapshot, policy))
+    let snapshot = app.table.snapshot(caller.user, now).await?;
+    Ok(gate::is_demanded(&snapshot, &cx))
 }

@@ -3,7 +3,7 @@
 use lambda_http::http::Method as HttpMethod;
 use mfa::{
     App,
-    domain::{Context, Method, Policy, Snapshot, Timestamp, gate},
+    domain::{Context, Method, Policy, RequiredBy, Snapshot, Timestamp, gate},
     http::{self, BearerToken, Call, Endpoint, ErrorCode, MfaDevice, NoBody, Problem},
 };
 use serde::Serialize;
@@ -25,6 +25,12 @@ pub struct MfaStatus {
     has_recovery_code: bool,
     required: bool,
     can_toggle: bool,
+    /// Who requires MFA of the user, if anybody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_by: Option<&'static str>,
+    /// Until when the user may go on without MFA, if the token gives a date that is to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enroll_by: Option<String>,
     /// How many recovery codes are left, if the user has a set.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery_codes_left: Option<u32>,
@@ -64,17 +70,20 @@ impl Endpoint for Status {
 impl MfaStatus {
     fn of(snapshot: &Snapshot, cx: &Context<'_>) -> Self {
         let Context { policy, now, .. } = *cx;
+        let required_by = gate::required_by(&snapshot.ledger, cx);
         let lock_end = snapshot.ledger.failures.lock_end(now);
         Self {
-            is_enabled: gate::is_demanded(snapshot, policy),
+            is_enabled: gate::is_demanded(snapshot, cx),
             verified_methods: gate::usable_methods(snapshot, cx),
             configured_methods: policy.methods.clone(),
             allow_user_toggle: policy.allow_user_toggle,
             allow_method_selection: policy.allow_method_selection,
             totp_devices: http::devices(snapshot, now),
             has_recovery_code: snapshot.has_recovery_code(),
-            required: policy.required,
-            can_toggle: policy.allow_user_toggle && !policy.required,
+            required: required_by.is_some(),
+            can_toggle: policy.allow_user_toggle && required_by.is_none(),
+            required_by: required_by.map(RequiredBy::as_str),
+            enroll_by: gate::enrol_by(snapshot, cx).map(Timestamp::to_rfc3339),
             recovery_codes_left: snapshot.recovery_codes_left(),
             locked_until: lock_end.map(Timestamp::to_rfc3339),
             dead_end: gate::is_dead_end(snapshot, cx).then_some(true),
@@ -94,6 +103,8 @@ impl MfaStatus {
             has_recovery_code: false,
             required: false,
             can_toggle: false,
+            required_by: None,
+            enroll_by: None,
             recovery_codes_left: None,
             locked_until: None,
             dead_end: None,

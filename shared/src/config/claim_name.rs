@@ -8,6 +8,12 @@ const WRITTEN_BY_USERS: [&str; 4] = ["user_metadata", "unsafe_metadata", "unsafe
 const NEVER_COPIED: [&str; 13] =
     ["amr", "acr", "auth_time", "iat", "nbf", "exp", "jti", "type", "token_use", "nonce", "at_hash", "cnf", "act"];
 
+/// The claims of the login token that say whether its user must use MFA, unless the configuration
+/// names others: that it is required, from when on, and that the setting is not meant for the user.
+/// They begin as our own claims do, and prove nothing. Our tokens keep them, because without them
+/// they would lift the requirement.
+pub const POLICY_CLAIMS: [&str; 3] = ["mfa_required", "mfa_required_from", "mfa_exempt"];
+
 /// The name of a claim, or the path to one: `a/b` is the claim `b` in the object `a`, unless there
 /// is a claim with the whole name, such as `https://example.com/email`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +30,11 @@ impl ClaimName {
         let good = (1..=128).contains(&text.len()) && !text.contains(',');
         let by_users = text.split('/').any(|part| WRITTEN_BY_USERS.contains(&part));
         (good && !by_users).then(|| Self(text.to_owned()))
+    }
+
+    /// A name that is written here and known to be good.
+    pub(super) fn known(name: &str) -> Self {
+        Self(name.to_owned())
     }
 
     /// The name as it is configured.
@@ -43,6 +54,12 @@ impl ClaimName {
     #[must_use]
     pub fn looks_like_a_proof(&self) -> bool {
         looks_like_a_proof(&self.0)
+    }
+
+    /// Whether the claim is `name` or stands within it.
+    #[must_use]
+    pub fn is_in(&self, name: &str) -> bool {
+        self.0 == name || self.0.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// The claim, if it is there. `null` counts as a value.
@@ -81,7 +98,7 @@ pub(crate) fn is_never_copied(name: &str) -> bool {
 
 fn looks_like_a_proof(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    lower.starts_with("ismfa") || lower.starts_with("mfa")
+    !POLICY_CLAIMS.contains(&name) && (lower.starts_with("ismfa") || lower.starts_with("mfa"))
 }
 
 #[cfg(test)]
@@ -121,10 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn what_our_tokens_leave_out_can_name_no_user() {
-        for name in ["jti", "auth_time", "mfa/session", "isMfaVerified", "AMR"] {
+    fn what_our_tokens_leave_out_can_name_no_user_and_no_policy() {
+        for name in ["jti", "auth_time", "mfa/session", "isMfaVerified", "AMR", "mfa_requires", "MFA_REQUIRED"] {
             assert!(!ClaimName::parse(name).expect("a name").is_kept(), "{name}");
         }
-        assert!(ClaimName::parse("oid").expect("a name").is_kept());
+        for name in ["oid", "mfa_required", "mfa_required_from", "mfa_exempt", "app/mfa_required"] {
+            assert!(ClaimName::parse(name).expect("a name").is_kept(), "{name}");
+        }
     }
 }

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    ClaimName, JwtConfig, KeySet, Part, Variables, all_differ, development, is_local, is_never_copied, own_keys, pem,
-    presets::Preset, reader::Reader,
+    ClaimName, JwtConfig, KeySet, POLICY_CLAIMS, Part, Variables, all_differ, development, is_local, is_never_copied,
+    own_keys, pem, presets::Preset, reader::Reader,
 };
 use crate::json::Unique;
 
@@ -55,10 +55,29 @@ pub struct LoginConfig {
     pub login_claims: Vec<ClaimName>,
     /// The values of `amr` by which the login says that it asked for a second factor itself.
     pub trusted_amr: Vec<String>,
+    /// The claims that say whether a user must use MFA.
+    pub policy_claims: PolicyClaims,
     /// The claim with the network address of the person, if a backend makes the calls.
     pub source_claim: Option<ClaimName>,
     /// Where the addresses are.
     pub contact: ContactConfig,
+}
+
+/// The claims that say whether a user must use MFA.
+#[derive(Clone)]
+pub struct PolicyClaims {
+    /// That the user must.
+    pub required: ClaimName,
+    /// From when on the user must.
+    pub required_from: ClaimName,
+    /// That `MFA_REQUIRED` is not meant for the user.
+    pub exempt: ClaimName,
+}
+
+impl PolicyClaims {
+    fn all(&self) -> [&ClaimName; 3] {
+        [&self.required, &self.required_from, &self.exempt]
+    }
 }
 
 /// Where a token carries addresses, and which of them are used.
@@ -150,9 +169,9 @@ fn added_claims(text: &str, logins: &[LoginConfig]) -> Option<Map<String, Value>
     let claims = claims.as_object()?;
     let is_read_by = |login: &LoginConfig, name: &str| {
         let ContactConfig { email_claims, phone_claims, .. } = &login.contact;
-        let one = login.user_claim.iter().chain(&login.source_claim);
+        let one = login.user_claim.iter().chain(&login.source_claim).chain(login.policy_claims.all());
         let mut all = one.chain(&login.login_claims).chain(email_claims).chain(phone_claims);
-        all.any(|claim| claim.as_str() == name || claim.as_str().starts_with(&format!("{name}/")))
+        all.any(|claim| claim.is_in(name))
     };
     let is_taken = |name: &String| {
         is_never_copied(name)
@@ -192,7 +211,7 @@ fn one(read: &mut Reader<'_>) -> (LoginConfig, Zeroizing<String>) {
     }
     let any_token = read.switch("MFA_JWT_ANY_TOKEN", false);
     let user_claim =
-        read.parsed("MFA_JWT_USER_CLAIM", USER_CLAIM, |text| ClaimName::parse(text).filter(ClaimName::is_kept));
+        read.parsed("MFA_JWT_USER_CLAIM", KEPT_CLAIM, |text| ClaimName::parse(text).filter(ClaimName::is_kept));
     let login_claims = read.parsed("MFA_JWT_LOGIN_CLAIM", CLAIMS, claim_names);
     let trusted_amr = read.parsed("MFA_JWT_TRUSTED_AMR", "must be a comma list of values, each once", names);
     let source_claim = read.parsed("MFA_JWT_SOURCE_IP_CLAIM", CLAIM, ClaimName::parse);
@@ -210,6 +229,7 @@ fn one(read: &mut Reader<'_>) -> (LoginConfig, Zeroizing<String>) {
         user_claim,
         login_claims: login_claims.unwrap_or_else(|| known_names(&LOGIN_CLAIMS)),
         trusted_amr: trusted_amr.unwrap_or_default(),
+        policy_claims: policy_claims(read),
         source_claim,
         contact: contact(read),
     };
@@ -217,7 +237,7 @@ fn one(read: &mut Reader<'_>) -> (LoginConfig, Zeroizing<String>) {
 }
 
 const CLAIM: &str = "must be the name of one claim that users cannot write (docs/configuration.md)";
-const USER_CLAIM: &str =
+const KEPT_CLAIM: &str =
     "must be the name of one claim that our tokens keep and that users cannot write (docs/configuration.md)";
 const CLAIMS: &str = "must be a comma list of claims, each once, that users cannot write (docs/configuration.md)";
 
@@ -321,6 +341,25 @@ fn thumbprints(algorithm: Algorithm, key: &LoginKeyConfig) -> Vec<String> {
     keys.into_iter().filter_map(thumbprint).collect()
 }
 
+/// The claims of policy. Each must be kept by our own tokens: one that they leave out would require
+/// MFA of a login, and not of its own session.
+fn policy_claims(read: &mut Reader<'_>) -> PolicyClaims {
+    let mut name = |variable, default: &str| {
+        let name = read.parsed(variable, KEPT_CLAIM, |text| ClaimName::parse(text).filter(ClaimName::is_kept));
+        name.unwrap_or_else(|| ClaimName::known(default))
+    };
+    let [required, required_from, exempt] = POLICY_CLAIMS;
+    let claims = PolicyClaims {
+        required: name("MFA_JWT_REQUIRED_CLAIM", required),
+        required_from: name("MFA_JWT_REQUIRED_FROM_CLAIM", required_from),
+        exempt: name("MFA_JWT_EXEMPT_CLAIM", exempt),
+    };
+    if !all_differ(claims.all().map(ClaimName::as_str)) {
+        read.fault("MFA_JWT_REQUIRED_CLAIM", "and the claims of the date and of the exemption must be three");
+    }
+    claims
+}
+
 const VERIFIED_CONTACT: &str = "MFA_REQUIRE_VERIFIED_CONTACT";
 
 fn contact(read: &mut Reader<'_>) -> ContactConfig {
@@ -357,7 +396,7 @@ pub(super) fn claim_names(text: &str) -> Option<Vec<ClaimName>> {
 }
 
 fn known_names(names: &[&str]) -> Vec<ClaimName> {
-    names.iter().filter_map(|name| ClaimName::parse(name)).collect()
+    names.iter().map(|name| ClaimName::known(name)).collect()
 }
 
 /// Whether the application and this service share the key (RFC 7518 3.2).

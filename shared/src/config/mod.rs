@@ -22,10 +22,12 @@ use jsonwebtoken::jwk::Jwk;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-pub use claim_name::ClaimName;
 pub(crate) use claim_name::is_never_copied;
+pub use claim_name::{ClaimName, POLICY_CLAIMS};
 pub use key_set::KeySet;
-pub use login::{ContactConfig, EMAIL_MARKS, LOGIN_CLAIMS, LoginConfig, LoginKeyConfig, PHONE_MARKS, VerifiedContact};
+pub use login::{
+    ContactConfig, EMAIL_MARKS, LOGIN_CLAIMS, LoginConfig, LoginKeyConfig, PHONE_MARKS, PolicyClaims, VerifiedContact,
+};
 pub use own_keys::SigningKey;
 pub use presets::{PRESETS, Preset};
 pub use reader::ConfigErrors;

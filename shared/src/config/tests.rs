@@ -99,6 +99,9 @@ fn every_value_out_of_its_range_is_a_fault_of_its_variable() {
             "MFA_JWT_USER_CLAIM",
             &["uid,sub", "user_metadata/id", "a/unsafe_metadata", "jti", "mfa/session", "auth_time"],
         ),
+        ("MFA_JWT_REQUIRED_CLAIM", &["a,b", "user_metadata/mfa_required", "jti", "mfa", "mfa_exempt"]),
+        ("MFA_JWT_REQUIRED_FROM_CLAIM", &["a,", "unsafe_metadata/from", "auth_time", "isMfaRequiredFrom"]),
+        ("MFA_JWT_EXEMPT_CLAIM", &["a,b", "raw_user_meta_data/exempt", "amr", "mfa_free"]),
         ("MFA_JWT_EMAIL_CLAIM", &["email,email", "user_metadata/email", "jti"]),
         ("MFA_JWT_PHONE_CLAIM", &["phone,", "raw_user_meta_data/phone", "isMfaEnabled"]),
         ("MFA_JWT_PHONE_PREFIX", &["44", "+1234", "+x"]),
@@ -480,6 +483,11 @@ fn an_added_claim_is_none_that_anybody_reads_or_sets() {
     ] {
         assert_eq!(added(&serde_json::json!({ name: "x" }).to_string(), &[]), ["MFA_ADD_CLAIMS"], "{name}");
     }
+    for name in crate::config::POLICY_CLAIMS {
+        assert_eq!(added(&serde_json::json!({ name: true }).to_string(), &[]), ["MFA_ADD_CLAIMS"], "{name}");
+    }
+    let policy = ("MFA_JWT_EXEMPT_CLAIM", "app/exempt");
+    assert_eq!(added(r#"{"app":{"exempt":true}}"#, &[policy]), ["MFA_ADD_CLAIMS"]);
     let user = ("MFA_JWT_USER_CLAIM", "app/user");
     assert_eq!(added(r#"{"app":{"user":"bob"}}"#, &[user]), ["MFA_ADD_CLAIMS"]);
     for bad in ["[]", "1", "{", "\"x\""] {

@@ -1,5 +1,6 @@
 use super::{
-    AddressTag, Contact, Factor, LoginId, Method, NetworkTag, Policy, SessionId, Source, Timestamp, UserId, keys::Keys,
+    AddressTag, ClaimedPolicy, Contact, Factor, LoginId, Method, NetworkTag, Policy, Requirement, SessionId, Source,
+    Timestamp, UserId, keys::Keys,
 };
 
 /// The longest id that a login token may name a user by, in bytes.
@@ -24,6 +25,8 @@ pub struct Caller {
     pub proof: Option<Proof>,
     /// The second factor that the login says it asked for, if its word is trusted.
     pub login_factor: Option<LoginFactor>,
+    /// What the token says of whether the user must use MFA.
+    pub claimed_policy: ClaimedPolicy,
     /// Where the call comes from, if that is known.
     pub source: Option<Source>,
 }
@@ -114,6 +117,12 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Whether MFA is required of the caller, as the setting and the token say.
+    #[must_use]
+    pub fn requirement(&self) -> Requirement {
+        Requirement::of(self.policy, &self.caller.claimed_policy, self.now)
+    }
+
     /// Whether something that `login` made or used is the caller's own.
     #[must_use]
     pub fn is_own(&self, login: Option<LoginId>) -> bool {

@@ -6,21 +6,40 @@
 //! - *gated* ([`is_gated`]): may a password alone change factors? The gate asks this.
 //! - *bound* ([`is_bound`]): may a code go to an address that was never proven? The address rule asks this.
 //!
-//! Bound implies gated, and gated implies demanded.
+//! Bound implies gated, and gated implies demanded. All three rest on one answer to whether the
+//! application requires MFA of this user ([`required_by`]).
 
-use super::{AddressTag, Context, Method, Policy, Refusal, Snapshot, Timestamp, toggle};
+use super::{AddressTag, Context, Ledger, Method, Policy, Refusal, RequiredBy, Snapshot, Timestamp, toggle};
 
-/// Whether the user must show a second factor: MFA is on, or the application requires it.
+/// Who requires MFA of the user with this ledger, if anybody does: the application of everybody, or
+/// the token of its user.
 #[must_use]
-pub const fn is_demanded(snapshot: &Snapshot, policy: &Policy) -> bool {
-    snapshot.ledger.enabled || policy.required
+pub fn required_by(ledger: &Ledger, cx: &Context<'_>) -> Option<RequiredBy> {
+    cx.requirement().by(ledger)
 }
 
-/// Whether changing factors takes a fresh second factor. If the application requires MFA and could
+/// Whether MFA is required of the user with this ledger.
+pub(super) fn is_required(ledger: &Ledger, cx: &Context<'_>) -> bool {
+    required_by(ledger, cx).is_some()
+}
+
+/// When MFA will be required of a user of whom it is not demanded yet, if the token says it.
+#[must_use]
+pub fn enrol_by(snapshot: &Snapshot, cx: &Context<'_>) -> Option<Timestamp> {
+    cx.caller.claimed_policy.date_to_come(cx.now).filter(|_| !is_demanded(snapshot, cx))
+}
+
+/// Whether the user must show a second factor: MFA is on, or required.
+#[must_use]
+pub fn is_demanded(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
+    snapshot.ledger.enabled || is_required(&snapshot.ledger, cx)
+}
+
+/// Whether changing factors takes a fresh second factor. If MFA is required and the service could
 /// send a code to the caller's address, a password alone enrols nothing.
 #[must_use]
 pub fn is_gated(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
-    is_bound(snapshot, cx) || cx.policy.required && has_address(snapshot, cx)
+    is_bound(snapshot, cx) || is_required(&snapshot.ledger, cx) && has_address(snapshot, cx)
 }
 
 /// Whether only a proven address may receive codes without a proof. If the application begins to
@@ -36,7 +55,7 @@ pub fn is_bound(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
         cx.policy.offers(tag.method) && (!is_own || reaches_caller(snapshot, tag.method, cx))
     };
     let has_factor = || has_active_device(snapshot, cx) || ledger.proven.iter().any(|proven| may_reach(proven.tag));
-    ledger.enabled || cx.policy.required && has_factor()
+    ledger.enabled || is_required(ledger, cx) && has_factor()
 }
 
 /// Whether the user has an authenticator whose code counts.
@@ -156,13 +175,15 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        AddressTag, Caller, Contact, DeviceId, DeviceRecord, Email, Factor, LoginId, NoAddress, TotpVariant, UserId,
+        AddressTag, Caller, ClaimedPolicy, Contact, DeviceId, DeviceRecord, Email, Factor, LoginId, NoAddress,
+        TotpVariant, UserId,
         keys::Keys,
         ledger::{Device, Grace},
         scenario::{OWN as OWN_LOGIN, Scenario},
     };
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const LATER: Timestamp = Timestamp::from_secs(1_800_000_001);
     const OWN: AddressTag = AddressTag { method: Method::Email, hash: [1; 8] };
     const FORMER: AddressTag = AddressTag { method: Method::Email, hash: [2; 8] };
 
@@ -197,13 +218,30 @@ mod tests {
     #[test]
     fn bound_is_gated_and_gated_is_demanded_in_every_combination() {
         let keys = Keys::derive(&[1; 32], Vec::new());
+        let says = |required, from, exempt| ClaimedPolicy { required, required_from: from, exempt };
+        // The setting and the claims, and whether they require MFA of a user without and with a
+        // factor.
+        let policies = [
+            (false, says(false, None, false), [false, false]),
+            (true, says(false, None, false), [true, true]),
+            (false, says(true, None, false), [true, true]),
+            (false, says(false, Some(NOW), false), [true, true]),
+            (false, says(false, Some(LATER), false), [false, false]),
+            (true, says(false, Some(LATER), false), [false, true]),
+            (false, says(true, Some(LATER), false), [false, true]),
+            (false, says(false, None, true), [false, false]),
+            (true, says(false, None, true), [false, true]),
+            (false, says(true, None, true), [true, true]),
+        ];
         let offers = [vec![Method::Totp], vec![Method::Totp, Method::Email], vec![Method::Email], vec![Method::Sms]];
         let mut tried = 0;
         for methods in offers {
-            for bits in 0..(2 * 2 * 2 * 3 * 3) {
-                let (enabled, required, address) = (bits % 2 == 1, bits / 2 % 2 == 1, bits / 4 % 2 == 1);
-                let device = [None, Some(false), Some(true)][bits / 8 % 3];
-                let proven = [None, Some(OWN), Some(FORMER)][bits / 24 % 3];
+            for bits in 0..(10 * 2 * 2 * 3 * 3) {
+                let (enabled, address) = (bits % 2 == 1, bits / 2 % 2 == 1);
+                let device = [None, Some(false), Some(true)][bits / 4 % 3];
+                let proven = [None, Some(OWN), Some(FORMER)][bits / 12 % 3];
+                let (setting, claimed_policy, [of_nobody, of_others]) = policies[bits / 36];
+                let required = if device == Some(false) || proven.is_some() { of_others } else { of_nobody };
                 let has = Has { device, address, proven };
                 let email =
                     if address { Email::parse("a@b.c").ok_or(NoAddress::Malformed) } else { Err(NoAddress::Absent) };
@@ -215,18 +253,22 @@ mod tests {
                     address_tags: has.address.then_some(OWN).into_iter().collect(),
                     proof: None,
                     login_factor: None,
+                    claimed_policy,
                     source: None,
                 };
-                let policy = Policy { required, methods: methods.clone(), ..Policy::default() };
+                let policy = Policy { required: setting, methods: methods.clone(), ..Policy::default() };
                 let cx = Context { caller: &caller, provenance: None, policy: &policy, keys: &keys, now: NOW };
                 let snapshot = snapshot(enabled, has);
-                let asked = (is_demanded(&snapshot, &policy), is_gated(&snapshot, &cx), is_bound(&snapshot, &cx));
+                let asked = (is_demanded(&snapshot, &cx), is_gated(&snapshot, &cx), is_bound(&snapshot, &cx));
 
                 let totp = policy.offers(Method::Totp) && device == Some(false);
                 let mail = policy.offers(Method::Email);
                 let bound = enabled || required && (totp || mail && proven.is_some());
                 let expected = (enabled || required, bound || required && mail && address, bound);
-                assert_eq!(asked, expected, "enabled {enabled}, required {required}, {methods:?}, {has:?}");
+                assert_eq!(
+                    asked, expected,
+                    "enabled {enabled}, setting {setting}, {claimed_policy:?}, {methods:?}, {has:?}"
+                );
                 assert!(!asked.2 || asked.1, "bound is gated");
                 assert!(!asked.1 || asked.0, "gated is demanded");
 
@@ -238,7 +280,29 @@ mod tests {
                 tried += 1;
             }
         }
-        assert_eq!(tried, 4 * 72);
+        assert_eq!(tried, 4 * 360);
+    }
+
+    #[test]
+    fn a_date_to_come_is_told_while_mfa_is_not_demanded() {
+        for (enabled, device, setting, from, told) in [
+            (false, false, false, Some(LATER), true),
+            (false, true, false, Some(LATER), true),
+            (false, false, true, Some(LATER), true),
+            (false, true, true, Some(LATER), false),
+            (true, false, false, Some(LATER), false),
+            (false, false, false, Some(NOW), false),
+            (false, false, false, None, false),
+        ] {
+            let mut scenario = if enabled { Scenario::enabled() } else { Scenario::new() };
+            scenario.policy.required = setting;
+            scenario.caller.claimed_policy.required_from = from;
+            if device {
+                scenario.add_device(1, OWN_LOGIN);
+            }
+            let case = format!("MFA on {enabled}, authenticator {device}, setting {setting}, {from:?}");
+            assert_eq!(enrol_by(&scenario.user, &scenario.cx()).is_some(), told, "{case}");
+        }
     }
 
     #[test]

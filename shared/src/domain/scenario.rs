@@ -37,7 +37,9 @@ impl Scenario {
         let address_tags = Method::ALL.iter().filter_map(|method| tag(*method)).collect();
         let source = Some(Source::at([192, 0, 2, 1].into()));
         let (login, provenance, proof, login_factor) = (OWN, Some(OWN), None, None);
-        let caller = Caller { user, login, provenance, contact, address_tags, proof, login_factor, source };
+        let claimed_policy = ClaimedPolicy::default();
+        let caller =
+            Caller { user, login, provenance, contact, address_tags, proof, login_factor, claimed_policy, source };
         let sms_countries = Countries::parse("+1").expect("a list");
         let policy = Policy { methods: Method::ALL.to_vec(), sms_countries, ..Policy::default() };
         Self { caller, policy, keys, user: Snapshot { stored: true, ..Snapshot::empty(7) } }

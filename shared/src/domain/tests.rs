@@ -115,6 +115,7 @@ impl World {
             address_tags: vec![self.keys.address_tag(user, Method::Email, &address())],
             proof: self.proofs[usize::from(login)],
             login_factor: None,
+            claimed_policy: ClaimedPolicy::default(),
             source: Some(Source::at([192, 0, 2 + login, 1].into())),
         }
     }

@@ -57,6 +57,37 @@ impl Timestamp {
         if seconds == 0 { 1 } else { seconds }
     }
 
+    /// Reads a date-time of RFC 3339, or a date, which means its midnight in UTC. `None` also for
+    /// what lies before 1970.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_ascii_uppercase();
+        if text.len() == "2024-05-20".len() {
+            return Self::parse_in_utc(&(text + "T00:00:00"));
+        }
+        if let Some(in_utc) = text.strip_suffix('Z') {
+            return Self::parse_in_utc(in_utc);
+        }
+        let (local, offset) = text.split_at_checked(text.len().checked_sub("+01:00".len())?)?;
+        let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+        let is_number = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        let [hours, minutes] = [hours, minutes].map(|part| part.parse().ok().filter(|_: &u64| is_number(part)));
+        let offset_millis =
+            (hours.filter(|hours| *hours < 24)? * 60 + minutes.filter(|minutes| *minutes < 60)?) * 60_000;
+        let Self(local) = Self::parse_in_utc(local)?;
+        match offset.as_bytes().first()? {
+            b'+' => local.checked_sub(offset_millis).map(Self),
+            b'-' => local.checked_add(offset_millis).map(Self),
+            _ => None,
+        }
+    }
+
+    fn parse_in_utc(text: &str) -> Option<Self> {
+        let is_whole = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'T' | b':' | b'.' | b' '));
+        let parsed = humantime::parse_rfc3339_weak(text).ok().filter(|_| is_whole)?;
+        u64::try_from(parsed.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok().map(Self)
+    }
+
     /// RFC 3339, UTC, with milliseconds: `2024-05-20T12:34:56.000Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
@@ -74,6 +105,44 @@ mod tests {
     fn a_moment_is_written_with_milliseconds_in_utc() {
         assert_eq!(Timestamp::from_millis(1_716_208_496_007).to_rfc3339(), "2024-05-20T12:34:56.007Z");
         assert_eq!(Timestamp::from_millis(u64::MAX).to_rfc3339(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn a_date_or_date_time_is_read_with_its_offset() {
+        let read = |text| Timestamp::parse(text).map(Timestamp::to_rfc3339);
+        for (text, moment) in [
+            ("2024-05-20", "2024-05-20T00:00:00.000Z"),
+            ("2024-05-20T12:34:56Z", "2024-05-20T12:34:56.000Z"),
+            ("2024-05-20t12:34:56.007z", "2024-05-20T12:34:56.007Z"),
+            (" 2024-05-20 12:34:56Z ", "2024-05-20T12:34:56.000Z"),
+            ("2024-05-20T12:34:56.5+02:00", "2024-05-20T10:34:56.500Z"),
+            ("2024-05-20T12:34:56-00:30", "2024-05-20T13:04:56.000Z"),
+            ("9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(moment), "{text}");
+        }
+        for bad in [
+            "",
+            "soon",
+            "2024-13-01",
+            "2024-02-30",
+            "20240520",
+            "1969-12-31",
+            "1970-01-01T00:00:00+01:00",
+            "2024-05-20T12:34:56",
+            "2024-05-20T12:34:56+2:00",
+            "2024-05-20T12:34:56+24:00",
+            "2024-05-20T12:34:56+00:60",
+            "2024-05-20T12:34:56*02:00",
+            "2024-05-20T12:34:56Z+02:00",
+            "2024-05-20T12:34:56+02:00Z",
+            "2024-05-20T12:34:56+-1:00",
+            "2024-05-20T12:34:56++1:00",
+            "2024-05-20T12:34:56ä+1:00",
+            "2024-05-20ä",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 
     #[test]

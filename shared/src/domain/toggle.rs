@@ -49,7 +49,7 @@ pub fn toggle(snapshot: &Snapshot, wanted: Switch, cx: &Context<'_>) -> Decision
     let done = |stopped, verified| Ok(Toggled { switch: wanted, stopped, verified });
     match wanted {
         _ if !cx.policy.allow_user_toggle => Decision::refuse(Refusal::ToggleNotAllowed),
-        Switch::Off if cx.policy.required => Decision::refuse(Refusal::ToggleNotAllowed),
+        Switch::Off if gate::is_required(&snapshot.ledger, cx) => Decision::refuse(Refusal::ToggleNotAllowed),
         Switch::On if enabled => Decision::NoChange(done(Stopped::default(), None)),
         Switch::Off if !enabled => Decision::NoChange(done(Stopped::default(), None)),
         Switch::On => {
@@ -122,7 +122,9 @@ fn first_address(snapshot: &Snapshot, cx: &Context<'_>) -> Option<AddressTag> {
 pub(super) fn right_code(ledger: &mut Ledger, snapshot: &Snapshot, factor: Factor, cx: &Context<'_>) -> Stopped {
     ledger.failures.right();
     remember(ledger, factor, cx);
-    let switches_on = cx.policy.required && !ledger.enabled;
+    // Asked of the ledger with the factor that the code was of: who enrols before a date that is to
+    // come has MFA on, and the grace of switching it on.
+    let switches_on = gate::is_required(ledger, cx) && !ledger.enabled;
     let stopped = if switches_on { switch_on(ledger, snapshot, None, cx) } else { Stopped::default() };
     ledger.switched_on_with(None);
     // While MFA is off, a right code may be that of an intruder.
@@ -190,7 +192,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        CodeId, LoginId, NetworkTag, NoAddress, RecoveryId, Timestamp,
+        ClaimedPolicy, CodeId, LoginId, NetworkTag, NoAddress, RecoveryId, Timestamp,
         ledger::{KnownNetwork, ProvenAddress, RecoverySet, SentCode},
         recovery::RecoveryRecord,
         scenario::{NOW, OTHER, OWN, Scenario, committed, refused},
@@ -407,6 +409,46 @@ mod tests {
             assert_eq!((ledger.failures.consecutive, ledger.is_untried()), (0, false), "{case}");
             assert_eq!(ledger.recent, [RecentLogin { login: OWN, verified_at: NOW, factor: TOTP }], "{case}");
         }
+    }
+
+    #[test]
+    fn who_enrols_while_the_requirement_is_lifted_has_mfa_on_and_the_grace_of_it() {
+        let says = |required, from, exempt| ClaimedPolicy { required, required_from: from, exempt };
+        let later = Some(NOW.plus(Duration::from_secs(1)));
+        for (setting, claimed, on) in [
+            (true, says(false, None, true), true),
+            (true, says(false, later, false), true),
+            (false, says(true, later, false), true),
+            (false, says(false, later, false), false),
+            (false, says(false, None, true), false),
+            (false, says(true, None, false), true),
+        ] {
+            let mut scenario = Scenario::new();
+            (scenario.policy.required, scenario.caller.claimed_policy) = (setting, claimed);
+            let mut ledger = scenario.user.ledger.clone();
+            ledger.prove(scenario.tag(Method::Email), Some(OWN));
+            right_code(&mut ledger, &scenario.user, Factor::Code(Method::Email), &scenario.cx());
+            assert_eq!((ledger.enabled, ledger.grace.is_some()), (on, on), "setting {setting}, {claimed:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_whom_a_claim_requires_to_use_mfa_switches_it_off() {
+        let off = |claimed: ClaimedPolicy, setting| {
+            let mut scenario = Scenario::enabled();
+            scenario.prove(Duration::ZERO);
+            scenario.add_device(1, OWN);
+            (scenario.policy.required, scenario.caller.claimed_policy) = (setting, claimed);
+            match toggle(&scenario.user, Switch::Off, &scenario.cx()) {
+                Decision::Commit(change) => change.outcome.map(|toggled| toggled.switch),
+                Decision::NoChange(outcome) => outcome.map(|toggled| toggled.switch),
+            }
+        };
+        let required = ClaimedPolicy { required: true, ..ClaimedPolicy::default() };
+        let exempt = ClaimedPolicy { exempt: true, ..ClaimedPolicy::default() };
+        assert_eq!(off(required, false), Err(Refusal::ToggleNotAllowed));
+        assert_eq!(off(exempt, true), Err(Refusal::ToggleNotAllowed), "an exemption is for who has no factor");
+        assert_eq!(off(exempt, false), Ok(Switch::Off));
     }
 
     #[test]

@@ -138,10 +138,7 @@ impl Claims {
     /// A moment as a claim gives it: a JSON number of seconds from 0 to 2⁵³. In milliseconds.
     #[must_use]
     pub fn millis(&self, name: &str) -> Option<u64> {
-        const LIMIT: f64 = 9_007_199_254_740_992.0;
-        let seconds = self.get(name)?.as_f64().filter(|seconds| (0.0..=LIMIT).contains(seconds))?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above; `as` saturates")]
-        Some((seconds * 1000.0) as u64)
+        millis_of(self.get(name)?)
     }
 
     /// The user id as the application writes it: 1 to 255 bytes.
@@ -183,6 +180,15 @@ impl Claims {
         }
         kept
     }
+}
+
+/// A moment as the value of a claim gives it: a JSON number of seconds from 0 to 2⁵³. In
+/// milliseconds.
+pub(super) fn millis_of(value: &Value) -> Option<u64> {
+    const LIMIT: f64 = 9_007_199_254_740_992.0;
+    let seconds = value.as_f64().filter(|seconds| (0.0..=LIMIT).contains(seconds))?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above; `as` saturates")]
+    Some((seconds * 1000.0) as u64)
 }
 
 /// `sub`, or `id` where there is no `sub`. Nothing if both are there and differ, because two
@@ -364,11 +370,12 @@ mod tests {
     fn no_claim_that_could_be_taken_for_a_proof_is_kept() {
         let all = claims(
             r#"{"sub":"a","role":"admin","isMfaVerified":true,"isMfaEnabled":true,"mfa":{},"mfa_x":1,"MFA":1,"amr":[],
+                "mfa_required":true,"mfa_required_from":1,"mfa_exempt":true,"MFA_Required":true,
                 "acr":"x","auth_time":1,"iat":1,"nbf":1,"exp":1,"jti":"x","type":"access","token_use":"x","nonce":"x",
                 "at_hash":"x","cnf":{},"act":{},"sessionId":"s"}"#,
         );
         let kept: Vec<_> = all.kept().keys().cloned().collect();
-        assert_eq!(kept, ["role", "sessionId", "sub"]);
+        assert_eq!(kept, ["mfa_exempt", "mfa_required", "mfa_required_from", "role", "sessionId", "sub"]);
     }
 
     #[test]

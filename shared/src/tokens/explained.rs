@@ -1,11 +1,12 @@
 use super::{
     Claims, LoginName, TokenError,
+    claimed_policy::claimed_policy,
     contact::{contact, place_of_address},
     verifier::read_unchecked,
 };
 use crate::{
     config::{EMAIL_MARKS, LoginConfig, PHONE_MARKS},
-    domain::{Contact, Email, Phone, Timestamp},
+    domain::{ClaimedPolicy, Contact, Email, Phone, Timestamp},
 };
 
 /// What a login's settings read in a token. Holds what the token says: it cannot be printed.
@@ -14,6 +15,8 @@ pub struct Explained {
     pub claims: Claims,
     /// The addresses that may be used, or why not.
     pub contact: Contact,
+    /// What it says of whether its user must use MFA.
+    pub policy: ClaimedPolicy,
     /// The claim with the e-mail address, and the marks beside it.
     pub email_claim: Option<(String, Vec<&'static str>)>,
     /// The same for the phone number.
@@ -33,6 +36,7 @@ impl Explained {
         let is_phone = |text: &str| Phone::parse_after(&config.phone_prefix, text).is_some();
         Ok(Self {
             contact: contact(all, config),
+            policy: claimed_policy(all, &login.policy_claims),
             email_claim: place_of_address(all, &config.email_claims, &EMAIL_MARKS, is_email),
             phone_claim: place_of_address(all, &config.phone_claims, &PHONE_MARKS, is_phone),
             claims,

@@ -1,6 +1,7 @@
 //! Checks the bearer tokens of callers, and makes our own.
 
 mod access;
+mod claimed_policy;
 mod claims;
 mod contact;
 mod error;

@@ -10,7 +10,10 @@ use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode_header};
 use serde_json::Value;
 
-use super::{Claims, TokenError, access, claims::UniqueClaims, contact::contact, login_keys::LoginKeys};
+use super::{
+    Claims, TokenError, access, claimed_policy::claimed_policy, claims::UniqueClaims, contact::contact,
+    login_keys::LoginKeys,
+};
 use crate::{
     config::{Config, JwtConfig, LoginConfig},
     domain::{
@@ -92,7 +95,10 @@ impl Verifier {
         };
         let address_tags = Method::ALL.iter().filter_map(tag).collect();
         let login_factor = login_factor(&claims, config, now);
-        let caller = Caller { user, login, provenance, contact, address_tags, proof, login_factor, source: None };
+        let claimed_policy = claimed_policy(claims.all(), &config.policy_claims);
+        let source = None;
+        let caller =
+            Caller { user, login, provenance, contact, address_tags, proof, login_factor, claimed_policy, source };
         Ok((caller, claims))
     }
 
