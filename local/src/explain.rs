@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use data_encoding::BASE64URL_NOPAD;
 use mfa::{
-    config::{Config, LoginConfig, PRESETS, Preset, Variables},
+    config::{ClaimName, Config, LoginConfig, PRESETS, PolicyClaims, Preset, Variables},
     domain::{Address, Method, Timestamp},
     tokens::{Explained, TokenError},
 };
@@ -162,9 +162,46 @@ fn describe(text: &mut String, explained: &Explained, login: &LoginConfig, now: 
         });
         line(text, if method == Method::Email { "e-mail" } else { "phone" }, &(address + &place.unwrap_or_default()));
     }
+    for sentence in policy(explained, login, now) {
+        line(text, "MFA", &sentence);
+    }
     if let Some(ends) = claims.millis("exp").map(Timestamp::from_millis) {
         line(text, "ends", &format!("{}, in {} s", ends.to_rfc3339(), ends.since(now).as_secs()));
     }
+}
+
+/// What the claims of policy mean, and which of them mean nothing.
+fn policy(explained: &Explained, login: &LoginConfig, now: Timestamp) -> Vec<String> {
+    let PolicyClaims { required, required_from, exempt } = &login.policy_claims;
+    let (required, from, exempt) = (required.as_str(), required_from.as_str(), exempt.as_str());
+    let policy = explained.policy;
+    let mut said = Vec::new();
+    if policy.required {
+        said.push(format!("required (claim {required})"));
+    }
+    match policy.required_from {
+        None => {}
+        Some(date) if date == Timestamp::default() => said.push(format!("required (claim {from} is no date)")),
+        Some(date) if date > now => {
+            let date = date.to_rfc3339();
+            said.push(format!("not required before {date} of a user who has no factor (claim {from})"));
+        }
+        Some(date) => said.push(format!("required since {} (claim {from})", date.to_rfc3339())),
+    }
+    if policy.exempt && policy.requires(now) {
+        said.push(format!("claim {exempt} means nothing beside a claim that requires MFA"));
+    } else if policy.exempt {
+        said.push(format!("not required by MFA_REQUIRED of a user who has no factor (claim {exempt})"));
+    }
+    let PolicyClaims { required, exempt, .. } = &login.policy_claims;
+    let is_there = |name: &ClaimName| explained.claims.find(name).is_some();
+    let unread = [(required, policy.required), (exempt, policy.exempt)];
+    let unread = unread.into_iter().filter(|(name, is_read)| !is_read && is_there(name));
+    said.extend(unread.map(|(name, _)| format!("claim {} says nothing by its value", name.as_str())));
+    if said.is_empty() {
+        said.push("as MFA_REQUIRED says: no claim speaks of it".to_owned());
+    }
+    said
 }
 
 fn line(text: &mut String, name: &str, value: &str) {
@@ -225,6 +262,40 @@ mod tests {
         assert!(text.contains("https://login.microsoftonline.com/t1/discovery/keys\n"), "{text}");
         let unsigned = explain(&token(r#"{"alg":"none"}"#, claims), &Variables::new(), NOW).expect("a text");
         assert!(unsigned.contains("accepted           no: "), "{unsigned}");
+    }
+
+    #[test]
+    fn what_the_claims_of_policy_mean_is_told() {
+        let told = |claims: &str| {
+            let part = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+            let claims = format!(r#"{{"sub":"u1","sid":"s1","type":"access","exp":1900000600{claims}}}"#);
+            let token = format!("{}.{}.{}", part(r#"{"alg":"HS256"}"#), part(&claims), part("signature"));
+            let text = explain(&token, &Variables::new(), NOW).expect("a text");
+            let lines = text.lines().filter_map(|line| line.strip_prefix("MFA                "));
+            lines.map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        for (claims, expected) in [
+            ("", &["as MFA_REQUIRED says: no claim speaks of it"][..]),
+            (r#","mfa_required":true"#, &["required (claim mfa_required)"]),
+            (r#","mfa_required":"yes""#, &["claim mfa_required says nothing by its value"]),
+            (
+                r#","mfa_required_from":"2030-01-01""#,
+                &["required since 2030-01-01T00:00:00.000Z (claim mfa_required_from)"],
+            ),
+            (r#","mfa_required_from":"soon""#, &["required (claim mfa_required_from is no date)"]),
+            (
+                r#","mfa_required_from":"2031-01-01""#,
+                &["not required before 2031-01-01T00:00:00.000Z of a user who has no factor (claim mfa_required_from)"],
+            ),
+            (r#","mfa_exempt":true"#, &["not required by MFA_REQUIRED of a user who has no factor (claim mfa_exempt)"]),
+            (r#","mfa_exempt":"true""#, &["claim mfa_exempt says nothing by its value"]),
+            (
+                r#","mfa_required":1,"mfa_exempt":true"#,
+                &["required (claim mfa_required)", "claim mfa_exempt means nothing beside a claim that requires MFA"],
+            ),
+        ] {
+            assert_eq!(told(claims), expected, "{claims}");
+        }
     }
 
     #[test]
