@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// The end of year 9999, the last that RFC 3339 can write.
+    pub const END_OF_DATES: Self = Self::from_secs(253_402_300_800);
+
     /// From milliseconds since the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
@@ -91,8 +94,8 @@ impl Timestamp {
     /// RFC 3339, UTC, with milliseconds: `2024-05-20T12:34:56.000Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
-        // Year 9999 is the last that the format can write; a later moment is shown as that.
-        let shown = self.0.min(253_402_300_799_999);
+        // A later moment is shown as the last that the format can write.
+        let shown = self.0.min(Self::END_OF_DATES.0 - 1);
         humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(shown)).to_string()
     }
 }

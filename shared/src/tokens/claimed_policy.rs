@@ -36,7 +36,8 @@ fn moment(value: &Value) -> Timestamp {
         Value::Number(_) => claims::millis_of(value).map(Timestamp::from_millis),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
-    read.unwrap_or_default()
+    // Seconds that are milliseconds by mistake lie some 50,000 years ahead.
+    read.filter(|moment| *moment < Timestamp::END_OF_DATES).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -94,6 +95,8 @@ mod tests {
             json!("1900065600"),
             json!(-1),
             json!(1e23),
+            json!(1_900_065_600_000_u64),
+            json!(253_402_300_800_u64),
             json!(true),
             json!(false),
             json!([]),
