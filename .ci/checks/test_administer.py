@@ -23,7 +23,7 @@ ADMIN = DEBUG.with_name("mfa-admin")
 PAGE = "docs/administer.md"
 TABLE, RESTORED = "mfa-local", "mfa-restored"
 # What these do concerns all users, so they ask first.
-ASK = {"raise-epochs", "reseal", "restore-from"}
+ASK = {"import", "raise-epochs", "reseal", "restore-from"}
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 WAITS = os.environ.get("MFA_CHECKS_WAIT")
 FIRST, SECOND = (f"{key}:{base64.b64encode(os.urandom(32)).decode()}" for key in ("k1", "k2"))
@@ -121,9 +121,17 @@ class World:
         match command:
             case "rotate-keys":
                 self.delete(self.items(pk=self.nobody))
+            case "import":
+                (folder / "users.jsonl").write_text("".join(f"{json.dumps(user)}\n" for user in IMPORTED))
             case "restore-from":
                 self.delete(self.items(pk=self.key_of("frank", folder)))
                 (folder / "erased.txt").write_text("dave\n")
+
+
+IMPORTED = [
+    {"user": "grace", "authenticators": [{"secret": "J5NGK4D3Q2IZZJ5S"}], "recoveryCodes": 8},
+    {"user": "heidi", "authenticators": [{"secret": "2IZZJ5SJ5NGK4D3Q"}]},
+]
 
 
 def shown():
@@ -352,3 +360,24 @@ def test_a_user_who_comes_back_while_erase_waits_is_told(dynamodb, url, tmp_path
         printed, told = erasing.communicate(timeout=60)
     assert (erasing.returncode, printed) == (1, "")
     assert stands_on_the_page(told.replace("judy", "dave")), told
+
+
+def test_a_wrong_row_of_an_import_is_named_and_the_others_come(url, tmp_path):
+    rows = [*IMPORTED, {"user": "ivan", "authenticators": [{"secrt": "J5NGK4D3Q2IZZJ5S"}]}]
+    rows = [row | {"user": f"{row['user']}-2"} for row in rows]
+    (tmp_path / "users.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    command = ["import", "users.jsonl", "--reason", "Move"]
+    ran = admin(command, url, tmp_path)
+    assert ran.returncode == 1 and "Some rows are wrong" in ran.stderr
+    assert ran.stdout.endswith("import: 3 users: 1 had recovery codes, 2 imported, 1 wrong.\n")
+    assert stands_on_the_page(ran.stdout.splitlines()[0])
+    again = admin(command, url, tmp_path)
+    assert "2 known already" in again.stdout and not list(tmp_path.glob("mfa-admin*"))
+    for words, sentence in [
+        (["import", "users.txt"], "Say with --format"),
+        (["import", "users.txt", "--format", "x"], "There is no format x"),
+        (["import", "none.csv"], "none.csv cannot be read"),
+        (["import", str(tmp_path), "--format", "csv"], "is a folder"),
+    ]:
+        ran = admin([*words, "--reason", "Move"], url, tmp_path)
+        assert ran.returncode == 1 and sentence in ran.stderr, ran.stderr

@@ -50,7 +50,7 @@ pub(crate) async fn carry_out(
     let file = ProgressFile::at(target.progress.as_deref(), &of);
     let (mut progress, goes_on) = file.read(&of, PARTS)?;
     if is_change && !target.yes {
-        confirm(example.name(), &target.stack)?;
+        confirm("concerns every user of", example.name(), &target.stack)?;
     }
     if goes_on && !target.json {
         tell(&format!("Going on where {} says, after {} users.\n", file.shown(), progress.users));
@@ -150,6 +150,8 @@ impl Progress {
         for (name, count) in reply.counts {
             *self.counts.entry(name).or_default() += count;
         }
+        self.read_units += reply.read_units;
+        self.write_units += reply.write_units;
         self.findings.extend(reply.findings);
         self.failed.extend(reply.failed);
         if page.users.is_empty()
@@ -169,9 +171,12 @@ pub(crate) struct Report<'a> {
 
 impl Report<'_> {
     pub(crate) fn print(&self, target: &Target) {
-        let Progress { users, counts, findings, failed, .. } = self.progress;
+        let Progress { users, counts, read_units, write_units, findings, failed, .. } = self.progress;
         if target.json {
-            print_json(&json!({ "users": users, "counts": counts, "findings": findings, "failed": failed }));
+            print_json(&json!({
+                "users": users, "counts": counts, "readUnits": read_units, "writeUnits": write_units,
+                "findings": findings, "failed": failed,
+            }));
             return;
         }
         for UserFinding { user, item, what } in findings {
@@ -184,7 +189,8 @@ impl Report<'_> {
         let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
         let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
         let dry = if self.is_change && target.dry_run { " Nothing was changed." } else { "" };
-        print(&format!("{}: {}: {counts}.{dry}\n", self.name, counted(*users, "user")));
+        let units = format!("{} read and {} write units", read_units.ceil(), write_units.ceil());
+        print(&format!("{}: {}: {counts}. {units}.{dry}\n", self.name, counted(*users, "user")));
     }
 }
 
@@ -201,12 +207,12 @@ pub(crate) fn progress_bar(is_json: bool) -> ProgressBar {
     ProgressBar::with_draw_target(None, target).with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
 }
 
-/// Asks before something happens to every user.
-pub(crate) fn confirm(name: &str, stack: &str) -> Result<(), String> {
+/// Asks before something happens to many users. `does` is what the command does to the stack.
+pub(crate) fn confirm(does: &str, name: &str, stack: &str) -> Result<(), String> {
     if !std::io::stdin().is_terminal() {
-        return Err(format!("The command {name} concerns every user of {stack}. Without a terminal, it needs --yes."));
+        return Err(format!("The command {name} {does} {stack}. Without a terminal, it needs --yes."));
     }
-    tell(&format!("The command {name} concerns every user of {stack}. Type the name of the stack to go on: "));
+    tell(&format!("The command {name} {does} {stack}. Type the name of the stack to go on: "));
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed).map_err(|error| error.to_string())?;
     if typed.trim() == stack { Ok(()) } else { Err("That is not its name. Nothing was done.".to_owned()) }

@@ -46,7 +46,7 @@ impl Import {
         let file = ProgressFile::at(target.progress.as_deref(), &of);
         let (mut progress, goes_on) = file.read(&of, 0)?;
         if !target.dry_run && !target.yes {
-            confirm("import", &target.stack)?;
+            confirm("brings users into", "import", &target.stack)?;
         }
         if goes_on && !target.json {
             tell(&format!("Going on where {} says, after {} rows.\n", file.shown(), progress.rows));
@@ -186,7 +186,7 @@ impl Import {
 const WRONG: &str = "wrong";
 
 /// What is counted of users who had recovery codes, which are never taken over.
-const LEFT_CODES: &str = "had recovery codes, and need new ones";
+const LEFT_CODES: &str = "had recovery codes";
 
 impl Progress {
     fn count(&mut self, name: &str, by: u64) {
@@ -196,6 +196,8 @@ impl Progress {
     /// Notes an answer. Users that failed are noted only the last time. Returns them.
     fn note_import(&mut self, reply: PageReply, is_last: bool) -> Vec<String> {
         self.users += reply.users;
+        self.read_units += reply.read_units;
+        self.write_units += reply.write_units;
         for (name, by) in reply.counts {
             self.count(&name, by);
         }

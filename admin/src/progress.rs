@@ -11,7 +11,7 @@ use mfa_admin_function::UserFinding;
 use serde::{Deserialize, Serialize};
 
 /// How far a command is.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
 pub(crate) struct Progress {
     /// The command and the stack that it concerns.
     pub(crate) of: String,
@@ -24,6 +24,12 @@ pub(crate) struct Progress {
     pub(crate) users: u64,
     /// What was done, and to how many.
     pub(crate) counts: BTreeMap<String, u64>,
+    /// The read units of the table that it took.
+    #[serde(default)]
+    pub(crate) read_units: f64,
+    /// The write units.
+    #[serde(default)]
+    pub(crate) write_units: f64,
     /// What was found.
     pub(crate) findings: Vec<UserFinding>,
     /// The users that it failed for.
@@ -61,8 +67,7 @@ impl ProgressFile {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let parts = (0..parts).map(|_| Part::New).collect();
-                let (of, counts, findings, failed) = (of.to_owned(), BTreeMap::new(), Vec::new(), Vec::new());
-                return Ok((Progress { of, parts, rows: 0, users: 0, counts, findings, failed }, false));
+                return Ok((Progress { of: of.to_owned(), parts, ..Progress::default() }, false));
             }
             Err(error) => return Err(format!("{path} cannot be read: {error}")),
         };

@@ -93,7 +93,9 @@ async fn every_operation_has_its_function_event_template_resource_operation_and_
     assert_eq!(described, routes.len(), "the API description has operations that nothing serves");
 
     for name in WITHOUT_ROUTE {
-        assert_eq!(function_resource(&template, name)["Metadata"]["BuildProperties"]["Binary"], name);
+        let resource = function_resource(&template, name);
+        assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], name);
+        assert_eq!(resource["Properties"]["Events"], Value::Null, "no user of the API reaches {name}");
     }
     let resources = template["Resources"].as_object().expect("resources").values();
     let resources = resources.filter(|resource| resource["Type"] == "AWS::Serverless::Function").count();

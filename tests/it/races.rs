@@ -7,7 +7,7 @@ use std::{
 };
 
 use lambda_http::http::Method;
-use mfa_admin_function::{Command, Page, Reply, User};
+use mfa_admin_function::{Command, Page, Reply, Restore, User};
 use mfa_tests::{Authenticator, Login, Response, TestApp, wrong_code};
 use tokio::sync::{Barrier, Semaphore};
 
@@ -382,6 +382,9 @@ async fn a_thousand_refused_requests_use_up_nothing_of_the_application() {
     }
 }
 
+/// Makes a command for a table.
+type ToCommand<'a> = &'a dyn Fn(&TestApp) -> Command;
+
 /// A request of a user whom an operator is changing at the same moment.
 async fn of_all_kinds(
     mfa: &TestApp,
@@ -408,15 +411,22 @@ async fn of_all_kinds(
 async fn whatever_an_operator_does_while_a_thousand_requests_run_holds_and_leaves_the_table_whole() {
     let user = || User { user: "alice".to_owned() };
     let page = || Page::of_part(0, 1, None);
-    let commands: [(Command, bool); 6] = [
-        (Command::Unlock(user()), false),
-        (Command::Reset(user()), true),
-        (Command::EndSessions(user()), true),
-        (Command::Erase(user()), true),
-        (Command::RaiseEpochs(page()), true),
-        (Command::Reseal(page()), false),
+    let restore = |mfa: &TestApp| Restore {
+        table: format!("{}-restored", mfa.variables["MFA_TABLE"]),
+        keep_recovery: false,
+        erased: Vec::new(),
+        page: page(),
+    };
+    let commands: [(ToCommand<'_>, bool); 7] = [
+        (&|_| Command::Unlock(user()), false),
+        (&|_| Command::Reset(user()), true),
+        (&|_| Command::EndSessions(user()), true),
+        (&|_| Command::Erase(user()), true),
+        (&|_| Command::RaiseEpochs(page()), true),
+        (&|_| Command::Reseal(page()), false),
+        (&|mfa| Command::RestoreFrom(restore(mfa)), true),
     ];
-    for (command, ends_sessions) in commands {
+    for (to_command, ends_sessions) in commands {
         let mfa = TestApp::start_with(&[("MFA_AWS_TIMEOUT_MS", "60000")]).await;
         let alice = mfa.user("alice").with_email("alice@example.com").login();
         let device = alice.enrol().await;
@@ -424,6 +434,10 @@ async fn whatever_an_operator_does_while_a_thousand_requests_run_holds_and_leave
         let refresh_token = alice.verify("totp", &device.advance_to_next_code(&mfa)).await.text("refreshToken");
         let proven = alice.verify("totp", &device.advance_to_next_code(&mfa)).await.text("accessToken");
         let code = device.advance_to_next_code(&mfa);
+        let command = to_command(&mfa);
+        if let Command::RestoreFrom(restore) = &command {
+            mfa.table.copy_as(&restore.table).await.expect("a backup");
+        }
         let name = command.name();
         let answers = together(MANY, |n| {
             let (login, device, code) = (alice.with(proven.clone()), device.clone(), code.clone());

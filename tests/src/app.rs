@@ -215,6 +215,8 @@ impl TestApp {
                 let reply = self.admin(command(Page::of_part(segment, 2, start))).await;
                 let Reply::Page(page) = reply else { panic!("no page: {reply:?}") };
                 whole.users += page.users;
+                whole.read_units += page.read_units;
+                whole.write_units += page.write_units;
                 for (name, count) in page.counts {
                     *whole.counts.entry(name).or_default() += count;
                 }

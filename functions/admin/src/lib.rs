@@ -22,7 +22,7 @@ use mfa::{
     config::{Config, LoginConfig, Part},
     domain::{Decision, Refusal, Snapshot, UserId},
     http::{Audit, LogLine},
-    metrics,
+    metrics::{self, Metric},
     storage::{StoreError, UserQuery},
 };
 pub use request::{
@@ -118,14 +118,18 @@ pub async fn answer(
     let began = app.clock.now();
     let mut log = LogLine::of(app, access.function(), request_id);
     let (outcome, observed) = metrics::observe(pin!(carry_out(app, access, request, caller, &mut log))).await;
+    let units = (observed.counted(Metric::ReadUnits), observed.counted(Metric::WriteUnits));
     log.observed(observed);
-    let (status, reply) = match outcome {
+    let (status, mut reply) = match outcome {
         Ok(reply) => (200, reply),
         Err(problem) => {
             log.failed(problem.status, Some(problem.sentence.clone()));
             (problem.status, Reply::Refused(problem.sentence))
         }
     };
+    if let Reply::Page(page) = &mut reply {
+        (page.read_units, page.write_units) = units;
+    }
     log.answered(status, began, app.clock.now());
     (reply, log)
 }

@@ -278,7 +278,7 @@ impl<'de> Deserialize<'de> for Secret {
 }
 
 /// What a page of a command that concerns all users did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PageReply {
     /// How many users it looked at.
     pub users: u64,
@@ -290,6 +290,12 @@ pub struct PageReply {
     pub failed: Vec<UserFinding>,
     /// Where the next page starts, if there is one.
     pub next: Option<String>,
+    /// The read units of the table that it took.
+    #[serde(default)]
+    pub read_units: f64,
+    /// The write units.
+    #[serde(default)]
+    pub write_units: f64,
 }
 
 /// Something about one user.
