@@ -4,7 +4,8 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mfa_admin_function::{Command, Page, PageReply, Reply, UserFinding};
+use mfa::clock::Clock;
+use mfa_admin_function::{Command, Page, PageReply, Reply, Restore, UserFinding};
 use serde_json::json;
 
 use crate::{
@@ -24,48 +25,49 @@ const RETRIED_AT_ONCE: usize = 100;
 /// How often users that failed are tried again before somebody has to look.
 const RETRIES: usize = 3;
 
-/// Has a command carried out for all users, and says what came of it.
+/// Has a command carried out for all users, and says what came of it. How far it is stands in a file.
 pub(crate) async fn run(functions: &Functions<'_>, command: impl Fn(Page) -> Command) -> Result<(), String> {
-    let progress = carry_out(functions, &command).await?;
-    let command = command(Page::of_part(0, 1, None));
-    Report { name: command.name(), is_change: command.is_change(), progress: &progress }.print(functions.target);
-    match progress.failed.len() {
-        0 => Ok(()),
-        failed => {
-            let failed = counted(u64::try_from(failed).unwrap_or(u64::MAX), "user");
-            Err(format!("{failed} failed. Once the cause is mended, the same command goes on with them."))
-        }
-    }
-}
-
-/// The same, without the report.
-pub(crate) async fn carry_out(
-    functions: &Functions<'_>,
-    command: impl Fn(Page) -> Command,
-) -> Result<Progress, String> {
     let target = functions.target;
     let example = command(Page::of_part(0, 1, None));
-    let is_change = example.is_change() && !target.dry_run;
     let of = progress_name(&target.stack, &example, target.dry_run);
-    let file = ProgressFile::at(target.progress.as_deref(), &of);
-    let (mut progress, goes_on) = file.read(&of, PARTS)?;
-    if is_change && !target.yes {
+    let file = ProgressFile::at(target.progress.as_deref(), &format!("{}-{}", target.stack, example.name()));
+    let mut progress = file.read(&of, PARTS, target.resume, Clock::wall().now())?;
+    if example.is_change() && !target.dry_run && !target.yes {
         confirm("concerns every user of", example.name(), &target.stack)?;
-    }
-    if goes_on && !target.json {
-        tell(&format!("Going on where {} says, after {} users.\n", file.shown(), progress.users));
     }
     // A file that cannot be written is told before anything is done.
     file.write(&progress)?;
-    let outcome = go_on(functions, command, &mut progress, &file).await;
+    let outcome = go_on(functions, &command, &mut progress, |progress| file.write(progress)).await;
     if (outcome.is_ok() && progress.failed.is_empty()) || progress.is_new() {
         file.remove();
     }
     match outcome {
-        Err(problem) if !progress.is_new() => {
-            Err(format!("{problem}\n{} says how far it is. The same command goes on from there.", file.shown()))
+        Err(problem) if progress.is_new() => return Err(problem),
+        Err(problem) => {
+            return Err(format!("{problem}\n{} says how far it is. --resume goes on from there.", file.shown()));
         }
-        outcome => outcome.map(|()| progress),
+        Ok(()) => {}
+    }
+    Report { name: example.name(), is_change: example.is_change(), progress: &progress }.print(target);
+    match progress.failed.len() {
+        0 => Ok(()),
+        failed => {
+            let failed = counted(u64::try_from(failed).unwrap_or(u64::MAX), "user");
+            Err(format!("{failed} failed. Once the cause is mended, the same command with --resume goes on with them."))
+        }
+    }
+}
+
+/// What a look at all users finds, from the beginning.
+///
+/// # Errors
+/// The sentence for the person, also if it fails for a user: nobody knows then what there is.
+pub(crate) async fn look(functions: &Functions<'_>, command: impl Fn(Page) -> Command) -> Result<Progress, String> {
+    let mut progress = Progress { parts: (0..PARTS).map(|_| Part::New).collect(), ..Progress::default() };
+    go_on(functions, &command, &mut progress, |_| Ok(())).await?;
+    match progress.failed.first() {
+        None => Ok(progress),
+        Some(failed) => Err(format!("The items of {} cannot be read: {}. Mend that first.", failed.user, failed.what)),
     }
 }
 
@@ -73,7 +75,7 @@ async fn go_on(
     functions: &Functions<'_>,
     command: impl Fn(Page) -> Command,
     progress: &mut Progress,
-    file: &ProgressFile,
+    keep: impl Fn(&Progress) -> Result<(), String>,
 ) -> Result<(), String> {
     let bar = progress_bar(functions.target.json);
     let mut retries = 0;
@@ -110,7 +112,7 @@ async fn go_on(
             bar.set_position(progress.users);
         }
         drop(answers);
-        file.write(progress)?;
+        keep(progress)?;
         if let Some(problem) = problem {
             bar.abandon();
             return Err(problem);
@@ -118,14 +120,17 @@ async fn go_on(
     }
 }
 
-/// What a progress is of: nobody goes on with another command, stack or table.
+/// What a progress is of: nobody goes on with another command, another stack, or other options.
 fn progress_name(stack: &str, command: &Command, dry_run: bool) -> String {
-    let of_table = match command {
-        Command::RestoreFrom(restore) => format!("-{}", restore.table),
+    let options = match command {
+        Command::RestoreFrom(Restore { table, keep_recovery, erased, .. }) => {
+            let keep = if *keep_recovery { " --keep-recovery" } else { "" };
+            format!(" {table}{keep} without {} erased users", erased.len())
+        }
         _ => String::new(),
     };
-    let dry_run = if dry_run { "-dry-run" } else { "" };
-    format!("{stack}-{}{of_table}{dry_run}", command.name())
+    let dry_run = if dry_run { " --dry-run" } else { "" };
+    format!("{stack}: {}{options}{dry_run}", command.name())
 }
 
 impl Progress {

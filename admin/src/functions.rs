@@ -153,7 +153,7 @@ fn sign_for(identity: &Identity, region: &str, url: &str, digest: &str, now: Tim
     let unsigned = |error: &dyn std::fmt::Display| format!("The proof of who you are cannot be signed: {error}");
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
-    settings.expires_in = Some(Duration::from_secs(VALID_FOR));
+    settings.expires_in = Some(VALID_FOR);
     let params = v4::SigningParams::builder()
         .identity(identity)
         .region(region)

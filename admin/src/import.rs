@@ -13,9 +13,9 @@ use mfa_import::{Format, ImportedUser, Row};
 use tokio::sync::mpsc;
 
 use crate::{
-    all_users::{Report, confirm, counted, progress_bar, tell},
+    all_users::{Report, confirm, counted, progress_bar},
     functions::Functions,
-    progress::{Progress, ProgressFile},
+    progress::Progress,
     unexpected,
 };
 
@@ -40,67 +40,40 @@ impl Import {
     pub(crate) async fn run(self, functions: &Functions<'_>) -> Result<(), String> {
         let target = functions.target;
         let mut rows = self.rows()?;
-        let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let dry_run = if target.dry_run { "-dry-run" } else { "" };
-        let of = format!("{}-import-{name}{dry_run}", target.stack);
-        let file = ProgressFile::at(target.progress.as_deref(), &of);
-        let (mut progress, goes_on) = file.read(&of, 0)?;
         if !target.dry_run && !target.yes {
             confirm("brings users into", "import", &target.stack)?;
         }
-        if goes_on && !target.json {
-            tell(&format!("Going on where {} says, after {} rows.\n", file.shown(), progress.rows));
-        }
-        file.write(&progress)?;
         let bar = progress_bar(target.json);
-        bar.set_position(progress.users);
-        for _ in 0..progress.rows {
-            rows.recv().await;
-        }
-        let mut problem = None;
-        while problem.is_none() {
+        let mut progress = Progress::default();
+        loop {
             let mut taken = Vec::new();
             rows.recv_many(&mut taken, AT_ONCE * CALLS).await;
             if taken.is_empty() {
                 break;
             }
-            let count = taken.len();
-            match self.bring(functions, taken, &mut progress).await {
-                Ok(()) => progress.rows += count as u64,
-                Err(sentence) => problem = Some(sentence),
+            let taken = taken.into_iter().collect::<Result<_, _>>();
+            let brought = match taken {
+                Ok(taken) => self.bring(functions, taken, &mut progress).await,
+                Err(problem) => Err(problem),
+            };
+            if let Err(problem) = brought {
+                bar.abandon();
+                return Err(format!("{problem}\n{AGAIN}"));
             }
             bar.set_position(progress.users);
-            file.write(&progress)?;
         }
         bar.finish_and_clear();
-        if let Some(problem) = problem {
-            if progress.rows == 0 {
-                file.remove();
-                return Err(problem);
-            }
-            return Err(format!(
-                "{problem}\n{} says how far it is. The same command goes on from there.",
-                file.shown()
-            ));
-        }
-        file.remove();
         Report { name: "import", is_change: true, progress: &progress }.print(target);
         let failed = progress.failed.len();
-        let wrong = progress.counts.get(WRONG).copied().unwrap_or_default();
-        match (failed, wrong) {
-            (0, 0) => Ok(()),
-            (0, _) => Err("Some rows are wrong, and were left out. Mend them, and run this again: users who are here \
-                           already stay as they are."
-                .to_owned()),
-            _ => Err(format!(
-                "{} failed. Run this again: users who are here already stay as they are.",
-                counted(failed as u64, "user")
-            )),
+        match (failed, progress.counts.get(WRONG)) {
+            (0, None) => Ok(()),
+            (0, Some(_)) => Err(format!("Some rows are wrong, and were left out. {AGAIN}")),
+            _ => Err(format!("{} failed. {AGAIN}", counted(failed as u64, "user"))),
         }
     }
 
     /// The rows of the file, read in a thread of its own.
-    fn rows(&self) -> Result<mpsc::Receiver<Row>, String> {
+    fn rows(&self) -> Result<mpsc::Receiver<Result<Row, String>>, String> {
         let cannot = |error: &std::io::Error| format!("{} cannot be read: {error}", self.file.display());
         let file = File::open(&self.file).map_err(|error| cannot(&error))?;
         if file.metadata().map_err(|error| cannot(&error))?.is_dir() {
@@ -109,12 +82,13 @@ impl Import {
         let (sender, receiver) = mpsc::channel(AT_ONCE * CALLS);
         let (format, path) = (self.format, self.file.clone());
         std::thread::spawn(move || {
-            let sink = |row| {
+            let send = |row| {
                 // Nobody listens any more once the command has ended.
                 let _ = sender.blocking_send(row);
             };
-            if let Err(error) = mfa_import::read(format, BufReader::new(file), Clock::wall().now(), sink) {
-                tell(&format!("{} cannot be read to its end: {error}\n", path.display()));
+            let read = mfa_import::read(format, BufReader::new(file), Clock::wall().now(), |row| send(Ok(row)));
+            if let Err(error) = read {
+                send(Err(format!("{} cannot be read to its end: {error}.", path.display())));
             }
         });
         Ok(receiver)
@@ -181,6 +155,9 @@ impl Import {
         }
     }
 }
+
+/// What to do once the cause is mended. Nobody has to remember how far an import was.
+const AGAIN: &str = "Run this again once that is mended: users who are here already stay as they are.";
 
 /// What is counted of rows that are left out.
 const WRONG: &str = "wrong";

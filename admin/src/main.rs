@@ -35,6 +35,7 @@ struct Options {
 
 /// Which stack, and how.
 #[derive(Args, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Target {
     /// Name of the stack.
     #[arg(long, global = true, value_name = "NAME", default_value = "mfa")]
@@ -71,10 +72,13 @@ struct Target {
     /// Do not ask before a command that concerns all users.
     #[arg(long, global = true)]
     yes: bool,
-    /// For commands that concern all users: keep in this file how far they are, and go on from there
-    /// [default: mfa-admin-STACK-COMMAND.json].
+    /// For commands that concern all users: keep in this file how far they are [default:
+    /// mfa-admin-STACK-COMMAND.json].
     #[arg(long, global = true, value_name = "FILE")]
     progress: Option<PathBuf>,
+    /// Go on where a command that concerns all users stopped.
+    #[arg(long, global = true)]
+    resume: bool,
 }
 
 #[derive(Subcommand)]
@@ -202,14 +206,26 @@ async fn run(target: &Target, what: What) -> Result<(), String> {
     }
 }
 
+/// How many erased users a call can carry.
+const MOST_ERASED: usize = 50_000;
+
 /// The users whom a file names: one a line, with several logins the login's name and a tab before it.
 fn erased_in(file: &Path) -> Result<Vec<ErasedUser>, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-    let users = text.lines().filter(|line| !line.trim().is_empty()).map(|line| match line.split_once('\t') {
-        Some((login, user)) => ErasedUser { login: Some(login.to_owned()), user: user.to_owned() },
-        None => ErasedUser { login: None, user: line.to_owned() },
-    });
-    Ok(users.collect())
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim).filter(|line| !line.is_empty());
+    let users: Vec<_> = lines
+        .map(|line| match line.split_once('\t') {
+            Some((login, user)) => ErasedUser { login: Some(login.to_owned()), user: user.trim().to_owned() },
+            None => ErasedUser { login: None, user: line.to_owned() },
+        })
+        .collect();
+    if users.len() > MOST_ERASED {
+        return Err(format!(
+            "{} names more than {MOST_ERASED} users. Erase the others again afterwards.",
+            file.display()
+        ));
+    }
+    Ok(users)
 }
 
 async fn show(functions: &Functions<'_>, command: Command) -> Result<(), String> {
@@ -247,32 +263,29 @@ const LONGEST_REQUEST: std::time::Duration = std::time::Duration::from_secs(30);
 
 async fn erase(functions: &Functions<'_>, user: OfUser, no_wait: bool) -> Result<(), String> {
     let id = user.user.clone();
-    let mut deleted = match functions.ask(Command::Erase(user.into())).await? {
-        Reply::Deleted(items) => items,
-        Reply::UnknownUser => return Err(unknown_user()),
-        other => return Err(unexpected(&other)),
-    };
     let dry_run = functions.target.dry_run;
-    let mut is_back = false;
+    // Nobody found may also be the answer to a call that was repeated after a lost answer.
+    let first = deleted_by(functions, Command::Erase(user.into())).await?;
+    let mut second = 0;
     if !no_wait && !dry_run {
         if std::io::stderr().is_terminal() {
-            let _ = writeln!(std::io::stderr(), "{deleted} items deleted. Waiting for requests that are under way …");
+            let _ = writeln!(std::io::stderr(), "{first} items deleted. Waiting for requests that are under way …");
         }
         tokio::time::sleep(LONGEST_REQUEST).await;
-        match functions.ask(Command::Sweep(User { user: id.clone() })).await? {
-            Reply::Deleted(items) => deleted += items,
-            other => return Err(unexpected(&other)),
+        let unfinished = |problem| format!("{first} items of {id} are deleted, but perhaps not all. {problem}");
+        let user = || User { user: id.clone() };
+        second = deleted_by(functions, Command::Sweep(user())).await.map_err(unfinished)?;
+        if matches!(functions.ask(Command::Show(user())).await.map_err(unfinished)?, Reply::Shown(_)) {
+            return Err(format!(
+                "{first} items of {id} are deleted, but the user has come back meanwhile and begun anew. Delete the \
+                 user in the application first, and run this again."
+            ));
         }
-        is_back = matches!(functions.ask(Command::Show(User { user: id.clone() })).await?, Reply::Shown(_));
     }
-    if is_back {
-        return Err(format!(
-            "{deleted} items of {id} are deleted, but the user has come back meanwhile and begun anew. Delete the user \
-             in the application first, and run this again."
-        ));
-    }
+    let deleted = first + second;
     match functions.target.json {
         true => print_json(&json!({ "items": deleted, "deleted": !dry_run })),
+        false if deleted == 0 => print(&format!("The table has nothing of {id}. Is that the id in the tokens?\n")),
         false if dry_run => print(&format!("{deleted} items of {id} would be deleted. Nothing was changed.\n")),
         false if no_wait => print(&format!(
             "{deleted} items of {id} are deleted. Run this once more in half a minute, for what requests under way write.\n"
@@ -280,6 +293,14 @@ async fn erase(functions: &Functions<'_>, user: OfUser, no_wait: bool) -> Result
         false => print(&format!("{deleted} items of {id} are deleted. None is left.\n")),
     }
     Ok(())
+}
+
+async fn deleted_by(functions: &Functions<'_>, command: Command) -> Result<usize, String> {
+    match functions.ask(command).await? {
+        Reply::Deleted(items) => Ok(items),
+        Reply::UnknownUser => Ok(0),
+        other => Err(unexpected(&other)),
+    }
 }
 
 fn unknown_user() -> String {

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mfa::domain::Timestamp;
 use mfa_admin_function::UserFinding;
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +18,8 @@ pub(crate) struct Progress {
     pub(crate) of: String,
     /// Where each part of the table goes on.
     pub(crate) parts: Vec<Part>,
-    /// How many rows of a file are done.
-    #[serde(default)]
-    pub(crate) rows: u64,
+    /// When it began, in milliseconds since 1970.
+    pub(crate) began: Timestamp,
     /// How many users were looked at.
     pub(crate) users: u64,
     /// What was done, and to how many.
@@ -57,23 +57,36 @@ impl ProgressFile {
         Self(path.map_or_else(|| PathBuf::from(format!("mfa-admin-{of}.json")), Path::to_path_buf))
     }
 
-    /// What an earlier run left, or the start.
+    /// What an earlier run left, if the person wants to go on with it, or the start.
     ///
     /// # Errors
-    /// The sentence for the person, if the file is of another command or cannot be read.
-    pub(crate) fn read(&self, of: &str, parts: u16) -> Result<(Progress, bool), String> {
+    /// The sentence for the person, if there is such a file and they do not say so, if it is of another
+    /// command, or if it cannot be read.
+    pub(crate) fn read(&self, of: &str, parts: u16, resume: bool, now: Timestamp) -> Result<Progress, String> {
         let path = self.0.display();
         let text = match std::fs::read_to_string(&self.0) {
             Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound && resume => {
+                return Err(format!("There is no {path} to go on from. Leave --resume out."));
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let parts = (0..parts).map(|_| Part::New).collect();
-                return Ok((Progress { of: of.to_owned(), parts, ..Progress::default() }, false));
+                return Ok(Progress { of: of.to_owned(), began: now, parts, ..Progress::default() });
             }
             Err(error) => return Err(format!("{path} cannot be read: {error}")),
         };
         match serde_json::from_str::<Progress>(&text) {
-            Ok(progress) if progress.of == of => Ok((progress, true)),
-            Ok(other) => Err(format!("{path} says how far `{}` is. Name another file with --progress.", other.of)),
+            Ok(progress) if progress.of != of => {
+                Err(format!("{path} says how far `{}` is. Name another file with --progress.", progress.of))
+            }
+            Ok(progress) if resume => Ok(progress),
+            // What happened since would be left out.
+            Ok(progress) => Err(format!(
+                "A run that began at {} stopped after {} users. Go on with it by --resume, or remove {path} to begin \
+                 anew.",
+                progress.began.to_rfc3339(),
+                progress.users
+            )),
             Err(_) => Err(format!("{path} is not a file of mfa-admin. Name another with --progress.")),
         }
     }

@@ -17,7 +17,7 @@ pub(crate) async fn run(functions: &Functions<'_>) -> Result<(), String> {
         Reply::SealingKeys(keys) => keys,
         other => return Err(unexpected(&other)),
     };
-    let progress = all_users::carry_out(functions, Command::Check).await?;
+    let progress = all_users::look(functions, Command::Check).await?;
     let sealed: BTreeMap<_, _> =
         progress.counts.iter().filter_map(|(name, count)| Some((name.strip_prefix(SEALED_BY)?, *count))).collect();
     let next = next_step(&keys, &sealed);

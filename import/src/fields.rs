@@ -102,7 +102,10 @@ impl<'a> Fields<'a> {
 pub(crate) fn unknown(path: &str, name: &str, names: &[&'static str]) -> Problem {
     let distance = |known: &&&str| strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase());
     let nearest = names.iter().min_by_key(distance).filter(|known| distance(known) <= (name.len() / 3).max(1)).copied();
-    // It may be anything, if the file is another one than it seems.
-    let name = path.chars().filter(|c| !c.is_control()).take(40).collect();
+    // If the file is another one than it seems, it may be anything, also a secret: 10 bytes of one take
+    // 16 characters at least.
+    let is_shown = nearest.is_some() || name.chars().count() < 16;
+    let shown = || path.chars().filter(|c| !c.is_control()).take(40).collect();
+    let name = if is_shown { shown() } else { "?".to_owned() };
     Problem::UnknownField { name, nearest }
 }

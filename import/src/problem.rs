@@ -66,6 +66,9 @@ pub enum Problem {
     /// The user id is empty.
     #[error("the user id is empty. It is what the login token names the user by")]
     UserEmpty,
+    /// A blank at an end is part of an id, and no login token has it.
+    #[error("the user id begins or ends with a blank")]
+    UserHasBlanks,
     /// No login token could name this user.
     #[error("the user id is longer than {LONGEST_USER_ID} bytes, and no login token can name it")]
     UserTooLong,

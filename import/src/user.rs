@@ -62,6 +62,8 @@ impl ImportedUser {
         let count = self.authenticators.len();
         if self.user.trim().is_empty() {
             Err(Problem::UserEmpty)
+        } else if self.user.trim() != self.user {
+            Err(Problem::UserHasBlanks)
         } else if self.user.len() > LONGEST_USER_ID {
             Err(Problem::UserTooLong)
         } else if count > Policy::MAX_DEVICES {

@@ -560,14 +560,69 @@ async fn a_wrong_row_is_told_by_its_line_and_keeps_no_other_back() {
         six,
         imported(8, "h", |user| user.authenticators.clear()),
         imported(9, "i", |user| user.login = Some("staff".to_owned())),
-        imported(10, "j", |_| ()),
+        imported(10, " j", |_| ()),
+        imported(11, "j", |_| ()),
     ];
     let Reply::Page(page) = mfa.admin(Command::Import(users)).await else { panic!("no page") };
     let mut lines: Vec<_> = page.findings.iter().map(|finding| finding.user.clone()).collect();
     lines.sort_by_key(String::len);
-    assert_eq!(lines, (1..10).map(|line| format!("line {line}")).collect::<Vec<_>>());
-    assert_eq!((page.counts["imported"], page.counts["wrong"], page.failed.len()), (1, 9, 0));
+    assert_eq!(lines, (1..=10).map(|line| format!("line {line}")).collect::<Vec<_>>());
+    assert_eq!((page.counts["imported"], page.counts["wrong"], page.failed.len()), (1, 10, 0));
     assert_eq!(mfa.items("MFA#").await.len(), 2);
     let debug = format!("{:?}", imported(1, "alice", |_| ()));
     assert!(debug.contains("Secret(…)"), "{debug}");
+}
+
+#[tokio::test]
+async fn nobody_is_imported_with_methods_that_the_application_does_not_offer() {
+    let mfa = TestApp::start_with(&[("MFA_METHODS", "totp,email")]).await;
+    let by_phone = |line, user: &str| {
+        imported(line, user, |user| {
+            user.authenticators.clear();
+            user.proven_phone = Some("+442079460018".to_owned());
+        })
+    };
+    let mut off = by_phone(2, "bob");
+    off.enabled = false;
+    let Reply::Page(page) = mfa.admin(Command::Import(vec![by_phone(1, "alice"), off])).await else {
+        panic!("no page")
+    };
+    assert_eq!((page.counts["imported"], page.counts["wrong"]), (1, 1));
+    assert!(page.findings[0].what.contains("MFA_METHODS"), "{:?}", page.findings);
+    assert_eq!(mfa.user("alice").login().status().await["isEnabled"], false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_restores_at_once_bring_everybody_back_whole() {
+    let mfa = TestApp::start().await;
+    for n in 0..40 {
+        enabled(&mfa, &format!("user-{n}")).await;
+    }
+    let name = format!("{}-restored", mfa.variables["MFA_TABLE"]);
+    mfa.table.copy_as(&name).await.expect("a backup");
+    for item in mfa.dump().await {
+        let key = |name: &str| item[name]["S"].as_str().expect("a key").to_owned();
+        mfa.table.delete(&key("pk"), &key("sk")).await.expect("deleted");
+    }
+    tokio::join!(restored(&mfa, &name, false, &[]), restored(&mfa, &name, false, &[]));
+    let checked = mfa.admin_all(Command::Check).await;
+    assert_eq!((checked.users, checked.findings), (40, Vec::new()));
+    assert_eq!(mfa.items("MFA#DEVICE").await.len(), 40);
+    // What is missing is found.
+    let device = mfa.items("MFA#DEVICE").await.remove(0);
+    let key = |name: &str| device[name]["S"].as_str().expect("a key").to_owned();
+    mfa.table.delete(&key("pk"), &key("sk")).await.expect("deleted");
+    let checked = mfa.admin_all(Command::Check).await;
+    assert_eq!(checked.findings.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(), ["missing"]);
+}
+
+#[tokio::test]
+async fn what_is_stored_is_exported_also_without_a_ledger() {
+    let mfa = TestApp::start().await;
+    enabled(&mfa, "alice").await;
+    mfa.table.delete(&format!("USER#{}", mfa.app.keys.user_id("alice")), "MFA#LEDGER").await.expect("deleted");
+    assert_eq!(mfa.admin(Command::Show(of("alice"))).await, Reply::UnknownUser);
+    let Reply::Shown(export) = mfa.admin(Command::Export(of("alice"))).await else { panic!("no export") };
+    assert!(export["items"].as_array().is_some_and(|items| !items.is_empty()), "{export}");
+    assert_eq!(mfa.admin(Command::Export(of("nobody"))).await, Reply::UnknownUser);
 }

@@ -94,6 +94,7 @@ pub(crate) async fn check(app: &App, page: &Page) -> Result<Reply, Problem> {
 const fn kind(fault: &ItemFault) -> &'static str {
     match fault {
         ItemFault::Unreadable(_) => "unreadable",
+        ItemFault::Missing => "missing",
         ItemFault::Orphaned => "orphaned",
         ItemFault::Oversized(_) => "oversized",
     }

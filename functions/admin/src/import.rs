@@ -69,8 +69,8 @@ async fn import_one(
     let login = login(app, user.login.as_deref().or(of_request));
     let space = &login.map_err(|problem| NotImported::Wrong(problem.sentence))?.users;
     let wrong = |what: &str| NotImported::Wrong(what.to_owned());
-    if user.user.trim().is_empty() || user.user.len() > LONGEST_USER_ID {
-        return Err(wrong("the user id is empty, or longer than 255 bytes"));
+    if user.user.is_empty() || user.user.len() > LONGEST_USER_ID || user.user.trim() != user.user {
+        return Err(wrong("the user id is empty, longer than 255 bytes, or has blanks at its ends"));
     }
     let key = app.keys.user_id_in(space, &user.user);
     let mut proven: Vec<AddressTag> = Vec::new();
@@ -87,6 +87,13 @@ async fn import_one(
     }
     if user.authenticators.is_empty() && proven.is_empty() {
         return Err(wrong("the user has no authenticator and no proven address"));
+    }
+    // Nobody must be locked out by an import.
+    let is_usable = |method: Method| app.policy.offers(method);
+    let opens = (is_usable(Method::Totp) && !user.authenticators.is_empty())
+        || proven.iter().any(|address| is_usable(address.method));
+    if user.enabled && !opens {
+        return Err(wrong("the application offers none of the user's methods (MFA_METHODS)"));
     }
     let devices = user.authenticators.iter().map(|authenticator| device(app, key, authenticator));
     let devices = devices.collect::<Result<_, _>>()?;

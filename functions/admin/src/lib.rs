@@ -20,7 +20,7 @@ use mfa::{
     App,
     clock::Clock,
     config::{Config, LoginConfig, Part},
-    domain::{Decision, Refusal, Snapshot, UserId},
+    domain::{Decision, Refusal, Snapshot, UserId, operator},
     http::{Audit, LogLine},
     metrics::{self, Metric},
     storage::{StoreError, UserQuery},
@@ -30,7 +30,7 @@ pub use request::{
     User, UserFinding,
 };
 use serde_json::Value;
-pub use view::{Export, RecoveryCodes, UserView};
+pub use view::{Export, Item, RecoveryCodes, UserView};
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 200;
@@ -66,7 +66,7 @@ pub async fn run(access: Access) -> Result<(), Error> {
             let function = &context.env_config.function_name;
             let (reply, mut log) = match read(payload, function) {
                 Ok(request) => {
-                    let caller = caller_of(app, &request).await;
+                    let caller = caller_of(app, &request, &context.invoked_function_arn).await;
                     answer(app, access, &request, caller, &context.request_id).await
                 }
                 Err(problem) => refused(app, access, problem, &context.request_id),
@@ -84,17 +84,18 @@ pub async fn run(access: Access) -> Result<(), Error> {
 /// # Errors
 /// The sentence for the caller.
 pub fn read(payload: Value, function: &str) -> Result<Request, String> {
+    // Its text would hold what stands in the request, which may be a secret.
     let request: Request = serde_json::from_value(payload)
-        .map_err(|error| format!("The request is not one of mfa-admin of this release: {error}."))?;
+        .map_err(|_| "The request is not one of mfa-admin of this release. Use that one.".to_owned())?;
     if request.function != function {
         return Err(format!("The request is for {}, and this is {function}.", request.function));
     }
     Ok(request)
 }
 
-async fn caller_of(app: &App, request: &Request) -> Result<Option<String>, String> {
+async fn caller_of(app: &App, request: &Request, function: &str) -> Result<Option<String>, String> {
     match &request.caller {
-        Some(proof) => proof.arn(&app.config.aws, &request.digest()).await.map(Some),
+        Some(proof) => proof.arn(&app.config.aws, &request.digest(), function, app.clock.now()).await.map(Some),
         None => Ok(None),
     }
 }
@@ -168,9 +169,11 @@ async fn carry_out(
     match command {
         Command::Show(user) => one_user::show(app, space()?, user, log).await,
         Command::Export(user) => one_user::export(app, space()?, user, log).await,
-        Command::Unlock(user) => one_user::unlock(app, space()?, user, *dry_run, log).await,
-        Command::Reset(user) => one_user::reset(app, space()?, user, *dry_run, log).await,
-        Command::EndSessions(user) => one_user::end_sessions(app, space()?, user, *dry_run, log).await,
+        Command::Unlock(user) => one_user::change(app, space()?, user, *dry_run, log, operator::unlock).await,
+        Command::Reset(user) => one_user::change(app, space()?, user, *dry_run, log, operator::reset).await,
+        Command::EndSessions(user) => {
+            one_user::change(app, space()?, user, *dry_run, log, operator::end_sessions).await
+        }
         Command::Erase(user) => one_user::erase(app, space()?, user, *dry_run, log).await,
         Command::Sweep(user) => one_user::sweep(app, space()?, user, *dry_run, log).await,
         Command::Check(page) => all_users::check(app, page).await,

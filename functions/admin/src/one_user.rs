@@ -2,16 +2,13 @@
 
 use mfa::{
     App,
-    domain::{
-        Decision, Snapshot, UserId,
-        operator::{self, IsKnown},
-    },
+    domain::{Decision, Snapshot, UserId, operator::IsKnown},
     http::LogLine,
     storage::UserQuery,
 };
 use serde::Serialize;
 
-use crate::{Export, Problem, Reply, User, UserView, decide};
+use crate::{Export, Item, Problem, Reply, User, UserView, decide};
 
 /// The key of a user, which the log line gets too.
 fn key(app: &App, space: &str, user: &User, log: &mut LogLine) -> Result<UserId, Problem> {
@@ -23,11 +20,12 @@ fn key(app: &App, space: &str, user: &User, log: &mut LogLine) -> Result<UserId,
     Ok(key)
 }
 
-async fn view(app: &App, key: UserId) -> Result<Option<UserView>, Problem> {
+/// What is seen of a user, and whether the table has their ledger.
+async fn view(app: &App, key: UserId) -> Result<(UserView, IsKnown), Problem> {
     let now = app.clock.now();
     let query = UserQuery::user(key).and_trusted().and_sessions();
     let snapshot = app.table.snapshot_of(query, now).await?;
-    Ok(snapshot.stored.then(|| UserView::of(&snapshot, &key.to_string(), now)))
+    Ok((UserView::of(&snapshot, &key.to_string(), now), snapshot.stored))
 }
 
 fn shown(value: &impl Serialize) -> Result<Reply, Problem> {
@@ -37,54 +35,33 @@ fn shown(value: &impl Serialize) -> Result<Reply, Problem> {
 
 pub(crate) async fn show(app: &App, space: &str, user: &User, log: &mut LogLine) -> Result<Reply, Problem> {
     let key = key(app, space, user, log)?;
-    view(app, key).await?.map_or(Ok(Reply::UnknownUser), |view| shown(&view))
+    match view(app, key).await? {
+        (view, true) => shown(&view),
+        (_, false) => Ok(Reply::UnknownUser),
+    }
 }
 
 pub(crate) async fn export(app: &App, space: &str, user: &User, log: &mut LogLine) -> Result<Reply, Problem> {
     let key = key(app, space, user, log)?;
-    let items: Vec<_> = app.table.stored_items(key).await?.into_iter().map(Into::into).collect();
-    let Some(view) = view(app, key).await? else {
+    let items: Vec<Item> = app.table.stored_items(key).await?.into_iter().map(Into::into).collect();
+    let (view, is_known) = view(app, key).await?;
+    // Without a ledger nothing counts, but what is stored is stored.
+    if !is_known && items.is_empty() {
         return Ok(Reply::UnknownUser);
-    };
+    }
     shown(&Export { user: user.user.clone(), exported_at: app.clock.now().to_rfc3339(), view, items })
 }
 
-pub(crate) async fn unlock(
+/// Changes the ledger of a user by a rule.
+pub(crate) async fn change(
     app: &App,
     space: &str,
     user: &User,
     dry_run: bool,
     log: &mut LogLine,
-) -> Result<Reply, Problem> {
-    change(app, key(app, space, user, log)?, dry_run, operator::unlock).await
-}
-
-pub(crate) async fn reset(
-    app: &App,
-    space: &str,
-    user: &User,
-    dry_run: bool,
-    log: &mut LogLine,
-) -> Result<Reply, Problem> {
-    change(app, key(app, space, user, log)?, dry_run, operator::reset).await
-}
-
-pub(crate) async fn end_sessions(
-    app: &App,
-    space: &str,
-    user: &User,
-    dry_run: bool,
-    log: &mut LogLine,
-) -> Result<Reply, Problem> {
-    change(app, key(app, space, user, log)?, dry_run, operator::end_sessions).await
-}
-
-async fn change(
-    app: &App,
-    key: UserId,
-    dry_run: bool,
     rule: impl Fn(&Snapshot) -> Decision<IsKnown> + Send + Sync,
 ) -> Result<Reply, Problem> {
+    let key = key(app, space, user, log)?;
     let is_known =
         if dry_run { app.table.snapshot(key, app.clock.now()).await?.stored } else { decide(app, key, rule).await? };
     Ok(if is_known { Reply::Done } else { Reply::UnknownUser })

@@ -286,7 +286,7 @@ pub struct PageReply {
     pub counts: BTreeMap<String, u64>,
     /// What it found.
     pub findings: Vec<UserFinding>,
-    /// The users that it failed for, and why. Nothing of them was changed, or all.
+    /// The users that it failed for, and why. The command can be repeated for them.
     pub failed: Vec<UserFinding>,
     /// Where the next page starts, if there is one.
     pub next: Option<String>,

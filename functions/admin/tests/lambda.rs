@@ -4,21 +4,27 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, extract::State, http::HeaderMap, routing::get};
+use mfa::{clock::Clock, domain::Timestamp};
 use mfa_admin_function::{CallerProof, Command, DIGEST_HEADER, Reply, Request, User};
 use mfa_tests::{TestApp, runtime_api::RunningFunction};
 use serde_json::{Value, json};
 
 const CAROL: &str = "arn:aws:sts::123456789012:assumed-role/Support/carol";
 
-/// The digest that the signature is of. The token service refuses every other.
-type Signed = Arc<Mutex<String>>;
+/// A text that a test sets.
+type Shared = Arc<Mutex<String>>;
 
-async fn caller_identity(State(signed): State<Signed>, headers: HeaderMap) -> (axum::http::StatusCode, String) {
+/// The token service. It knows the digest that was signed, and refuses every other, and the caller.
+async fn caller_identity(
+    State((signed, arn)): State<(Shared, Shared)>,
+    headers: HeaderMap,
+) -> (axum::http::StatusCode, String) {
     let digest = headers.get(DIGEST_HEADER).and_then(|digest| digest.to_str().ok()).unwrap_or_default();
     if digest != *signed.lock().expect("no panic") {
         return (axum::http::StatusCode::FORBIDDEN, "<Code>SignatureDoesNotMatch</Code>".to_owned());
     }
-    let result = format!("<GetCallerIdentityResult><Arn>{CAROL}</Arn></GetCallerIdentityResult>");
+    let arn = arn.lock().expect("no panic");
+    let result = format!("<GetCallerIdentityResult><Arn>{arn}</Arn></GetCallerIdentityResult>");
     (axum::http::StatusCode::OK, result)
 }
 
@@ -26,19 +32,21 @@ struct World {
     mfa: Arc<TestApp>,
     function: RunningFunction,
     service: String,
-    signed: Signed,
+    signed: Shared,
+    arn: Shared,
 }
 
 impl World {
     async fn start() -> Self {
-        let signed = Signed::default();
-        let router = Router::new().route("/", get(caller_identity)).with_state(Arc::clone(&signed));
+        let (signed, arn) = (Shared::default(), Arc::new(Mutex::new(CAROL.to_owned())));
+        let state = (Arc::clone(&signed), Arc::clone(&arn));
+        let router = Router::new().route("/", get(caller_identity)).with_state(state);
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let service = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let mfa = TestApp::start_with(&[("AWS_ENDPOINT_URL", &service)]).await;
         let function = RunningFunction::start(&mfa, env!("CARGO_BIN_EXE_admin")).await;
-        Self { mfa, function, service, signed }
+        Self { mfa, function, service, signed, arn }
     }
 
     fn unlock(&self) -> Request {
@@ -47,9 +55,16 @@ impl World {
         let mut request =
             Request { function: "test".to_owned(), command, login: None, reason, dry_run: false, caller: None };
         *self.signed.lock().expect("no panic") = request.digest();
-        let query = "Action=GetCallerIdentity&X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-mfa-command";
-        request.caller = Some(CallerProof { url: format!("{}/?{query}", self.service) });
+        request.caller = Some(self.proof(0));
         request
+    }
+
+    /// A proof that was signed so many seconds ago.
+    fn proof(&self, age: u64) -> CallerProof {
+        let signed_at = Timestamp::from_secs(Clock::wall().now().as_secs() - age).to_rfc3339();
+        let date: String = signed_at.split('.').next().expect("seconds").replace(['-', ':'], "") + "Z";
+        let query = "Action=GetCallerIdentity&X-Amz-SignedHeaders=host%3Bx-mfa-command";
+        CallerProof { url: format!("{}/?{query}&X-Amz-Date={date}", self.service) }
     }
 
     async fn ask(&mut self, request: &Request) -> (Reply, Value) {
@@ -72,6 +87,17 @@ async fn a_change_is_logged_with_the_caller_whom_aws_names() {
 }
 
 #[tokio::test]
+async fn a_caller_of_another_account_changes_nothing() {
+    let mut world = World::start().await;
+    world.mfa.user("alice").login().enrol().await;
+    *world.arn.lock().expect("no panic") = CAROL.replace("123456789012", "210987654321");
+    let request = world.unlock();
+    let (reply, line) = world.ask(&request).await;
+    assert!(matches!(&reply, Reply::Refused(sentence) if sentence.contains("another AWS account")), "{reply:?}");
+    assert_eq!(line["audit"]["caller"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_proof_of_another_command_stack_or_service_changes_nothing() {
     let mut world = World::start().await;
     world.mfa.user("alice").login().enrol().await;
@@ -84,12 +110,14 @@ async fn a_proof_of_another_command_stack_or_service_changes_nothing() {
     let nobody = Request { caller: None, ..good.clone() };
     let elsewhere = CallerProof { url: "http://127.0.0.1:1/?Action=GetCallerIdentity".to_owned() };
     let elsewhere = Request { caller: Some(elsewhere), ..good.clone() };
+    let old = Request { caller: Some(world.proof(120)), ..good.clone() };
     for (request, words) in [
         (reset, "does not confirm who calls"),
         (other_user, "does not confirm who calls"),
         (other_reason, "does not confirm who calls"),
         (other_function, "is for other-admin"),
         (nobody, "needs a proof of who calls"),
+        (old, "older than a minute"),
         (elsewhere, "The proof of the caller is not of http://127.0.0.1"),
     ] {
         let (reply, line) = world.ask(&request).await;

@@ -24,6 +24,6 @@ pub(crate) fn read(input: impl BufRead, rows: &mut Rows<'_>) -> io::Result<()> {
 fn split(line: &str) -> Result<(String, &str), Problem> {
     let at = line.to_ascii_lowercase().find(SCHEME).ok_or(Problem::NotOtpauth)?;
     let (before, uri) = line.split_at_checked(at).ok_or(Problem::NotOtpauth)?;
-    let user = before.trim_end().trim_end_matches(',');
+    let user = before.trim_end().trim_end_matches(',').trim();
     Ok((if user.trim().is_empty() { otpauth::account(uri)? } else { user.to_owned() }, uri))
 }

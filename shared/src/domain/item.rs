@@ -27,6 +27,10 @@ pub enum Write {
     KeptDevice(DeviceId),
     /// An authenticator that the operator brings. It does not expire.
     ActiveDevice(DeviceRecord),
+    /// An authenticator that comes back from a backup, under the id that it had.
+    RestoredDevice(DeviceRecord),
+    /// A set of recovery codes that comes back from a backup, under the id that it had.
+    RestoredRecovery(RecoveryRecord),
     /// A new set of recovery codes.
     Recovery(RecoveryRecord),
     /// A new session.
@@ -40,20 +44,23 @@ impl Write {
     #[must_use]
     pub const fn key(&self) -> ItemKey {
         match self {
-            Self::Device(record) | Self::ActiveDevice(record) => ItemKey::Device(record.id),
+            Self::Device(record) | Self::ActiveDevice(record) | Self::RestoredDevice(record) => {
+                ItemKey::Device(record.id)
+            }
             Self::KeptDevice(id) => ItemKey::Device(*id),
-            Self::Recovery(record) => ItemKey::Recovery(record.id),
+            Self::Recovery(record) | Self::RestoredRecovery(record) => ItemKey::Recovery(record.id),
             Self::Session(record) => ItemKey::Session(record.id),
             Self::Trust(record) => ItemKey::Trust(record.id),
         }
     }
 
     /// The item to delete if the commit does not happen. A kept device was there before, and its
-    /// set-up stays open.
+    /// set-up stays open. What comes back from a backup has an id that is not new, so another
+    /// request may have committed it.
     #[must_use]
     pub const fn undo(&self) -> Option<ItemKey> {
         match self {
-            Self::KeptDevice(_) => None,
+            Self::KeptDevice(_) | Self::RestoredDevice(_) | Self::RestoredRecovery(_) => None,
             Self::Device(_) | Self::ActiveDevice(_) | Self::Recovery(_) | Self::Session(_) | Self::Trust(_) => {
                 Some(self.key())
             }

@@ -141,34 +141,46 @@ pub struct Restored {
 
 /// Brings a user back from a backup, bounded by what the table still knows: what was removed,
 /// unproven or used since the backup does not count again.
+///
+/// A ledger of another lineage is one that the user began after the table had lost theirs: with the
+/// password alone, so it bounds nothing.
 #[must_use]
 pub fn restore(snapshot: &Snapshot, backup: &Backup) -> Decision<Restored> {
-    let (ledger, mut restored) = if snapshot.stored { bounded(snapshot, backup) } else { brought_back(backup) };
-    let named = |id: DeviceId| ledger.devices.iter().any(|device| device.id == id);
-    let lost_items = backup.devices.iter().filter(|record| named(record.id) && snapshot.device(record.id).is_none());
-    let mut writes: Vec<_> = lost_items.cloned().map(Write::ActiveDevice).collect();
-    if let Some(set) = &ledger.recovery
-        && snapshot.recovery.iter().all(|record| record.id != set.id)
-    {
-        writes.extend(backup.recovery.iter().filter(|record| record.id == set.id).cloned().map(Write::Recovery));
-    }
-    restored.recovery_voided = ledger.recovery.is_none()
-        && (backup.ledger.recovery.is_some() || (snapshot.stored && snapshot.ledger.recovery.is_some()));
+    let is_known = snapshot.stored && is_continued(&backup.ledger, &snapshot.ledger);
+    let mut ledger = if is_known { bounded(snapshot, backup) } else { brought_back(backup) };
+    let inactive_devices = if is_known { ledger.devices.len() - snapshot.ledger.devices.len() } else { 0 };
+    let was_on = backup.ledger.enabled || (is_known && snapshot.ledger.enabled);
+    let stays_on = is_known && snapshot.ledger.enabled;
+    ledger.enabled = stays_on || (was_on && can_get_in(&ledger, snapshot, backup));
+    let had_codes = backup.ledger.recovery.is_some() || (is_known && snapshot.ledger.recovery.is_some());
+    let restored = Restored {
+        was_lost: !is_known,
+        inactive_devices,
+        recovery_voided: had_codes && ledger.recovery.is_none(),
+        stays_off: was_on && !ledger.enabled,
+    };
+    let writes = lost_items(&ledger, snapshot, backup);
     writes.into_iter().fold(Decision::commit(ledger, Ok(restored)), Decision::after_writing)
 }
 
+/// Whether `newer` can come from `older` by commits and by what operators did. A ledger begins at a
+/// random version of 63 bits, so one that began anew lies elsewhere.
+const fn is_continued(older: &Ledger, newer: &Ledger) -> bool {
+    newer.version.wrapping_sub(older.version) < 1 << 48
+}
+
 /// A user whom the table has lost. Nobody knows which recovery codes were used since the backup.
-fn brought_back(backup: &Backup) -> (Ledger, Restored) {
+fn brought_back(backup: &Backup) -> Ledger {
     let mut ledger = backup.ledger.clone();
     let recovery = ledger.recovery.take().filter(|_| backup.keeps_recovery);
     ledger.recovery = recovery.filter(|set| backup.recovery.iter().any(|record| record.id == set.id));
     ledger.devices.retain(|device| backup.has_device(device.id));
     begin_anew(&mut ledger, backup.step);
-    (ledger, Restored { was_lost: true, inactive_devices: 0, recovery_voided: false, stays_off: false })
+    ledger
 }
 
 /// A user whom the table still has.
-fn bounded(snapshot: &Snapshot, backup: &Backup) -> (Ledger, Restored) {
+fn bounded(snapshot: &Snapshot, backup: &Backup) -> Ledger {
     let mut ledger = snapshot.ledger.clone();
     for device in &mut ledger.devices {
         let old = backup.ledger.devices.iter().find(|old| old.id == device.id);
@@ -177,17 +189,33 @@ fn bounded(snapshot: &Snapshot, backup: &Backup) -> (Ledger, Restored) {
     let is_gone = |old: &&Device| ledger.devices.iter().all(|device| device.id != old.id);
     let room = Policy::MAX_DEVICES.saturating_sub(ledger.devices.len());
     let gone = backup.ledger.devices.iter().filter(|old| is_gone(old) && backup.has_device(old.id)).take(room);
-    let gone: Vec<_> = gone.map(|old| Device { inactive: true, ..old.clone() }).collect();
-    let inactive_devices = gone.len();
+    // Whoever confirmed it, it was removed since. Switching MFA on must not make it active.
+    let gone: Vec<_> = gone.map(|old| Device { inactive: true, confirmed_by: None, ..old.clone() }).collect();
     ledger.devices.extend(gone);
     ledger.recovery = in_both(ledger.recovery.take(), backup);
-    let has_active_device = ledger.devices.iter().any(|device| !device.inactive);
-    let can_get_in = has_active_device || !ledger.proven.is_empty() || ledger.recovery.is_some();
-    let stays_off = !ledger.enabled && backup.ledger.enabled && !can_get_in;
-    ledger.enabled |= backup.ledger.enabled && can_get_in;
     ledger.security_epoch = ledger.security_epoch.max(backup.ledger.security_epoch);
     begin_anew(&mut ledger, backup.step);
-    (ledger, Restored { was_lost: false, inactive_devices, recovery_voided: false, stays_off })
+    ledger
+}
+
+/// Whether the user has anything that opens the gate.
+fn can_get_in(ledger: &Ledger, snapshot: &Snapshot, backup: &Backup) -> bool {
+    let has_item = |id| snapshot.device(id).is_some() || backup.has_device(id);
+    ledger.devices.iter().any(|device| !device.inactive && has_item(device.id))
+        || !ledger.proven.is_empty()
+        || ledger.recovery.as_ref().is_some_and(|set| set.left() > 0)
+}
+
+/// The items that the ledger names and the table lacks.
+fn lost_items(ledger: &Ledger, snapshot: &Snapshot, backup: &Backup) -> Vec<Write> {
+    let named = |id: DeviceId| ledger.devices.iter().any(|device| device.id == id);
+    let devices = backup.devices.iter().filter(|record| named(record.id) && snapshot.device(record.id).is_none());
+    let set = ledger.recovery.as_ref().map(|set| set.id);
+    let is_lost = |record: &&RecoveryRecord| {
+        Some(record.id) == set && snapshot.recovery.iter().all(|known| known.id != record.id)
+    };
+    let sets = backup.recovery.iter().filter(is_lost);
+    devices.cloned().map(Write::RestoredDevice).chain(sets.cloned().map(Write::RestoredRecovery)).collect()
 }
 
 /// The set, if the backup names it too, without the codes that either knows as used.
@@ -363,6 +391,7 @@ mod tests {
         ledger.proven.clear();
         ledger.recovery.as_mut().expect("a set").used_mask = 0b100;
         ledger.security_epoch += 5;
+        ledger.version += 5;
         let change = committed(restore(&now.user, &backup(&old)));
         let ledger = &change.ledger;
         let devices: Vec<_> = ledger.devices.iter().map(|device| device.inactive).collect();
@@ -372,6 +401,11 @@ mod tests {
         assert!(ledger.security_epoch > now.user.ledger.security_epoch + STEP);
         let expected = Restored { was_lost: false, inactive_devices: 1, recovery_voided: false, stays_off: false };
         assert_eq!(change.outcome, Ok(expected));
+        // Switching MFA on leaves it so, whoever confirmed it.
+        now.user.ledger = Ledger { enabled: false, ..change.ledger };
+        now.add_device(5, OWN);
+        let on = committed(crate::domain::toggle(&now.user, crate::domain::Switch::On, &now.cx())).ledger;
+        assert_eq!(on.devices.iter().map(|device| device.inactive).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]
@@ -411,6 +445,38 @@ mod tests {
             let case = format!("{was_on} {is_on} {has_device}");
             assert_eq!((change.ledger.enabled, outcome.stays_off), (expected, stays_off), "{case}");
         }
+    }
+
+    #[test]
+    fn a_ledger_that_the_user_began_after_theirs_was_lost_bounds_nothing() {
+        let old = scenario();
+        let mut now = Scenario::new();
+        now.user.ledger = Ledger::fresh(u64::MAX);
+        now.add_device(9, OTHER);
+        let change = committed(restore(&now.user, &backup(&old)));
+        let outcome = change.outcome.expect("restored");
+        assert!(outcome.was_lost && change.ledger.enabled && !outcome.stays_off);
+        assert_eq!(change.ledger.devices, old.user.ledger.devices, "what a stranger planted is gone");
+        assert_eq!(change.before.len(), 1);
+    }
+
+    #[test]
+    fn used_up_codes_and_authenticators_without_an_item_open_no_gate() {
+        let mut old = Scenario::enabled();
+        add_recovery_set(&mut old, 1);
+        old.user.ledger.recovery.as_mut().expect("a set").used_mask = 0x3FF;
+        let mut now = Scenario::new();
+        now.user.ledger.recovery = old.user.ledger.recovery.clone();
+        let id = now.add_device(1, OWN);
+        now.user.devices.clear();
+        let change = committed(restore(&now.user, &backup(&old)));
+        assert!(!change.ledger.enabled && change.outcome.expect("restored").stays_off);
+        // Nor for a user whom the table has lost.
+        old.add_device(1, OWN);
+        let torn = Backup { devices: Vec::new(), ..backup(&old) };
+        let change = committed(restore(&nobody(), &torn));
+        assert!(!change.ledger.enabled && change.outcome.expect("restored").stays_off);
+        assert_eq!(id, DeviceId(uuid::Uuid::from_u128(1)));
     }
 
     #[test]

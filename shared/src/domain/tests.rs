@@ -154,7 +154,12 @@ impl World {
                     match write {
                         Write::Device(record) => self.table.devices.push(record),
                         Write::Recovery(record) => self.table.recovery.push(record),
-                        Write::ActiveDevice(_) | Write::KeptDevice(_) | Write::Session(_) | Write::Trust(_) => {}
+                        Write::ActiveDevice(_)
+                        | Write::RestoredDevice(_)
+                        | Write::RestoredRecovery(_)
+                        | Write::KeptDevice(_)
+                        | Write::Session(_)
+                        | Write::Trust(_) => {}
                     }
                 }
                 self.table.ledger = change.ledger.committed_as(commit);

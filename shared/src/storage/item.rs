@@ -6,7 +6,7 @@ use super::{
     StoreError, Table, device,
     ledger::Commit,
     recovery, session,
-    table::{Item, number, text},
+    table::{Item, PrimaryKey, number, text},
     trust,
 };
 use crate::{
@@ -19,9 +19,9 @@ impl Table {
     pub(super) async fn put(&self, user: UserId, write: &Write) -> Result<Commit, StoreError> {
         match write {
             Write::Device(record) => self.put_device(user, record, Some(setup_totp::setup_ends(record))).await,
-            Write::ActiveDevice(record) => self.put_device(user, record, None).await,
+            Write::ActiveDevice(record) | Write::RestoredDevice(record) => self.put_device(user, record, None).await,
             Write::KeptDevice(id) => self.keep_device(user, *id).await,
-            Write::Recovery(record) => self.put_recovery(user, record).await,
+            Write::Recovery(record) | Write::RestoredRecovery(record) => self.put_recovery(user, record).await,
             Write::Session(record) => self.put_session(user, record).await,
             Write::Trust(record) => self.put_trust(user, record).await,
         }
@@ -32,12 +32,23 @@ impl Table {
     /// # Errors
     /// [`StoreError`].
     pub async fn delete(&self, user: UserId, key: ItemKey) -> Result<(), StoreError> {
-        match key {
-            ItemKey::Device(id) => self.delete_item("DeleteItem device", device::key(user, id)).await,
-            ItemKey::Recovery(id) => self.delete_item("DeleteItem recovery", recovery::key(user, id)).await,
-            ItemKey::Session(id) => self.delete_item("DeleteItem session", session::key(user, id)).await,
-            ItemKey::Trust(id) => self.delete_item("DeleteItem trust", trust::key(user, id)).await,
-        }
+        let call = match key {
+            ItemKey::Device(_) => "DeleteItem device",
+            ItemKey::Recovery(_) => "DeleteItem recovery",
+            ItemKey::Session(_) => "DeleteItem session",
+            ItemKey::Trust(_) => "DeleteItem trust",
+        };
+        self.delete_item(call, primary_key(user, key)).await
+    }
+}
+
+/// Where an item is.
+pub(super) fn primary_key(user: UserId, key: ItemKey) -> PrimaryKey {
+    match key {
+        ItemKey::Device(id) => device::key(user, id),
+        ItemKey::Recovery(id) => recovery::key(user, id),
+        ItemKey::Session(id) => session::key(user, id),
+        ItemKey::Trust(id) => trust::key(user, id),
     }
 }
 

@@ -72,6 +72,9 @@ pub enum ItemFault {
     /// It cannot be read.
     #[error("unreadable: {0}")]
     Unreadable(String),
+    /// The ledger names it, and it is not there.
+    #[error("missing")]
+    Missing,
     /// No ledger stands for it, and nothing will delete it.
     #[error("orphaned")]
     Orphaned,
@@ -145,6 +148,7 @@ impl Table {
     /// # Errors
     /// [`StoreError`].
     pub async fn sweep(&self, user: UserId) -> Result<usize, StoreError> {
+        self.open().await?;
         let items = self.items_of(user).await?;
         let ledger = items.iter().find(|item| sort_key_of(item) == Some(ledger::SORT_KEY)).cloned();
         let ledger = ledger.map(ledger::read).transpose()?;
@@ -166,6 +170,7 @@ impl Table {
     /// # Errors
     /// [`StoreError`] if they cannot be loaded.
     pub async fn check(&self, user: UserId, now: Timestamp) -> Result<Checked, StoreError> {
+        self.open().await?;
         let items = self.items_of(user).await?;
         let ledger = items.iter().find(|item| sort_key_of(item) == Some(ledger::SORT_KEY));
         let ledger = ledger.map(|item| ledger::read(item.clone()));
@@ -194,6 +199,14 @@ impl Table {
             if bytes > most {
                 found(ItemFault::Oversized(bytes));
             }
+        }
+        if let Some(Ok(ledger)) = &ledger {
+            let is_over =
+                |key| ledger.setups.iter().any(|setup| ItemKey::Device(setup.id) == key && setup.until <= now);
+            let there: Vec<_> = items.iter().filter_map(|item| item::key_of(sort_key_of(item)?)).collect();
+            let missing = ledger.named_items().filter(|key| !there.contains(key) && !is_over(*key));
+            let sort_key = |key| item::primary_key(user, key).sk;
+            findings.extend(missing.map(|key| Finding { sort_key: sort_key(key), fault: ItemFault::Missing }));
         }
         Ok(Checked { findings, sealed_by: sealed })
     }

@@ -235,7 +235,9 @@ impl Table {
     /// has ended.
     async fn finish<T>(&self, user: UserId, before: &Ledger, change: &Change<T>, put: &PutSoFar) {
         let own: Vec<_> = change.before.iter().chain(&change.alongside).map(Write::key).collect();
-        let left_over = put.before.iter().chain(&put.alongside).copied().filter(|key| !own.contains(key));
+        let named: Vec<_> = change.ledger.named_items().collect();
+        let is_left_over = |key: &ItemKey| !own.contains(key) && !named.contains(key);
+        let left_over = put.before.iter().chain(&put.alongside).copied().filter(is_left_over);
         let deletions = change.ledger.dropped_since(before).chain(left_over).map(After::Delete);
         let after = deletions.chain(change.after.iter().cloned());
         join_all(after.map(|after| async move {
