@@ -103,7 +103,7 @@ enum What {
     },
     /// Print everything that the table holds of a user, as JSON and without secrets.
     Export(OfUser),
-    /// Look at the items of all users: which cannot be read, belong to nobody or are too large, and
+    /// Look at the items of all users: which cannot be read, are missing, belong to nobody or are too large, and
     /// how many each sealing key sealed.
     Check,
     /// End all sessions and trusted devices of all users.
