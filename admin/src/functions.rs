@@ -24,6 +24,9 @@ use crate::Target;
 /// What AWS wants to see encoded in a query: all but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// How long to wait before a command is tried again that met a busy table.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
+
 /// The functions of one stack.
 pub(crate) struct Functions<'a> {
     pub(crate) target: &'a Target,
@@ -44,8 +47,21 @@ impl<'a> Functions<'a> {
         Ok(Self { target, lambda: aws_sdk_lambda::Client::from_conf(lambda), config })
     }
 
-    /// Has one command carried out.
+    /// Has one command carried out. A table that is busy for a moment ends no command.
     pub(crate) async fn ask(&self, command: Command) -> Result<Reply, String> {
+        for pause in PAUSES {
+            match self.ask_once(command.clone()).await? {
+                Reply::TryAgain(_) => tokio::time::sleep(pause).await,
+                reply => return Ok(reply),
+            }
+        }
+        match self.ask_once(command).await? {
+            Reply::TryAgain(sentence) => Err(sentence),
+            reply => Ok(reply),
+        }
+    }
+
+    async fn ask_once(&self, command: Command) -> Result<Reply, String> {
         let suffix = if command.access() == Access::Read { "admin-read" } else { "admin" };
         let function = format!("{}-{suffix}", self.target.stack);
         if command.is_change() && self.target.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {

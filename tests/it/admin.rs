@@ -457,9 +457,9 @@ async fn a_command_that_meets_a_fault_did_all_or_says_so_and_can_be_repeated() {
                 let case = format!("{} {fault:?} {n}: {reply:?}", command.name());
                 match reply {
                     Reply::Done | Reply::Deleted(_) => {}
-                    Reply::Refused(_) | Reply::UnknownUser => {
+                    Reply::TryAgain(_) | Reply::Refused(_) | Reply::UnknownUser => {
                         let again = mfa.admin(command.clone()).await;
-                        assert!(!matches!(again, Reply::Refused(_)), "{case}, then {again:?}");
+                        assert!(!matches!(again, Reply::TryAgain(_) | Reply::Refused(_)), "{case}, then {again:?}");
                     }
                     other => panic!("{case}: {other:?}"),
                 }
@@ -625,4 +625,17 @@ async fn what_is_stored_is_exported_also_without_a_ledger() {
     let Reply::Shown(export) = mfa.admin(Command::Export(of("alice"))).await else { panic!("no export") };
     assert!(export["items"].as_array().is_some_and(|items| !items.is_empty()), "{export}");
     assert_eq!(mfa.admin(Command::Export(of("nobody"))).await, Reply::UnknownUser);
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_answer_is_tried_again_and_one_that_refuses_is_not() {
+    let mfa = TestApp::start().await;
+    enabled(&mfa, "alice").await;
+    mfa.fault_proxy.break_calls("", InjectedFault::Throttle);
+    let reply = mfa.admin(Command::Unlock(of("alice"))).await;
+    assert!(matches!(&reply, Reply::TryAgain(sentence) if sentence.contains("unavailable")), "{reply:?}");
+    mfa.fault_proxy.heal();
+    assert_eq!(mfa.admin(Command::Unlock(of("alice"))).await, Reply::Done);
+    let reply = mfa.admin(Command::Unlock(of(""))).await;
+    assert!(matches!(reply, Reply::Refused(_)), "{reply:?}");
 }

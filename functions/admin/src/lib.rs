@@ -125,7 +125,9 @@ pub async fn answer(
         Ok(reply) => (200, reply),
         Err(problem) => {
             log.failed(problem.status, Some(problem.sentence.clone()));
-            (problem.status, Reply::Refused(problem.sentence))
+            let is_passing = matches!(problem.status, 429 | 503);
+            let reply = if is_passing { Reply::TryAgain } else { Reply::Refused };
+            (problem.status, reply(problem.sentence))
         }
     };
     if let Reply::Page(page) = &mut reply {
@@ -243,7 +245,7 @@ impl From<StoreError> for Problem {
             StoreError::Refused(_) => (500, "See what the log of the function says."),
             StoreError::Unavailable(_) => (503, "Try again."),
             StoreError::Broken(_) => (500, "docs/operations.md says what this means."),
-            StoreError::OtherHashKey => (503, "docs/operations.md says what this means."),
+            StoreError::OtherHashKey => (500, "docs/operations.md says what this means."),
         };
         Self { status, sentence: format!("Not done: {error}. {advice}") }
     }

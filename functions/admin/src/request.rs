@@ -326,6 +326,8 @@ pub enum Reply {
     SealingKeys(Vec<String>),
     /// A page of users is done.
     Page(PageReply),
+    /// It was not done, and the same may succeed later. The sentence says why.
+    TryAgain(String),
     /// It was not done. The sentence says why, and what to do.
     Refused(String),
 }
