@@ -244,8 +244,7 @@ impl From<StoreError> for Problem {
             StoreError::Refused(Refusal::Contended) => (429, "Requests of the user came first. Try again."),
             StoreError::Refused(_) => (500, "See what the log of the function says."),
             StoreError::Unavailable(_) => (503, "Try again."),
-            StoreError::Broken(_) => (500, "docs/operations.md says what this means."),
-            StoreError::OtherHashKey => (500, "docs/operations.md says what this means."),
+            StoreError::Broken(_) | StoreError::OtherHashKey => (500, "docs/operations.md says what this means."),
         };
         Self { status, sentence: format!("Not done: {error}. {advice}") }
     }

@@ -287,23 +287,33 @@ impl Table {
 
     /// The items of a user whose sort key begins with `prefix`.
     pub(super) async fn query_user(&self, user: UserId, prefix: &str, strong: bool) -> Result<Vec<Item>, StoreError> {
-        let query = self.client.query().key_condition_expression("pk = :user AND begins_with(sk, :prefix)");
-        self.all_pages(query.expression_attribute_values(":prefix", text(prefix)), user, strong).await
+        let query = || {
+            let query = self.client.query().key_condition_expression("pk = :user AND begins_with(sk, :prefix)");
+            query.expression_attribute_values(":prefix", text(prefix))
+        };
+        self.all_pages(query, user, strong).await
     }
 
     /// All items of a user.
     pub(super) async fn items_of(&self, user: UserId) -> Result<Vec<Item>, StoreError> {
-        self.all_pages(self.client.query().key_condition_expression("pk = :user"), user, true).await
+        self.all_pages(|| self.client.query().key_condition_expression("pk = :user"), user, true).await
     }
 
-    async fn all_pages(&self, query: QueryFluentBuilder, user: UserId, strong: bool) -> Result<Vec<Item>, StoreError> {
-        let query = query.table_name(&self.name).return_consumed_capacity(COUNT_UNITS);
-        let query = query.expression_attribute_values(":user", text(user_key(user))).consistent_read(strong);
+    /// The items of all pages of a query, which is made anew for each page.
+    async fn all_pages(
+        &self,
+        query: impl Fn() -> QueryFluentBuilder,
+        user: UserId,
+        strong: bool,
+    ) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
-            let page = query
-                .clone()
+            let page = query()
+                .table_name(&self.name)
+                .return_consumed_capacity(COUNT_UNITS)
+                .expression_attribute_values(":user", text(user_key(user)))
+                .consistent_read(strong)
                 .set_exclusive_start_key(start)
                 .send()
                 .await
