@@ -7,7 +7,7 @@ use std::{
 };
 
 use lambda_http::http::Method;
-use mfa_admin_function::{Command, Page, Reply, Restore, User};
+use mfa_admin_function::{Command, ImportUser, Page, Reply, Restore, User};
 use mfa_tests::{Authenticator, Login, Response, TestApp, wrong_code};
 use tokio::sync::{Barrier, Semaphore};
 
@@ -417,7 +417,16 @@ async fn whatever_an_operator_does_while_a_thousand_requests_run_holds_and_leave
         erased: Vec::new(),
         page: page(),
     };
-    let commands: [(ToCommand<'_>, bool); 7] = [
+    let import = || ImportUser {
+        line: 1,
+        user: "alice".to_owned(),
+        login: None,
+        authenticators: Vec::new(),
+        proven_email: Some("alice@example.com".to_owned()),
+        proven_phone: None,
+        enabled: false,
+    };
+    let commands: [(ToCommand<'_>, bool); 8] = [
         (&|_| Command::Unlock(user()), false),
         (&|_| Command::Reset(user()), true),
         (&|_| Command::EndSessions(user()), true),
@@ -425,6 +434,7 @@ async fn whatever_an_operator_does_while_a_thousand_requests_run_holds_and_leave
         (&|_| Command::RaiseEpochs(page()), true),
         (&|_| Command::Reseal(page()), false),
         (&|mfa| Command::RestoreFrom(restore(mfa)), true),
+        (&|_| Command::Import(vec![import()]), false),
     ];
     for (to_command, ends_sessions) in commands {
         let mfa = TestApp::start_with(&[("MFA_AWS_TIMEOUT_MS", "60000")]).await;
