@@ -13,7 +13,9 @@ import re
 import secrets
 import shlex
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import pytest
@@ -300,6 +302,43 @@ def test_with_several_logins_it_asks_for_one_of_them(dynamodb, url, tmp_path):
             assert "Set --login to one of customers, staff." in refused(restore, bundle.url, tmp_path)
         (tmp_path / "erased.txt").write_text("\ufeffstaff\talice \n\n  customers\talice\r\n")
         assert admin(restore, bundle.url, tmp_path).returncode == 0
+
+
+class Refuses(BaseHTTPRequestHandler):
+    """Lambda, as it answers a caller without the permission, or one whose session has ended."""
+
+    error = None
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(403)
+        self.send_header("x-amzn-errortype", self.error)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("AccessDeniedException", "You may not invoke mfa-admin. Ask for the permission lambda:InvokeFunction on it."),
+        ("ExpiredTokenException", "AWS does not accept your credentials: ExpiredTokenException. Sign in again."),
+        ("ResourceNotFoundException", "There is no function mfa-admin in this account and region."),
+        ("TooManyThings", "mfa-admin cannot be invoked: TooManyThings"),
+    ],
+)
+def test_what_aws_refuses_is_told_with_what_to_do(error, sentence, tmp_path):
+    Refuses.error = error
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        words = ["unlock", "--user", "alice", "--reason", "x"]
+        ran = admin(words, f"http://127.0.0.1:{server.server_address[1]}", tmp_path)
+        server.shutdown()
+    assert ran.returncode == 1 and sentence in ran.stderr and not ran.stdout, ran.stderr
+    assert len(ran.stderr.splitlines()) == 1, ran.stderr
 
 
 def test_where_nothing_listens_it_says_so(tmp_path):
