@@ -16,7 +16,6 @@ use aws_sigv4::{
 use aws_smithy_runtime_api::client::identity::Identity;
 use mfa::{aws, clock::Clock, domain::Timestamp};
 use mfa_admin_function::{Access, CallerProof, Command, DIGEST_HEADER, Reply, Request, VALID_FOR, service};
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::Target;

@@ -103,8 +103,8 @@ enum What {
     },
     /// Print everything that the table holds of a user, as JSON and without secrets.
     Export(OfUser),
-    /// Look at the items of all users: which cannot be read, are missing, belong to nobody or are too large, and
-    /// how many each sealing key sealed.
+    /// Look at the items of all users: which cannot be read, are missing, belong to nobody or are too
+    /// large, and how many each sealing key sealed.
     Check,
     /// End all sessions and trusted devices of all users.
     RaiseEpochs,
@@ -172,19 +172,19 @@ async fn main() -> ExitCode {
 async fn run(target: &Target, what: What) -> Result<(), String> {
     let functions = Functions::of(target).await?;
     match what {
-        What::Show(user) => show(&functions, Command::Show(user.into())).await,
-        What::Export(user) => export(&functions, user).await,
-        What::Unlock(user) => {
-            let done = format!("{} is unlocked: wrong codes are forgotten.", user.user);
-            change(&functions, &user.user.clone(), Command::Unlock(user.into()), &done).await
+        What::Show(user) => show(&functions, Command::Show(user.into()), target.json).await,
+        What::Export(user) => show(&functions, Command::Export(user.into()), true).await,
+        What::Unlock(OfUser { user }) => {
+            let done = format!("{user} is unlocked: wrong codes are forgotten.");
+            change(&functions, Command::Unlock, user, &done).await
         }
-        What::Reset(user) => {
-            let done = format!("{} has no factor any more. MFA is off, and all sessions have ended.", user.user);
-            change(&functions, &user.user.clone(), Command::Reset(user.into()), &done).await
+        What::Reset(OfUser { user }) => {
+            let done = format!("{user} has no factor any more. MFA is off, and all sessions have ended.");
+            change(&functions, Command::Reset, user, &done).await
         }
-        What::EndSessions(user) => {
-            let done = format!("All sessions and trusted devices of {} have ended.", user.user);
-            change(&functions, &user.user.clone(), Command::EndSessions(user.into()), &done).await
+        What::EndSessions(OfUser { user }) => {
+            let done = format!("All sessions and trusted devices of {user} have ended.");
+            change(&functions, Command::EndSessions, user, &done).await
         }
         What::Erase { user, no_wait } => erase(&functions, user, no_wait).await,
         What::Check => all_users::run(&functions, Command::Check).await,
@@ -228,9 +228,9 @@ fn erased_in(file: &Path) -> Result<Vec<ErasedUser>, String> {
     Ok(users)
 }
 
-async fn show(functions: &Functions<'_>, command: Command) -> Result<(), String> {
+async fn show(functions: &Functions<'_>, command: Command, as_json: bool) -> Result<(), String> {
     match functions.ask(command).await? {
-        Reply::Shown(user) if functions.target.json => print_json(&user),
+        Reply::Shown(user) if as_json => print_json(&user),
         Reply::Shown(user) => print(&text::of_user(user)?),
         Reply::UnknownUser => return Err(unknown_user()),
         other => return Err(unexpected(&other)),
@@ -238,20 +238,16 @@ async fn show(functions: &Functions<'_>, command: Command) -> Result<(), String>
     Ok(())
 }
 
-async fn export(functions: &Functions<'_>, user: OfUser) -> Result<(), String> {
-    match functions.ask(Command::Export(user.into())).await? {
-        Reply::Shown(user) => print_json(&user),
-        Reply::UnknownUser => return Err(unknown_user()),
-        other => return Err(unexpected(&other)),
-    }
-    Ok(())
-}
-
-async fn change(functions: &Functions<'_>, user: &str, command: Command, done: &str) -> Result<(), String> {
-    match functions.ask(command).await? {
+async fn change(
+    functions: &Functions<'_>,
+    command: impl FnOnce(User) -> Command,
+    user: String,
+    done: &str,
+) -> Result<(), String> {
+    let known = format!("The table knows {user}. Nothing was changed.");
+    match functions.ask(command(User { user })).await? {
         Reply::Done if functions.target.json => print_json(&json!({ "done": !functions.target.dry_run })),
-        Reply::Done if functions.target.dry_run => print(&format!("The table knows {user}. Nothing was changed.\n")),
-        Reply::Done => print(&format!("{done}\n")),
+        Reply::Done => print(&format!("{}\n", if functions.target.dry_run { &known } else { done })),
         Reply::UnknownUser => return Err(unknown_user()),
         other => return Err(unexpected(&other)),
     }

@@ -19,7 +19,7 @@ use crate::{Page, PageReply, Problem, Reply, Restore, UserFinding, decide, login
 pub const SEALED_BY: &str = "sealed by ";
 
 /// How many users are worked on side by side.
-pub(crate) const SIDE_BY_SIDE: usize = 32;
+const SIDE_BY_SIDE: usize = 32;
 
 /// By how much an epoch is raised, so that no earlier one leads to it: at random, but by more than a
 /// user's epoch rises by itself, and by less than what JSON can hold.
@@ -38,7 +38,7 @@ impl Page {
 }
 
 /// What was done about one user: what to count, each with how often, and what was found.
-type Outcome = (Vec<(String, u64)>, Vec<UserFinding>);
+pub(crate) type Outcome = (Vec<(String, u64)>, Vec<UserFinding>);
 
 /// Does something about each user of a page. Where it fails, it goes on with the next.
 async fn each_user<F>(table: &Table, page: &Page, work: impl Fn(UserId) -> F) -> Result<Reply, Problem>
@@ -52,9 +52,17 @@ where
         let keys = page.users.iter().map(|key| UserId::parse(key)).collect::<Option<Vec<_>>>();
         (keys.ok_or_else(|| Problem::of_caller("These are no keys of users."))?, None)
     };
-    let works: Vec<_> = users.iter().map(|user| work(*user).map(|outcome| (*user, outcome))).collect();
+    let works = users.into_iter().map(|user| work(user).map(move |outcome| (user.to_string(), outcome)));
+    Ok(Reply::Page(PageReply { next, ..gather(works.collect()).await }))
+}
+
+/// Does works side by side, and gathers what came of each user, who goes by a name.
+pub(crate) async fn gather<F>(works: Vec<F>) -> PageReply
+where
+    F: Future<Output = (String, Result<Outcome, StoreError>)>,
+{
     let outcomes: Vec<_> = stream::iter(works).buffer_unordered(SIDE_BY_SIDE).collect().await;
-    let mut reply = PageReply { next, ..PageReply::default() };
+    let mut reply = PageReply::default();
     for (user, outcome) in outcomes {
         match outcome {
             Ok((counts, findings)) => {
@@ -64,15 +72,13 @@ where
                 }
                 reply.findings.extend(findings);
             }
-            Err(error) => {
-                reply.failed.push(UserFinding { user: user.to_string(), item: None, what: error.to_string() });
-            }
+            Err(error) => reply.failed.push(UserFinding { user, item: None, what: error.to_string() }),
         }
     }
-    Ok(Reply::Page(reply))
+    reply
 }
 
-fn counted(name: &str) -> Outcome {
+pub(crate) fn counted(name: &str) -> Outcome {
     (vec![(name.to_owned(), 1)], Vec::new())
 }
 
@@ -163,7 +169,6 @@ pub(crate) async fn restore(app: &App, restore: &Restore, dry_run: bool) -> Resu
         if !old.stored {
             return Ok(counted("without a ledger"));
         }
-        let devices = old.devices.clone();
         let backup = Backup {
             ledger: old.ledger,
             devices: old.devices,
@@ -178,7 +183,7 @@ pub(crate) async fn restore(app: &App, restore: &Restore, dry_run: bool) -> Resu
         };
         let opens = |record: &&DeviceRecord| app.keys.totp_secret(user, record).is_some();
         let findings: Vec<_> =
-            devices.iter().filter(|record| !opens(record)).map(|record| not_opened(user, record)).collect();
+            backup.devices.iter().filter(|record| !opens(record)).map(|record| not_opened(user, record)).collect();
         let mut counts = vec![(if restored.was_lost { "brought back" } else { "bounded" }.to_owned(), 1)];
         for (name, count) in [
             ("authenticators inactive", u64::try_from(restored.inactive_devices).unwrap_or(0)),

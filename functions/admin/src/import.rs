@@ -1,7 +1,6 @@
 //! Users of another system. The client reads their file; here each of them becomes one commit, so that
 //! nobody comes in part.
 
-use futures_util::{StreamExt, stream};
 use mfa::{
     App,
     domain::{
@@ -12,19 +11,23 @@ use mfa::{
     storage::StoreError,
 };
 
-use crate::{ImportAuthenticator, ImportUser, PageReply, Problem, Reply, UserFinding, all_users, decide, login};
+use crate::{
+    ImportAuthenticator, ImportUser, Problem, Reply, UserFinding,
+    all_users::{counted, gather},
+    decide, login,
+};
 
 /// Why a user is not imported.
 enum NotImported {
     /// Something about the user is wrong.
     Wrong(String),
     /// It may work later.
-    Failed(String),
+    Failed(StoreError),
 }
 
 impl From<StoreError> for NotImported {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.to_string())
+        Self::Failed(error)
     }
 }
 
@@ -34,30 +37,20 @@ pub(crate) async fn import(
     users: &[ImportUser],
     dry_run: bool,
 ) -> Result<Reply, Problem> {
-    let works: Vec<_> =
-        users.iter().map(|user| async move { (user.line, import_one(app, of_request, user, dry_run).await) }).collect();
-    let outcomes: Vec<_> = stream::iter(works).buffer_unordered(all_users::SIDE_BY_SIDE).collect().await;
-    let mut reply = PageReply::default();
-    for (line, outcome) in outcomes {
-        let finding = |what| UserFinding { user: format!("line {line}"), item: None, what };
-        match outcome {
-            Ok(imported) => {
-                reply.users += 1;
-                let name = match imported {
-                    Imported::New => "imported",
-                    Imported::Known => "known already",
-                };
-                *reply.counts.entry(name.to_owned()).or_default() += 1;
-            }
+    let works = users.iter().map(|user| async move {
+        let line = format!("line {}", user.line);
+        let outcome = match import_one(app, of_request, user, dry_run).await {
+            Ok(Imported::New) => Ok(counted("imported")),
+            Ok(Imported::Known) => Ok(counted("known already")),
             Err(NotImported::Wrong(what)) => {
-                reply.users += 1;
-                *reply.counts.entry("wrong".to_owned()).or_default() += 1;
-                reply.findings.push(finding(what));
+                let (counts, _) = counted("wrong");
+                Ok((counts, vec![UserFinding { user: line.clone(), item: None, what }]))
             }
-            Err(NotImported::Failed(what)) => reply.failed.push(finding(what)),
-        }
-    }
-    Ok(Reply::Page(reply))
+            Err(NotImported::Failed(error)) => Err(error),
+        };
+        (line, outcome)
+    });
+    Ok(Reply::Page(gather(works.collect()).await))
 }
 
 async fn import_one(
@@ -116,7 +109,7 @@ fn device(app: &App, user: UserId, of: &ImportAuthenticator) -> Result<(DeviceRe
         name.ok_or_else(|| NotImported::Wrong("a name is empty, too long or holds control characters".to_owned()))?;
     let id = DeviceId(random::uuid().map_err(StoreError::from)?);
     let secret = app.keys.seal_totp(user, id, &of.secret.0, random::bytes().map_err(StoreError::from)?);
-    let secret = secret.map_err(|error| NotImported::Failed(error.to_string()))?;
+    let secret = secret.map_err(|error| StoreError::Broken(error.to_string()))?;
     let (name, created) = (name.to_string(), app.clock.now());
     let record = DeviceRecord { id, name, secret, created, variant: of.variant };
     Ok((record, of.last_step.unwrap_or_default()))

@@ -167,17 +167,18 @@ async fn carry_out(
     if command.is_of_all_users() && request.login.is_some() {
         return Err(Problem::of_caller("This concerns the users of all logins. Leave --login out."));
     }
-    let space = || login(app, request.login.as_deref()).map(|login| login.users.as_str());
+    let mut key = |user| {
+        let login = login(app, request.login.as_deref())?;
+        one_user::key(app, &login.users, user, log)
+    };
     match command {
-        Command::Show(user) => one_user::show(app, space()?, user, log).await,
-        Command::Export(user) => one_user::export(app, space()?, user, log).await,
-        Command::Unlock(user) => one_user::change(app, space()?, user, *dry_run, log, operator::unlock).await,
-        Command::Reset(user) => one_user::change(app, space()?, user, *dry_run, log, operator::reset).await,
-        Command::EndSessions(user) => {
-            one_user::change(app, space()?, user, *dry_run, log, operator::end_sessions).await
-        }
-        Command::Erase(user) => one_user::erase(app, space()?, user, *dry_run, log).await,
-        Command::Sweep(user) => one_user::sweep(app, space()?, user, *dry_run, log).await,
+        Command::Show(user) => one_user::show(app, key(user)?).await,
+        Command::Export(user) => one_user::export(app, key(user)?, user).await,
+        Command::Unlock(user) => one_user::change(app, key(user)?, *dry_run, operator::unlock).await,
+        Command::Reset(user) => one_user::change(app, key(user)?, *dry_run, operator::reset).await,
+        Command::EndSessions(user) => one_user::change(app, key(user)?, *dry_run, operator::end_sessions).await,
+        Command::Erase(user) => one_user::erase(app, key(user)?, *dry_run).await,
+        Command::Sweep(user) => one_user::sweep(app, key(user)?, *dry_run).await,
         Command::Check(page) => all_users::check(app, page).await,
         Command::RaiseEpochs(page) => all_users::raise_epochs(app, page, *dry_run).await,
         Command::Reseal(page) => all_users::reseal(app, page, *dry_run).await,

@@ -291,10 +291,8 @@ pub struct PageReply {
     /// Where the next page starts, if there is one.
     pub next: Option<String>,
     /// The read units of the table that it took.
-    #[serde(default)]
     pub read_units: f64,
     /// The write units.
-    #[serde(default)]
     pub write_units: f64,
 }
 

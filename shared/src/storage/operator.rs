@@ -4,13 +4,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
 use super::{
-    StoreError, Table, device,
+    StoreError, Table,
     item::{self, ReadError},
     ledger,
     table::{self, COUNT_UNITS, Item, PrimaryKey, text, user_key},
+    user,
 };
 use crate::{
-    domain::{CodeRecord, ItemKey, Ledger, Timestamp, UserId, keys},
+    domain::{ItemKey, Ledger, Snapshot, Timestamp, UserId, keys},
     metrics::Metric,
 };
 
@@ -187,7 +188,7 @@ impl Table {
                 Some(Err(_)) => true,
                 None => false,
             };
-            let ends = item.get("ttl").and_then(|ttl| ttl.as_n().ok()?.parse().ok()).map(Timestamp::from_secs);
+            let ends = number_in(item, "ttl").map(Timestamp::from_secs);
             if !stays && ends.is_none() {
                 found(ItemFault::Orphaned);
             }
@@ -228,6 +229,10 @@ fn sort_key_of(item: &Item) -> Option<&str> {
     item.get("sk")?.as_s().ok().map(String::as_str)
 }
 
+fn number_in(item: &Item, name: &str) -> Option<u64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
 /// The id of the key that sealed the secret of a device or the claims of a session.
 fn sealed_by(item: &Item) -> Option<String> {
     let sealed = item.get("secret").or_else(|| item.get("claims"))?.as_b().ok()?;
@@ -238,10 +243,9 @@ fn sealed_by(item: &Item) -> Option<String> {
 /// Whether an item counts, or may come to count: the ledger itself, what it names, and sessions,
 /// trusted devices and codes of now.
 fn stands_for(ledger: &Ledger, sort_key: &str, item: &Item) -> bool {
-    let epoch = || item.get("epoch").and_then(|epoch| epoch.as_n().ok()?.parse::<u64>().ok());
     match item::key_of(sort_key) {
         Some(key @ (ItemKey::Device(_) | ItemKey::Recovery(_))) => ledger.named_items().any(|named| named == key),
-        Some(ItemKey::Session(_) | ItemKey::Trust(_)) => epoch() == Some(ledger.security_epoch),
+        Some(ItemKey::Session(_) | ItemKey::Trust(_)) => number_in(item, "epoch") == Some(ledger.security_epoch),
         None if sort_key == ledger::SORT_KEY => true,
         None => ledger.codes.iter().any(|code| sort_key.starts_with(&super::code::prefix(code.login))),
     }
@@ -249,24 +253,16 @@ fn stands_for(ledger: &Ledger, sort_key: &str, item: &Item) -> bool {
 
 /// Why an item cannot be read. `None` if it can.
 fn unreadable(sort_key: &str, item: &Item) -> Option<String> {
-    use crate::domain::{recovery::RecoveryRecord, session::SessionRecord, trust::TrustRecord};
     let item = item.clone();
-    let read = match item::key_of(sort_key) {
-        Some(ItemKey::Device(id)) => device::read(item, id).map(|_| ()),
-        Some(ItemKey::Recovery(id)) => item::read::<RecoveryRecord>(item, Some(id.to_string())).map(|_| ()),
-        Some(ItemKey::Session(id)) => item::read::<SessionRecord>(item, Some(id.to_string())).map(|_| ()),
-        Some(ItemKey::Trust(id)) => item::read::<TrustRecord>(item, Some(id.to_string())).map(|_| ()),
-        None if sort_key == ledger::SORT_KEY => return ledger::read(item).err().map(|error| error.to_string()),
-        None if sort_key.starts_with("CODE#") => {
-            let read: Result<CodeRecord, StoreError> = super::code::read(item);
-            return read.err().map(|error| error.to_string());
-        }
-        None => return Some("no item of this service has such a key".to_owned()),
-    };
-    read.err().map(|error| match error {
-        ReadError::Newer(schema) => format!("a newer version wrote it (schema {schema})"),
-        ReadError::Malformed(cause) => cause,
-    })
+    match item::key_of(sort_key) {
+        Some(key) => user::read_into(&mut Snapshot::empty(0), key, item).err().map(|error| match error {
+            ReadError::Newer(schema) => format!("a newer version wrote it (schema {schema})"),
+            ReadError::Malformed(cause) => cause,
+        }),
+        None if sort_key == ledger::SORT_KEY => ledger::read(item).err().map(|error| error.to_string()),
+        None if sort_key.starts_with("CODE#") => super::code::read(item).err().map(|error| error.to_string()),
+        None => Some("no item of this service has such a key".to_owned()),
+    }
 }
 
 /// A value for people. A binary one is withheld.

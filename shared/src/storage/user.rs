@@ -350,13 +350,7 @@ impl Table {
 
 /// Adds an item that was loaded.
 fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) -> Result<(), StoreError> {
-    let noted = match key {
-        ItemKey::Device(id) => device::read(item, id).map(|record| snapshot.devices.push(record)),
-        ItemKey::Recovery(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.recovery.push(record)),
-        ItemKey::Trust(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.trusted.push(record)),
-        ItemKey::Session(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.sessions.push(record)),
-    };
-    match noted {
+    match read_into(snapshot, key, item) {
         Err(error @ ReadError::Newer(_)) => return Err(error.of_item(sort_key)),
         Err(ReadError::Malformed(cause)) => {
             let cause = format!("item {sort_key}: {cause}");
@@ -365,6 +359,16 @@ fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) -> Re
         Ok(()) => {}
     }
     Ok(())
+}
+
+/// Reads an item into the snapshot.
+pub(super) fn read_into(snapshot: &mut Snapshot, key: ItemKey, item: Item) -> Result<(), ReadError> {
+    match key {
+        ItemKey::Device(id) => device::read(item, id).map(|record| snapshot.devices.push(record)),
+        ItemKey::Recovery(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.recovery.push(record)),
+        ItemKey::Trust(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.trusted.push(record)),
+        ItemKey::Session(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.sessions.push(record)),
+    }
 }
 
 /// What one decision has put so far, and as which commit.
