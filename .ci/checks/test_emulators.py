@@ -49,7 +49,7 @@ def test_codes_arrive_and_verify_and_a_refused_sender_is_told(mfa, aws):
     expect("its destination", email["destinations"], {"ToAddresses": ["moto-user@example.com"]})
     expect("its subject", email["subject"], "Your Example code")
     # moto keeps the HTML part and drops the text.
-    code = email["body"].split("<strong>")[1].split("</strong>")[0]
+    code = email["body"].split('<p class="code"')[1].split(">")[1].split("<")[0]
     expect("its code is six digits", (len(code), code.isdigit()), (6, True))
     expect("it says how long the code is valid", "It is valid for 5 minutes and works once." in email["body"], True)
     expect("its code verifies", verify("email", code), ["mfa"])
@@ -61,6 +61,6 @@ def test_codes_arrive_and_verify_and_a_refused_sender_is_told(mfa, aws):
     lines = sms["message"].splitlines()
     code = lines[0].split()[0]
     expect("its code is six digits", (len(code), code.isdigit()), (6, True))
-    expect("its first line", lines[0], f"{code} is your Example code, valid 5 min. Not you? Ignore it.")
+    expect("its first line", lines[0], f"{code} is your Example code, valid 5 min. Never share it. Not you? Change your password.")
     expect("its last line", lines[-1], f"@example.com #{code}")
     expect("its code verifies", verify("sms", code), ["sms", "mfa"])

@@ -36,7 +36,7 @@ struct Messages {
 }
 
 /// A message that the bundle sent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct InboxMessage {
     /// The number of the message, counted from 1.
     pub id: String,
@@ -52,6 +52,12 @@ pub struct InboxMessage {
     /// The HTML version of an e-mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub html: Option<String>,
+    /// The headers of an e-mail that the bundle sets, as `Name: value`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
+    /// The configuration set of an e-mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration_set: Option<String>,
     /// The code in the text.
     pub code: Option<String>,
     /// When the message arrived, by the bundle's clock.
@@ -98,20 +104,14 @@ impl Inbox {
             .with_state(self.clone())
     }
 
-    fn keep(
-        &self,
-        channel: &'static str,
-        to: String,
-        subject: Option<String>,
-        text: String,
-        html: Option<String>,
-    ) -> String {
-        let code = find_code(&text);
+    /// Keeps a message, and gives it its number, the time and the code in it.
+    fn keep(&self, message: InboxMessage) -> String {
+        let code = find_code(&message.text);
         let at = self.clock.now().to_rfc3339();
         let mut messages = self.lock();
         messages.received += 1;
         let id = messages.received.to_string();
-        messages.kept.push_back(InboxMessage { id: id.clone(), channel, to, subject, text, html, code, at });
+        messages.kept.push_back(InboxMessage { id: id.clone(), code, at, ..message });
         if messages.kept.len() > KEPT {
             messages.kept.pop_front();
         }
@@ -140,10 +140,30 @@ async fn send_email(State(inbox): State<Inbox>, Json(call): Json<Value>) -> Resp
     if to.ends_with("@throttled.example") {
         return ses_error(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "too many requests");
     }
-    let text = text_at("/Content/Simple/Body/Text/Data").unwrap_or_default();
-    let html = text_at("/Content/Simple/Body/Html/Data");
-    let id = inbox.keep("email", to, text_at("/Content/Simple/Subject/Data"), text, html);
+    let id = inbox.keep(InboxMessage {
+        channel: "email",
+        to,
+        subject: text_at("/Content/Simple/Subject/Data"),
+        text: text_at("/Content/Simple/Body/Text/Data").unwrap_or_default(),
+        html: text_at("/Content/Simple/Body/Html/Data"),
+        headers: headers(&call),
+        configuration_set: text_at("/ConfigurationSetName"),
+        ..InboxMessage::default()
+    });
     Json(json!({ "MessageId": id })).into_response()
+}
+
+/// The headers that a call of `SendEmail` sets.
+fn headers(call: &Value) -> Vec<String> {
+    let list = |path: &str| call.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
+    let reply_to = list("/ReplyToAddresses");
+    let reply_to = reply_to.iter().filter_map(|address| Some(format!("Reply-To: {}", address.as_str()?)));
+    let others = list("/Content/Simple/Headers");
+    let others = others.iter().filter_map(|header| {
+        let field = |name| header.get(name).and_then(Value::as_str);
+        Some(format!("{}: {}", field("Name")?, field("Value")?))
+    });
+    reply_to.chain(others).collect()
 }
 
 fn ses_error(status: StatusCode, kind: &'static str, message: &str) -> Response {
@@ -160,7 +180,7 @@ async fn publish(State(inbox): State<Inbox>, Form(call): Form<Vec<(String, Strin
     if value("Action").as_deref() != Some("Publish") || to.starts_with("+1555010") {
         return sns_error("Invalid parameter: PhoneNumber");
     }
-    let id = inbox.keep("sms", to, None, text, None);
+    let id = inbox.keep(InboxMessage { channel: "sms", to, text, ..InboxMessage::default() });
     xml(
         StatusCode::OK,
         format!(

@@ -10,6 +10,7 @@ use mfa::{
     config::{Config, EMAIL_MARKS, LOGIN_CLAIMS, PHONE_MARKS, Part},
     domain::{Policy, TotpVariant},
     http::{ErrorCode, reads_body},
+    messages::Locale,
     metrics::Metric,
 };
 use mfa_local::LocalRoute;
@@ -511,4 +512,14 @@ fn the_page_of_methods_says_how_authenticators_make_their_codes() {
     let TotpVariant { digits, period, .. } = Policy::TOTP;
     let sentence = format!("a code of {} digits that changes every {} seconds", digits.count(), period.as_secs());
     assert!(page.contains(&sentence), "{sentence}");
+}
+
+#[test]
+fn the_page_on_messages_lists_every_language_and_which_wait_for_a_native_reader() {
+    let page = read("docs/messages.md");
+    for locale in Locale::ALL {
+        let row = page.lines().find(|line| line.contains(&format!("| `{}` |", locale.tag()))).expect("a row");
+        let waits = !matches!(locale, Locale::English | Locale::German);
+        assert_eq!(row.contains("waits for a native reader"), waits, "{row}");
+    }
 }

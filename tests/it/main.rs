@@ -28,6 +28,7 @@ mod list_sessions;
 mod list_trusted_devices;
 mod log;
 mod logins;
+mod messages;
 mod model;
 mod openid_configuration;
 mod policy_claims;

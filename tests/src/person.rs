@@ -235,8 +235,13 @@ impl Login {
 
     /// `POST challenge`, with the token of a trusted device.
     pub async fn challenge_trusted(&self, method: &str, trust_token: &str) -> Response {
+        self.challenge_with(method, "nest_auth_device_trust", trust_token).await
+    }
+
+    /// `POST challenge`, with a header in place of its own or in addition.
+    pub async fn challenge_with(&self, method: &str, name: &'static str, value: &str) -> Response {
         let mut headers = self.headers();
-        headers.insert("nest_auth_device_trust", HeaderValue::from_str(trust_token).expect("a header value"));
+        headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
         let body = json!({ "method": method }).to_string().into_bytes();
         self.mfa.request_from(&self.source_ip, Method::POST, "/auth/mfa/challenge", headers, body).await
     }

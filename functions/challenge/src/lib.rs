@@ -6,13 +6,13 @@ use mfa::{
     config::Part,
     delivery::{EmailSender, NotSent, SmsSender},
     domain::{
-        Address, Channel, CodeId, Context, Method, Policy, Refusal,
+        Address, Channel, CodeId, Context, Method, Policy, Refusal, Source, Timestamp,
         challenge::{self, Cancelled, CodeRequest, Failure, Reserved},
         code::Otp,
-        trust::TrustToken,
+        trust::{self, TrustToken},
     },
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody},
-    messages::MessageTexts,
+    messages::{Asked, Locale, Messages},
     metrics::{self, Metric},
     random,
     storage::{StoreError, Table, UserQuery},
@@ -21,7 +21,7 @@ use serde::Serialize;
 
 /// The endpoint.
 pub struct Challenge {
-    texts: MessageTexts,
+    messages: Messages,
     email: Option<EmailSender>,
     sms: Option<SmsSender>,
 }
@@ -62,7 +62,7 @@ impl Challenge {
     pub fn new(app: &App) -> Self {
         let config = &app.config;
         Self {
-            texts: config.message_texts(),
+            messages: Messages::new(config.messages.clone()),
             email: config.email.as_ref().map(|email| EmailSender::new(&config.aws, email)),
             sms: config.sms.as_ref().map(|sms| SmsSender::new(&config.aws, sms)),
         }
@@ -84,8 +84,12 @@ impl Challenge {
         let trusted_device = trust_token.map(|token| keys.trust_id(user, &token));
         let id = CodeId(random::bytes()?);
         let source = call.auth.caller.source.clone().unwrap_or_else(|| call.source.clone());
+        let letter = Letter {
+            otp: new_code(policy.code_length)?,
+            locale: self.messages.locale(app.verifier.locale(&call.auth.claims), call.header("accept-language")),
+            asked: asked(call.user_agent(), &source, call.now),
+        };
         let request = CodeRequest { id, method, address, source, trusted_device };
-        let otp = new_code(policy.code_length)?;
 
         let query = UserQuery::user(user);
         let query = if trusted_device.is_some() { query.and_trusted() } else { query };
@@ -98,7 +102,7 @@ impl Challenge {
                 return Err(error.into());
             }
         };
-        if let Err(unsent) = self.charge_store_deliver(table, &request, &otp, &reserved, &cx).await {
+        if let Err(unsent) = self.charge_store_deliver(table, &request, &letter, &reserved, &cx).await {
             let cancelled = undo(table, &request, Some(&reserved), unsent.failure(), &cx).await;
             return Err(unsent.problem(cancelled, &reserved));
         }
@@ -114,37 +118,38 @@ impl Challenge {
         &self,
         table: &Table,
         request: &CodeRequest,
-        otp: &Otp,
+        letter: &Letter,
         reserved: &Reserved,
         cx: &Context<'_>,
     ) -> Result<(), Unsent> {
         charge(table, request, reserved, cx).await?;
         let slot = reserved.code.slot(cx.caller.shares_login());
-        let stored = request.stored(otp, reserved.code.until, cx);
+        let stored = request.stored(&letter.otp, reserved.code.until, cx);
         match table.put_code(cx.caller.user, slot, &stored, cx.now).await {
             Ok(true) => {}
             Ok(false) => return Err(Unsent::Superseded),
             Err(error) => return Err(Unsent::NotStored(error)),
         }
-        let delivered = self.deliver(request, otp).await;
+        let delivered = self.deliver(request, letter).await;
         count(request.method, &delivered);
         delivered.map_err(Unsent::NotDelivered)
     }
 
-    async fn deliver(&self, request: &CodeRequest, otp: &Otp) -> Result<(), NotSent> {
+    async fn deliver(&self, request: &CodeRequest, letter: &Letter) -> Result<(), NotSent> {
+        let Letter { otp, locale, asked } = letter;
         let not_configured = || NotSent::Refused("the method is not configured".to_owned());
         match request.method {
             Method::Email => {
                 let (Address::Email(to), Some(sender)) = (&request.address, &self.email) else {
                     return Err(not_configured());
                 };
-                sender.send(to, self.texts.email(otp.as_str())).await
+                sender.send(to, self.messages.email(*locale, otp.as_str(), asked)).await
             }
             Method::Sms => {
                 let (Address::Phone(to), Some(sender)) = (&request.address, &self.sms) else {
                     return Err(not_configured());
                 };
-                sender.send(to, self.texts.sms(otp.as_str(), sender.domain())).await
+                sender.send(to, self.messages.sms(*locale, otp.as_str())).await
             }
             Method::Totp => Err(not_configured()),
         }
@@ -168,6 +173,18 @@ impl Endpoint for Challenge {
     type Body = ChallengeBody;
     type Reply = ChallengeReply;
 
+    fn advice(&self) -> Option<String> {
+        let too_long = self.messages.too_long();
+        let tags: Vec<_> = too_long.iter().map(|locale| locale.tag()).collect();
+        (!tags.is_empty()).then(|| {
+            format!(
+                "text messages in these languages are sent in English, because with MFA_APP_NAME and MFA_SMS_DOMAIN \
+                 they would be two: {}",
+                tags.join(", ")
+            )
+        })
+    }
+
     fn describe(&self, _: &App, body: &ChallengeBody, log: &mut LogLine) {
         log.of_method(body.method);
     }
@@ -187,6 +204,21 @@ impl Endpoint for Challenge {
             }
         }
     }
+}
+
+/// What is written to the person.
+struct Letter {
+    otp: Otp,
+    locale: Locale,
+    asked: Asked,
+}
+
+/// Who asked. Of what the caller writes, only words of ours are taken over.
+fn asked(user_agent: &str, source: &Source, now: Timestamp) -> Asked {
+    let (browser, system) = trust::browser_and_system(user_agent);
+    let named: Vec<_> = browser.into_iter().chain(system).collect();
+    let device = (!named.is_empty()).then(|| named.join(", "));
+    Asked { device, time: now.to_minute(), network: source.network() }
 }
 
 const SENT: &str = "MFA code sent successfully";

@@ -59,6 +59,8 @@ pub struct LoginConfig {
     pub policy_claims: PolicyClaims,
     /// The claim with the network address of the person, if a backend makes the calls.
     pub source_claim: Option<ClaimName>,
+    /// The claims that say in which language the person reads. The first text counts.
+    pub locale_claims: Vec<ClaimName>,
     /// Where the addresses are.
     pub contact: ContactConfig,
 }
@@ -170,7 +172,8 @@ fn added_claims(text: &str, logins: &[LoginConfig]) -> Option<Map<String, Value>
     let is_read_by = |login: &LoginConfig, name: &str| {
         let ContactConfig { email_claims, phone_claims, .. } = &login.contact;
         let one = login.user_claim.iter().chain(&login.source_claim).chain(login.policy_claims.all());
-        let mut all = one.chain(&login.login_claims).chain(email_claims).chain(phone_claims);
+        let several = login.login_claims.iter().chain(&login.locale_claims).chain(email_claims).chain(phone_claims);
+        let mut all = one.chain(several);
         all.any(|claim| claim.is_in(name))
     };
     let is_taken = |name: &String| {
@@ -218,6 +221,7 @@ fn one(read: &mut Reader<'_>) -> (LoginConfig, Zeroizing<String>) {
     if source_claim.is_some() && !is_shared_secret(algorithm) {
         read.fault("MFA_JWT_SOURCE_IP_CLAIM", "is read only from tokens that your own backend signs with HS256");
     }
+    let locale_claims = read.parsed("MFA_JWT_LOCALE_CLAIM", CLAIMS, claim_names);
     let login = LoginConfig {
         name: String::new(),
         users: String::new(),
@@ -231,6 +235,7 @@ fn one(read: &mut Reader<'_>) -> (LoginConfig, Zeroizing<String>) {
         trusted_amr: trusted_amr.unwrap_or_default(),
         policy_claims: policy_claims(read),
         source_claim,
+        locale_claims: locale_claims.unwrap_or_else(|| known_names(&["locale"])),
         contact: contact(read),
     };
     (login, secret)

@@ -4,6 +4,7 @@
 mod claim_name;
 mod key_set;
 mod login;
+mod messages;
 mod own_keys;
 mod pem;
 mod presets;
@@ -38,7 +39,7 @@ use crate::{
         access::RouteRequirements,
         keys::{Keys, SealingKey},
     },
-    messages::{self, MessageTexts},
+    messages::{MessageSettings, gsm7_septets},
 };
 use reader::Reader;
 
@@ -131,6 +132,8 @@ pub struct Config {
     pub email: Option<EmailConfig>,
     /// How codes are sent by text message, if the method is offered.
     pub sms: Option<SmsConfig>,
+    /// What messages say.
+    pub messages: MessageSettings,
     /// How bearer tokens are checked and made.
     pub jwt: JwtConfig,
     /// What the application's own routes demand. The authorizer reads it.
@@ -175,6 +178,10 @@ pub struct EmailConfig {
     /// The value of the header `From`: an address, or a name and an address, of an identity that
     /// SES has verified.
     pub from: String,
+    /// The address that answers go to.
+    pub reply_to: Option<String>,
+    /// The configuration set of SES, which says what becomes of bounces and complaints.
+    pub configuration_set: Option<String>,
 }
 
 /// How codes are sent by text message.
@@ -283,7 +290,7 @@ impl Config {
         let stack = read.parsed("MFA_STACK", "must be 1 to 128 letters, digits, `-` or `_`", stack);
         let app_name = read.part(Part::AppName, app_name);
         read.part(Part::Users, |read| require_senders(read, &policy));
-        let (email, sms) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
+        let (email, sms, messages) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
         let jwt = login::read(read);
         let (route_requirements, authorizer_claims) = read.part(Part::RouteRequirements, route_requirements);
         let hash_key = read.part(Part::Users, hash_key);
@@ -298,6 +305,7 @@ impl Config {
             aws,
             email,
             sms,
+            messages,
             jwt,
             route_requirements,
             authorizer_claims,
@@ -311,12 +319,6 @@ impl Config {
     pub fn keys(&self) -> Keys {
         let sealing = self.sealing_keys.iter().filter_map(|(id, key)| SealingKey::new(id, key)).collect();
         Keys::derive(&self.hash_key, sealing)
-    }
-
-    /// What messages say.
-    #[must_use]
-    pub fn message_texts(&self) -> MessageTexts {
-        MessageTexts { app_name: self.app_name.clone(), lifetime: self.policy.code_lifetime }
     }
 }
 
@@ -378,23 +380,23 @@ fn app_name(read: &mut Reader<'_>) -> String {
         "must be 1 to 32 letters, digits, blanks or plain punctuation of GSM 03.38, without a colon",
         |text| {
             let plain = text.chars().count() <= 32 && !text.chars().any(|c| c.is_control() || c == ':');
-            let good = plain && messages::gsm7_septets(text).is_some();
+            let good = plain && gsm7_septets(text).is_some();
             good.then(|| text.to_owned())
         },
     );
     read.required("MFA_APP_NAME", name)
 }
 
-fn sending(read: &mut Reader<'_>, policy: &Policy, app_name: &str) -> (Option<EmailConfig>, Option<SmsConfig>) {
-    let from = read.parsed(
-        "MFA_EMAIL_FROM",
-        "must be an address, or `Name <address>` of at most 64 bytes of name",
-        sender::parse,
-    );
-    let email = from.map(|from| EmailConfig { from });
+fn sending(
+    read: &mut Reader<'_>,
+    policy: &Policy,
+    app_name: &str,
+) -> (Option<EmailConfig>, Option<SmsConfig>, MessageSettings) {
+    let style = messages::style(read);
+    let email = messages::email(read, &style);
     let sms = sms(read);
-    check_length(read, policy, sms.as_ref(), app_name);
-    (email, sms)
+    let settings = messages::settings(read, policy, (app_name, sms.as_ref()), style);
+    (email, sms, settings)
 }
 
 /// What the authorizer tells the application besides the claims that it hands on.
@@ -459,18 +461,6 @@ fn require_senders(read: &mut Reader<'_>, policy: &Policy) {
         };
         if read.text(name).is_none() {
             read.fault(name, wrong);
-        }
-    }
-}
-
-/// The longest text message must fit into one segment.
-fn check_length(read: &mut Reader<'_>, policy: &Policy, sms: Option<&SmsConfig>, app_name: &str) {
-    if let Some(sms) = sms {
-        let texts = MessageTexts { app_name: app_name.to_owned(), lifetime: policy.code_lifetime };
-        let longest = "0".repeat(usize::from(policy.code_length));
-        let septets = messages::gsm7_septets(&texts.sms(&longest, &sms.domain));
-        if septets.is_none_or(|septets| septets > messages::SMS_SEGMENT) {
-            read.fault("MFA_SMS_DOMAIN", "and MFA_APP_NAME together make a text message of more than 160 characters");
         }
     }
 }

@@ -108,6 +108,19 @@ fn every_value_out_of_its_range_is_a_fault_of_its_variable() {
         ("MFA_REQUIRE_VERIFIED_CONTACT", &["yes", "Marked"]),
         ("MFA_SIGNING_KEY", &["-----BEGIN PRIVATE KEY-----"]),
         ("MFA_EMAIL_FROM", &["nobody", "A <b", "A\r\nBcc: x <a@b.c>"]),
+        (
+            "MFA_EMAIL_LOGO_URL",
+            &["http://example.com/a.png", "https://", "https://a b", "//example.com/a.png", "data:,"],
+        ),
+        ("MFA_EMAIL_SUPPORT", &["nobody", "A <a@b.example>", "a@b.example, c@d.example", "https://example.com"]),
+        ("MFA_EMAIL_COLOR", &["blue", "#fff", "#12345g", "#1f4fd8;"]),
+        (
+            "MFA_EMAIL_CONFIGURATION_SET",
+            &["two words", "a.b", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"],
+        ),
+        ("MFA_DEFAULT_LOCALE", &["sv", "pt", "EN", "de-AT"]),
+        ("MFA_MESSAGES", &["de", "[]", "{", r#"{"de":{},"de":{}}"#, r#"{"xx":{}}"#, r#"{"de":{"greeting":"Hallo"}}"#]),
+        ("MFA_JWT_LOCALE_CLAIM", &[",", "locale,locale", "user_metadata/locale"]),
         ("MFA_SMS_DOMAIN", &["https://example.com", "localhost"]),
         ("MFA_SMS_ORIGINATION_NUMBER", &["12", "+0123456789"]),
         ("MFA_SMS_SENDER_ID", &["twelve-chars", "a b"]),
@@ -146,6 +159,19 @@ fn a_text_message_that_does_not_fit_into_one_segment_is_refused() {
     assert_eq!(faults(&sms), ["MFA_SMS_DOMAIN"]);
     let fits = [("MFA_SMS_DOMAIN", "login.example.com"), ("MFA_CODE_LENGTH", "10"), ("MFA_APP_NAME", "x")];
     assert_eq!(faults(&fits), Vec::<String>::new());
+}
+
+#[test]
+fn an_operators_own_text_message_must_fit_and_a_fault_names_its_place_and_never_the_text() {
+    let long = format!(r#"{{"pl":{{"sms":"{{code}} {}"}}}}"#, "canary ".repeat(30));
+    let told = |messages: &str| {
+        let set = [("MFA_MESSAGES", messages), ("MFA_SMS_DOMAIN", "example.com")];
+        with(&set).map(|_| ()).expect_err("a fault").to_string()
+    };
+    assert!(told(&long).contains("MFA_MESSAGES has a text message in pl that is longer than one segment"));
+    let wrong = told(r#"{"pl":{"subject":"canary"}}"#);
+    assert!(wrong.contains("MFA_MESSAGES has a wrong text: pl/subject"), "{wrong}");
+    assert!(!(told(&long) + &wrong).contains("canary"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use aws_sdk_sesv2::{
     Client,
-    types::{Body, Content, Destination, EmailContent, Message},
+    types::{Body, Content, Destination, EmailContent, Message, MessageHeader},
 };
 
 use super::{NotSent, not_sent, unless_throttled};
@@ -15,7 +15,7 @@ use crate::{
 /// Sends e-mail through SES v2.
 pub struct EmailSender {
     client: Client,
-    from: String,
+    config: EmailConfig,
 }
 
 impl EmailSender {
@@ -24,7 +24,7 @@ impl EmailSender {
     pub fn new(aws: &AwsConfig, email: &EmailConfig) -> Self {
         let endpoint = aws.ses_endpoint.as_deref();
         let config = aws::configure!(aws_sdk_sesv2, aws, endpoint, aws::send_once());
-        Self { client: Client::from_conf(config), from: email.from.clone() }
+        Self { client: Client::from_conf(config), config: email.clone() }
     }
 
     /// Sends `text`. A request that was written is repeated only if SES says that it throttled it:
@@ -40,11 +40,17 @@ impl EmailSender {
             content.map_err(|error| NotSent::Refused(error.to_string()))
         };
         let body = Body::builder().text(content(text.text)?).html(content(text.html)?).build();
-        let message = Message::builder().subject(content(text.subject)?).body(body).build();
+        // RFC 3834: no holiday notice answers it.
+        let header = MessageHeader::builder().name("Auto-Submitted").value("auto-generated").build();
+        let header = header.map_err(|error| NotSent::Refused(error.to_string()))?;
+        let message = Message::builder().subject(content(text.subject)?).body(body).headers(header).build();
+        let EmailConfig { from, reply_to, configuration_set } = &self.config;
         let call = self
             .client
             .send_email()
-            .from_email_address(&self.from)
+            .from_email_address(from)
+            .set_reply_to_addresses(reply_to.clone().map(|address| vec![address]))
+            .set_configuration_set_name(configuration_set.clone())
             .destination(Destination::builder().to_addresses(to.as_str()).build())
             .content(EmailContent::builder().simple(message).build());
         unless_throttled(|| async {

@@ -23,12 +23,6 @@ impl SmsSender {
         Self { client: Client::from_conf(config), config: sms.clone() }
     }
 
-    /// The domain of the origin-bound last line.
-    #[must_use]
-    pub fn domain(&self) -> &str {
-        &self.config.domain
-    }
-
     /// Sends `text`. A request that was written is repeated only if SNS says that it throttled it:
     /// every message costs money.
     ///

@@ -98,6 +98,13 @@ impl Timestamp {
         let shown = self.0.min(Self::END_OF_DATES.0 - 1);
         humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(shown)).to_string()
     }
+
+    /// The minute, for people: `2024-05-20 12:34 UTC`.
+    #[must_use]
+    pub fn to_minute(self) -> String {
+        let text = self.to_rfc3339().replace('T', " ");
+        format!("{} UTC", text.get(..16).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +115,7 @@ mod tests {
     fn a_moment_is_written_with_milliseconds_in_utc() {
         assert_eq!(Timestamp::from_millis(1_716_208_496_007).to_rfc3339(), "2024-05-20T12:34:56.007Z");
         assert_eq!(Timestamp::from_millis(u64::MAX).to_rfc3339(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::from_millis(1_716_208_496_007).to_minute(), "2024-05-20 12:34 UTC");
     }
 
     #[test]

@@ -135,6 +135,16 @@ fn trusted<'a>(snapshot: &'a Snapshot, policy: &Policy, now: Timestamp) -> impl 
 /// It is only shown in the list. No rule uses it, because a sender can write anything there.
 #[must_use]
 pub fn label(user_agent: &str) -> String {
+    match browser_and_system(user_agent) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(only), None) | (None, Some(only)) => only.to_owned(),
+        (None, None) => "Unknown device".to_owned(),
+    }
+}
+
+/// The browser and the system that a `User-Agent` names, in words of ours.
+#[must_use]
+pub fn browser_and_system(user_agent: &str) -> (Option<&'static str>, Option<&'static str>) {
     // In this order: Edge and Opera name Chrome too, Chrome names Safari, Android names Linux,
     // iPhones name Mac OS X.
     const BROWSERS: [(&str, &str); 8] = [
@@ -158,11 +168,7 @@ pub fn label(user_agent: &str) -> String {
     ];
     let named =
         |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
-    match (named(&BROWSERS), named(&SYSTEMS)) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        (Some(only), None) | (None, Some(only)) => only.to_owned(),
-        (None, None) => "Unknown device".to_owned(),
-    }
+    (named(&BROWSERS), named(&SYSTEMS))
 }
 
 #[cfg(test)]

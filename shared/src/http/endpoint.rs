@@ -37,6 +37,11 @@ pub trait Endpoint: Send + Sync + 'static {
     /// The reply with status 200.
     type Reply: Serialize;
 
+    /// Advice to change the configuration, which the function logs once when it starts.
+    fn advice(&self) -> Option<String> {
+        None
+    }
+
     /// Adds to the log line what the body says of the call: the method, or the user if no bearer
     /// token names one.
     fn describe(&self, _: &App, _: &Self::Body, _: &mut LogLine) {}

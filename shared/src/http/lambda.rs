@@ -9,7 +9,7 @@ use lambda_http::{
 };
 use serde::Serialize;
 
-use super::{Endpoint, Event, EventResponse, LogLine, Payload, Served, serve, serve_foreign};
+use super::{Endpoint, Event, EventResponse, LogLine, Payload, Served, log, serve, serve_foreign};
 use crate::{
     App,
     clock::Clock,
@@ -29,6 +29,9 @@ const WARM_UP: Duration = Duration::from_millis(300);
 pub async fn run<E: Endpoint>(build: impl FnOnce(&App) -> E) -> Result<(), Error> {
     let app = start(E::USES).await?;
     let endpoint = build(&app);
+    if let Some(advice) = endpoint.advice() {
+        log::write_advice(app.clock.now(), E::NAME, &advice);
+    }
     // A client error is an answer, never an `Err`. An `Err` would be a failed invocation, which API
     // Gateway answers with 502.
     serve_invocations(async |event: &Event, request_id: &str| {

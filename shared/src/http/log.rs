@@ -242,6 +242,19 @@ impl LogLine {
     }
 }
 
+/// Writes advice to change the configuration, when a function starts.
+pub(super) fn write_advice(now: Timestamp, endpoint: &'static str, advice: &str) {
+    let line = serde_json::json!({
+        "timestamp": now.to_rfc3339(),
+        "level": "WARN",
+        "message": format!("{endpoint} starts"),
+        "service": endpoint,
+        "advice": advice,
+    });
+    // It must start although nobody can read the advice.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 const fn verified_by(factor: Factor) -> Metric {
     match factor {
         Factor::Code(Method::Totp) => Metric::VerifiedByTotp,

@@ -109,6 +109,13 @@ impl Verifier {
         login.source_claim.as_ref()?.find(claims.all())?.as_str()
     }
 
+    /// The language that the person reads, as the login token writes it.
+    #[must_use]
+    pub fn locale<'a>(&self, claims: &'a Claims) -> Option<&'a str> {
+        let login = self.config.jwt.login_named(claims.from())?;
+        login.locale_claims.iter().find_map(|name| name.find(claims.all())?.as_str())
+    }
+
     /// Whether the log has yet to say that no claim names the login. Each instance of a function
     /// says it once.
     #[must_use]
