@@ -506,6 +506,33 @@ async fn every_claim_header_and_parameter_that_the_code_reads_is_documented() {
     assert!(missing.is_empty(), "docs/integrate.md, \"What this service reads\", lacks {missing:?}");
 }
 
+/// The sentence for each code in a table of `code` and sentence.
+fn sentences(section: &str) -> BTreeMap<&str, &str> {
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
+    rows.filter_map(|row| row.split_once("` | ")).filter(|(code, _)| *code != "code").collect()
+}
+
+#[test]
+fn front_ends_find_a_sentence_for_every_code_in_every_language() {
+    let (english, others) = (read("docs/integrate.md"), read("docs/texts.md"));
+    let english = english.split("## What people read").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let english = sentences(english.expect("a section"));
+    let codes: BTreeSet<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(english.keys().copied().collect::<BTreeSet<_>>(), codes, "docs/integrate.md");
+    for locale in Locale::ALL.into_iter().filter(|locale| *locale != Locale::English) {
+        let tag = locale.tag();
+        let section = others
+            .split("\n## ")
+            .find(|section| section.lines().next().is_some_and(|head| head.ends_with(&format!("(`{tag}`)"))));
+        let sentences = sentences(section.unwrap_or_else(|| panic!("docs/texts.md has no {tag}")));
+        assert_eq!(sentences.keys().copied().collect::<BTreeSet<_>>(), codes, "docs/texts.md, {tag}");
+        for (code, sentence) in sentences {
+            let has_time = |text: &str| text.contains("{time}");
+            assert_eq!(has_time(sentence), has_time(english[code]), "docs/texts.md, {tag}, {code}");
+        }
+    }
+}
+
 #[test]
 fn the_page_of_methods_says_how_authenticators_make_their_codes() {
     let page = read("docs/methods.md").split_whitespace().collect::<Vec<_>>().join(" ");
