@@ -4,9 +4,11 @@ that arrive there verify.
 It also shows that the caller is told if SES refuses the sender, and need not wait to send again.
 """
 
+import re
+
 import boto3
 import pytest
-from kit import SCRATCH, Client, Local, Program, claims_of, expect
+from kit import SCRATCH, Client, Local, Program, Services, claims_of, expect
 
 SENDER = "no-reply@example.com"  # MFA_EMAIL_FROM of the local server
 
@@ -64,3 +66,17 @@ def test_codes_arrive_and_verify_and_a_refused_sender_is_told(mfa, aws):
     expect("its first line", lines[0], f"{code} is your Example code, valid 5 min. Never share it. Not you? Change your password.")
     expect("its last line", lines[-1], f"@example.com #{code}")
     expect("its code verifies", verify("sms", code), ["sms", "mfa"])
+
+
+def test_the_inbox_answers_for_the_suppression_list_as_botocore_models_it():
+    env_file = SCRATCH / "suppression.env"
+    with Services("mfa-local-suppression", env_file):
+        endpoint = re.search(r"^MFA_SES_ENDPOINT=\W*(http://[\d.:]+)", env_file.read_text(), re.M)[1]
+        credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        ses = boto3.client("sesv2", endpoint_url=endpoint, region_name="us-east-1", **credentials)
+        model = ses.meta.service_model.operation_model("GetSuppressedDestination").http
+        expect("its path", model["requestUri"], "/v2/email/suppression/addresses/{EmailAddress}")
+        found = ses.get_suppressed_destination(EmailAddress="a+b@suppressed.example")["SuppressedDestination"]
+        expect("an address that is on it", (found["EmailAddress"], found["Reason"]), ("a+b@suppressed.example", "BOUNCE"))
+        with pytest.raises(ses.exceptions.NotFoundException):
+            ses.get_suppressed_destination(EmailAddress="a@example.com")

@@ -5,10 +5,10 @@ use std::{
 
 use axum::{
     Form, Json, Router,
-    extract::State,
+    extract::{Path, State},
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -100,6 +100,7 @@ impl Inbox {
     pub(crate) fn router(&self) -> Router {
         Router::new()
             .route("/v2/email/outbound-emails", post(send_email))
+            .route("/v2/email/suppression/addresses/{address}", get(get_suppressed_destination))
             .route("/", post(publish))
             .with_state(self.clone())
     }
@@ -140,6 +141,9 @@ async fn send_email(State(inbox): State<Inbox>, Json(call): Json<Value>) -> Resp
     if to.ends_with("@throttled.example") {
         return ses_error(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "too many requests");
     }
+    if to.ends_with(SUPPRESSED) {
+        return Json(json!({ "MessageId": "suppressed" })).into_response();
+    }
     let id = inbox.keep(InboxMessage {
         channel: "email",
         to,
@@ -164,6 +168,19 @@ fn headers(call: &Value) -> Vec<String> {
         Some(format!("{}: {}", field("Name")?, field("Value")?))
     });
     reply_to.chain(others).collect()
+}
+
+/// Mail to addresses that end so is taken and dropped, and they are on the suppression list.
+const SUPPRESSED: &str = "@suppressed.example";
+
+/// `GetSuppressedDestination` of the SES API v2.
+async fn get_suppressed_destination(Path(address): Path<String>) -> Response {
+    if !address.ends_with(SUPPRESSED) {
+        let message = format!("Email address {address} does not exist on your suppression list.");
+        return ses_error(StatusCode::NOT_FOUND, "NotFoundException", &message);
+    }
+    let destination = json!({ "EmailAddress": address, "Reason": "BOUNCE", "LastUpdateTime": 1_700_000_000 });
+    Json(json!({ "SuppressedDestination": destination })).into_response()
 }
 
 fn ses_error(status: StatusCode, kind: &'static str, message: &str) -> Response {

@@ -139,6 +139,15 @@ fn routes() -> Vec<(&'static str, Prepare)> {
         ("challenge e-mail", |mfa| {
             async move { posting(&alice(&mfa), "/auth/mfa/challenge", json!({ "method": "email" })) }.boxed()
         }),
+        ("challenge e-mail, to an address that was refused", |mfa| {
+            async move {
+                let alice = mfa.user("alice").with_email("alice@rejected.example").login();
+                alice.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+                mfa.inbox.take_rejected(true);
+                posting(&alice, "/auth/mfa/challenge", json!({ "method": "email" }))
+            }
+            .boxed()
+        }),
         ("challenge sms", |mfa| {
             async move { posting(&alice(&mfa), "/auth/mfa/challenge", json!({ "method": "sms" })) }.boxed()
         }),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mfa_local::InboxMessage;
-use mfa_tests::TestApp;
+use mfa_tests::{InjectedFault, TestApp};
 use serde_json::json;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0 <b>";
@@ -111,4 +111,49 @@ async fn an_email_looks_as_the_operator_chose_and_says_that_a_program_sent_it() 
         assert!(html.contains(part), "{part}: {html}");
     }
     assert!(mail.text.contains("Call us: 1234.") && !mail.text.contains("know your password"), "{}", mail.text);
+}
+
+#[tokio::test]
+async fn mail_that_ses_drops_is_told_at_the_second_request() {
+    let mfa = TestApp::start().await;
+    let alice = mfa.user("alice").with_email("alice@suppressed.example").login();
+    let asked = || mfa.fault_proxy.take_calls().iter().filter(|call| call.what == "GetSuppressedDestination").count();
+    alice.challenge("email").await.assert_ok();
+    assert_eq!(asked(), 0, "nobody is asked as long as the code may arrive");
+    mfa.advance(30);
+    alice.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+    assert_eq!(asked(), 1);
+    assert_eq!(alice.status().await["verifiedMethods"], json!([]), "the address is no method");
+    // It is marked, so SES is asked again before it may drop the next one.
+    alice.challenge("email").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+    assert_eq!((asked(), mfa.inbox.received()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_second_code_is_sent_if_ses_does_not_drop_it_or_cannot_say() {
+    let mfa = TestApp::start().await;
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    alice.challenge("email").await.assert_ok();
+    mfa.advance(30);
+    alice.challenge("email").await.assert_ok();
+    for fault in [InjectedFault::Error, InjectedFault::Throttle, InjectedFault::LoseAnswer] {
+        mfa.fault_proxy.take_calls();
+        mfa.fault_proxy.break_calls("GetSuppressedDestination", fault);
+        mfa.advance(600);
+        alice.challenge("email").await.assert_ok();
+        let calls = mfa.fault_proxy.take_calls();
+        let asked = calls.iter().filter(|call| call.what == "GetSuppressedDestination").count();
+        assert!(asked <= 1, "{fault:?}: {calls:?}");
+    }
+    assert_eq!(mfa.inbox.received(), 5);
+}
+
+#[tokio::test]
+async fn before_a_text_message_no_list_of_email_is_asked() {
+    let mfa = TestApp::start().await;
+    let alice = mfa.user("alice").with_email("alice@suppressed.example").with_phone("+442079460018").login();
+    alice.challenge("email").await.assert_ok();
+    mfa.advance(30);
+    alice.challenge("sms").await.assert_ok();
+    assert!(mfa.fault_proxy.take_calls().iter().all(|call| call.what != "GetSuppressedDestination"));
 }

@@ -55,7 +55,7 @@ struct Plan {
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The operation and the kind of item, such as `UpdateItem MFA#LEDGER`. A call to a provider is
-    /// `SendEmail` or `Publish`.
+    /// `SendEmail`, `GetSuppressedDestination` or `Publish`.
     pub what: String,
     /// Whether it was a strong read.
     pub strong: bool,
@@ -230,6 +230,7 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
     let (service, what) = match (target, parts.uri.path()) {
         (Some(_), _) => (Service::DynamoDb, format!("{operation} {}", item_kind(&call))),
         (None, "/") => (Service::Sns, "Publish".to_owned()),
+        (None, path) if path.contains("/suppression/") => (Service::Ses, "GetSuppressedDestination".to_owned()),
         (None, _) => (Service::Ses, "SendEmail".to_owned()),
     };
     let strong = call["ConsistentRead"] == json!(true);

@@ -130,12 +130,12 @@ impl Challenge {
             Ok(false) => return Err(Unsent::Superseded),
             Err(error) => return Err(Unsent::NotStored(error)),
         }
-        let delivered = self.deliver(request, letter).await;
+        let delivered = self.deliver(request, letter, reserved).await;
         count(request.method, &delivered);
         delivered.map_err(Unsent::NotDelivered)
     }
 
-    async fn deliver(&self, request: &CodeRequest, letter: &Letter) -> Result<(), NotSent> {
+    async fn deliver(&self, request: &CodeRequest, letter: &Letter, reserved: &Reserved) -> Result<(), NotSent> {
         let Letter { otp, locale, asked } = letter;
         let not_configured = || NotSent::Refused("the method is not configured".to_owned());
         match request.method {
@@ -143,6 +143,9 @@ impl Challenge {
                 let (Address::Email(to), Some(sender)) = (&request.address, &self.email) else {
                     return Err(not_configured());
                 };
+                if reserved.may_be_in_vain() && sender.suppresses(to).await {
+                    return Err(NotSent::Rejected("on the suppression list of SES".to_owned()));
+                }
                 sender.send(to, self.messages.email(*locale, otp.as_str(), asked)).await
             }
             Method::Sms => {

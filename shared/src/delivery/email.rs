@@ -30,7 +30,8 @@ impl EmailSender {
     /// Sends `text`. A request that was written is repeated only if SES says that it throttled it:
     /// otherwise the person could get two e-mails.
     ///
-    /// SES accepts mail to an address on its suppression list and drops it silently.
+    /// SES accepts mail to an address on its suppression list and drops it silently:
+    /// [`Self::suppresses`] tells.
     ///
     /// # Errors
     /// [`NotSent`].
@@ -59,6 +60,12 @@ impl EmailSender {
             Ok(())
         })
         .await
+    }
+
+    /// Whether SES drops mail to this address, because earlier mail came back or was called spam. It
+    /// is asked once, and if it cannot say, it counts as no: SES takes one such question a second.
+    pub async fn suppresses(&self, to: &Email) -> bool {
+        self.client.get_suppressed_destination().email_address(to.as_str()).send().await.is_ok()
     }
 }
 

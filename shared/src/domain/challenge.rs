@@ -48,6 +48,15 @@ pub struct Reserved {
     pub was_refused: bool,
 }
 
+impl Reserved {
+    /// Whether there is reason to ask the provider if the address still gets anything: the earlier
+    /// code of this login was not used, or the provider refused the address before.
+    #[must_use]
+    pub const fn may_be_in_vain(&self) -> bool {
+        self.previous.is_some() || self.was_refused
+    }
+}
+
 /// The limits outside the ledger, which belong to more than one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
