@@ -187,9 +187,15 @@ pub(super) fn read(item: Item) -> Result<Ledger, StoreError> {
     stored.map(Ledger::from).map_err(|error| error.of_item(SORT_KEY))
 }
 
+/// The item after its first commit.
+#[cfg(test)]
+pub(super) fn stored(ledger: Ledger) -> Item {
+    let (_, values) = assignments(ledger).expect("an item");
+    values.into_iter().map(|(name, value)| (name.trim_start_matches(':').to_owned(), value)).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::types::AttributeValue;
     use uuid::Uuid;
 
     use super::*;
@@ -198,30 +204,11 @@ mod tests {
             AddressTag, CodeId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, Policy, RecoveryId,
             ledger::COMMITS_KEPT,
         },
-        storage::table::{binary, text, user_key},
+        storage::{
+            operator::size_of,
+            table::{binary, text, user_key},
+        },
     };
-
-    /// The size of an item as `DynamoDB` counts it (developer guide, "Item sizes and formats").
-    fn size(item: &Item) -> usize {
-        item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
-    }
-
-    fn value_size(value: &AttributeValue) -> usize {
-        match value {
-            AttributeValue::S(text) => text.len(),
-            AttributeValue::N(number) => number.len().div_ceil(2) + 1,
-            AttributeValue::B(blob) => blob.as_ref().len(),
-            AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + value_size(value)).sum::<usize>(),
-            AttributeValue::M(map) => 3 + map.len() + size(map),
-            _ => 1,
-        }
-    }
-
-    /// The item after its first commit.
-    fn stored(ledger: Ledger) -> Item {
-        let (_, values) = assignments(ledger).expect("an item");
-        values.into_iter().map(|(name, value)| (name.trim_start_matches(':').to_owned(), value)).collect()
-    }
 
     /// A ledger with as much in it as the rules allow.
     fn fullest() -> Ledger {
@@ -294,8 +281,8 @@ mod tests {
         let mut item = stored(fullest());
         item.insert("pk".to_owned(), text(user_key(UserId([1; 16]))));
         item.insert("sk".to_owned(), text(SORT_KEY));
-        println!("the fullest ledger: {} bytes", size(&item));
-        assert!(size(&item) <= 780, "{} bytes", size(&item));
+        println!("the fullest ledger: {} bytes", size_of(&item));
+        assert!(size_of(&item) <= 780, "{} bytes", size_of(&item));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     StoreError, Table,
     item::{self, ReadError},
     ledger,
-    table::{self, COUNT_UNITS, Item, PrimaryKey, text, user_key},
+    table::{self, COUNT_UNITS, Item, PrimaryKey, text},
     user,
 };
 use crate::{
@@ -150,20 +150,11 @@ impl Table {
     /// [`StoreError`].
     pub async fn sweep(&self, user: UserId) -> Result<usize, StoreError> {
         self.open().await?;
-        let items = self.items_of(user).await?;
-        let ledger = items.iter().find(|item| sort_key_of(item) == Some(ledger::SORT_KEY)).cloned();
-        let ledger = ledger.map(ledger::read).transpose()?;
-        let mut deleted = 0;
-        for item in &items {
-            let Some(sort_key) = sort_key_of(item) else { continue };
-            let stays = ledger.as_ref().is_some_and(|ledger| stands_for(ledger, sort_key, item));
-            if !stays {
-                let key = PrimaryKey { pk: user_key(user), sk: sort_key.to_owned() };
-                self.delete_item("DeleteItem", key).await?;
-                deleted += 1;
-            }
+        let unneeded = unneeded(&self.items_of(user).await?)?;
+        for sort_key in &unneeded {
+            self.delete_item("DeleteItem", PrimaryKey::of_user(user, sort_key.as_str())).await?;
         }
-        Ok(deleted)
+        Ok(unneeded.len())
     }
 
     /// Looks for items of a user that cannot be read, that nothing stands for, or that are too large.
@@ -172,44 +163,7 @@ impl Table {
     /// [`StoreError`] if they cannot be loaded.
     pub async fn check(&self, user: UserId, now: Timestamp) -> Result<Checked, StoreError> {
         self.open().await?;
-        let items = self.items_of(user).await?;
-        let ledger = items.iter().find(|item| sort_key_of(item) == Some(ledger::SORT_KEY));
-        let ledger = ledger.map(|item| ledger::read(item.clone()));
-        let (mut findings, mut sealed) = (Vec::new(), Vec::new());
-        for item in &items {
-            let Some(sort_key) = sort_key_of(item) else { continue };
-            let mut found = |fault| findings.push(Finding { sort_key: sort_key.to_owned(), fault });
-            if let Some(cause) = unreadable(sort_key, item) {
-                found(ItemFault::Unreadable(cause));
-            }
-            // Where the ledger cannot be read, nobody knows what it stands for.
-            let stays = match &ledger {
-                Some(Ok(ledger)) => stands_for(ledger, sort_key, item),
-                Some(Err(_)) => true,
-                None => false,
-            };
-            let ends = number_in(item, "ttl").map(Timestamp::from_secs);
-            if !stays && ends.is_none() {
-                found(ItemFault::Orphaned);
-            }
-            if stays && ends.is_none_or(|ends| ends > now) {
-                sealed.extend(sealed_by(item));
-            }
-            let bytes = size_of(item);
-            let most = if sort_key == ledger::SORT_KEY { UNIT } else { 4 * UNIT };
-            if bytes > most {
-                found(ItemFault::Oversized(bytes));
-            }
-        }
-        if let Some(Ok(ledger)) = &ledger {
-            let is_over =
-                |key| ledger.setups.iter().any(|setup| ItemKey::Device(setup.id) == key && setup.until <= now);
-            let there: Vec<_> = items.iter().filter_map(|item| item::key_of(sort_key_of(item)?)).collect();
-            let missing = ledger.named_items().filter(|key| !there.contains(key) && !is_over(*key));
-            let sort_key = |key| item::primary_key(user, key).sk;
-            findings.extend(missing.map(|key| Finding { sort_key: sort_key(key), fault: ItemFault::Missing }));
-        }
-        Ok(Checked { findings, sealed_by: sealed })
+        Ok(checked(user, &self.items_of(user).await?, now))
     }
 }
 
@@ -238,6 +192,55 @@ fn sealed_by(item: &Item) -> Option<String> {
     let sealed = item.get("secret").or_else(|| item.get("claims"))?.as_b().ok()?;
     let (id, _) = keys::key_id_of(sealed.as_ref())?;
     Some(String::from_utf8_lossy(id).into_owned())
+}
+
+/// The sort keys of the items that the ledger among them does not stand for.
+fn unneeded(items: &[Item]) -> Result<Vec<String>, StoreError> {
+    let ledger = items.iter().find(|item| sort_key_of(item) == Some(ledger::SORT_KEY)).cloned();
+    let ledger = ledger.map(ledger::read).transpose()?;
+    let stays = |sort_key: &str, item| ledger.as_ref().is_some_and(|ledger| stands_for(ledger, sort_key, item));
+    let keys = items.iter().filter_map(|item| Some((sort_key_of(item)?, item)));
+    Ok(keys.filter(|(sort_key, item)| !stays(sort_key, item)).map(|(sort_key, _)| sort_key.to_owned()).collect())
+}
+
+/// What is wrong with these items, which are all of a user.
+fn checked(user: UserId, items: &[Item], now: Timestamp) -> Checked {
+    let ledger = items.iter().find(|item| sort_key_of(item) == Some(ledger::SORT_KEY));
+    let ledger = ledger.map(|item| ledger::read(item.clone()));
+    let (mut findings, mut sealed) = (Vec::new(), Vec::new());
+    for item in items {
+        let Some(sort_key) = sort_key_of(item) else { continue };
+        let mut found = |fault| findings.push(Finding { sort_key: sort_key.to_owned(), fault });
+        if let Some(cause) = unreadable(sort_key, item) {
+            found(ItemFault::Unreadable(cause));
+        }
+        // Where the ledger cannot be read, nobody knows what it stands for.
+        let stays = match &ledger {
+            Some(Ok(ledger)) => stands_for(ledger, sort_key, item),
+            Some(Err(_)) => true,
+            None => false,
+        };
+        let ends = number_in(item, "ttl").map(Timestamp::from_secs);
+        if !stays && ends.is_none() {
+            found(ItemFault::Orphaned);
+        }
+        if stays && ends.is_none_or(|ends| ends > now) {
+            sealed.extend(sealed_by(item));
+        }
+        let bytes = size_of(item);
+        let most = if sort_key == ledger::SORT_KEY { UNIT } else { 4 * UNIT };
+        if bytes > most {
+            found(ItemFault::Oversized(bytes));
+        }
+    }
+    if let Some(Ok(ledger)) = &ledger {
+        let is_over = |key| ledger.setups.iter().any(|setup| ItemKey::Device(setup.id) == key && setup.until <= now);
+        let there: Vec<_> = items.iter().filter_map(|item| item::key_of(sort_key_of(item)?)).collect();
+        let missing = ledger.named_items().filter(|key| !there.contains(key) && !is_over(*key));
+        let sort_key = |key| item::primary_key(user, key).sk;
+        findings.extend(missing.map(|key| Finding { sort_key: sort_key(key), fault: ItemFault::Missing }));
+    }
+    Checked { findings, sealed_by: sealed }
 }
 
 /// Whether an item counts, or may come to count: the ledger itself, what it names, and sessions,
@@ -282,7 +285,7 @@ fn to_json(value: &AttributeValue) -> Value {
 /// The size of an item as `DynamoDB` counts it, roughly.
 ///
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
-fn size_of(item: &Item) -> usize {
+pub(super) fn size_of(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
 }
 
@@ -304,7 +307,10 @@ mod tests {
     use aws_sdk_dynamodb::primitives::Blob;
 
     use super::*;
-    use crate::domain::{CodeId, LoginId, Timestamp, ledger::SentCode};
+    use crate::domain::{
+        CodeId, DeviceId, DeviceRecord, LoginId, TotpVariant,
+        ledger::{Device, SentCode, Setup},
+    };
 
     fn binary(bytes: &[u8]) -> AttributeValue {
         AttributeValue::B(Blob::new(bytes))
@@ -377,5 +383,116 @@ mod tests {
         assert_eq!(unreadable(device, &newer).as_deref(), Some("a newer version wrote it (schema 9)"));
         assert!(unreadable("CODE#AQEBAQEBAQE", &Item::new()).is_some());
         assert!(unreadable("MFA#LEDGER", &Item::new()).is_some());
+    }
+
+    const NOW: Timestamp = Timestamp::from_secs(1_893_456_000);
+
+    fn device_id(n: u128) -> DeviceId {
+        DeviceId(uuid::Uuid::from_u128(n))
+    }
+
+    /// The item of a device whose name has so many letters, sealed under the key `k1`.
+    fn device(n: u128, name: usize, ttl: Option<Timestamp>) -> Item {
+        let (id, name, created) = (device_id(n), "x".repeat(name), NOW);
+        let secret = [&[2_u8][..], b"k1", &[7; 40]].concat();
+        let record = DeviceRecord { id, name, secret, created, variant: TotpVariant::default() };
+        of_user(&format!("MFA#DEVICE#{}", id.0), crate::storage::device::write(&record, ttl).expect("an item"))
+    }
+
+    fn of_user(sort_key: &str, mut item: Item) -> Item {
+        item.extend(key_of(&table::user_key(UserId([1; 16])), sort_key));
+        item
+    }
+
+    fn ledger_item(ledger: Ledger) -> Item {
+        of_user("MFA#LEDGER", ledger::stored(ledger))
+    }
+
+    fn naming(devices: &[u128]) -> Ledger {
+        let mut ledger = Ledger::fresh(7);
+        let named = |n: &u128| Device {
+            id: device_id(*n),
+            last_step: 1,
+            last_used_at: None,
+            confirmed_by: None,
+            inactive: false,
+        };
+        ledger.devices = devices.iter().map(named).collect();
+        ledger
+    }
+
+    /// What is wrong, and how many sealed items count.
+    fn check(items: &[Item]) -> (Vec<(String, String)>, usize) {
+        let Checked { findings, sealed_by } = checked(UserId([1; 16]), items, NOW);
+        assert!(sealed_by.iter().all(|id| id == "k1"), "{sealed_by:?}");
+        let findings = findings.into_iter().map(|found| (found.sort_key, found.fault.to_string()));
+        (findings.collect(), sealed_by.len())
+    }
+
+    fn found(n: u128, fault: &str) -> (Vec<(String, String)>, usize) {
+        (vec![(format!("MFA#DEVICE#{}", device_id(n).0), fault.to_owned())], 0)
+    }
+
+    #[test]
+    fn what_the_ledger_names_must_be_there_unless_it_is_a_set_up_that_is_over() {
+        assert_eq!(check(&[ledger_item(naming(&[1])), device(1, 5, None)]), (vec![], 1));
+        assert_eq!(check(&[ledger_item(naming(&[1]))]), found(1, "missing"));
+        let setup = |until| {
+            let mut ledger = naming(&[]);
+            ledger.setups = vec![Setup { id: device_id(2), until }];
+            check(&[ledger_item(ledger)])
+        };
+        assert_eq!(setup(NOW), (vec![], 0));
+        assert_eq!(setup(Timestamp::from_secs(NOW.as_secs() + 1)), found(2, "missing"));
+    }
+
+    #[test]
+    fn what_no_ledger_stands_for_is_orphaned_unless_it_goes_by_itself() {
+        let later = Timestamp::from_secs(NOW.as_secs() + 1);
+        for ledger in [vec![], vec![ledger_item(naming(&[]))]] {
+            assert_eq!(check(&[ledger.clone(), vec![device(1, 5, None)]].concat()), found(1, "orphaned"));
+            assert_eq!(check(&[ledger, vec![device(1, 5, Some(later))]].concat()), (vec![], 0));
+        }
+        // Nobody knows what a ledger stands for that cannot be read.
+        let broken = of_user("MFA#LEDGER", Item::new());
+        let (findings, sealed) = check(&[broken, device(1, 5, None)]);
+        assert_eq!((findings.len(), sealed), (1, 1));
+        assert!(findings[0].0 == "MFA#LEDGER" && findings[0].1.starts_with("unreadable: "), "{findings:?}");
+    }
+
+    #[test]
+    fn a_sealed_item_counts_until_its_end() {
+        let sealed = |until| check(&[ledger_item(naming(&[1])), device(1, 5, Some(until))]);
+        assert_eq!(sealed(NOW), (vec![], 0));
+        assert_eq!(sealed(Timestamp::from_secs(NOW.as_secs() + 1)), (vec![], 1));
+    }
+
+    #[test]
+    fn a_ledger_is_oversized_above_one_unit_and_other_items_above_four() {
+        let rest = size_of(&device(1, 0, None));
+        let with_name = |letters| check(&[ledger_item(naming(&[1])), device(1, letters, None)]);
+        assert_eq!(with_name(4 * 1024 - rest), (vec![], 1));
+        let (findings, sealed) = with_name(4 * 1024 - rest + 1);
+        assert_eq!((findings, sealed), (found(1, "oversized: 4097 bytes").0, 1));
+
+        let with_attribute = |bytes| {
+            let mut ledger = ledger_item(naming(&[]));
+            ledger.insert("z".to_owned(), binary(&vec![0; bytes]));
+            check(&[ledger]).0
+        };
+        let rest = size_of(&ledger_item(naming(&[]))) + 1;
+        assert_eq!(with_attribute(1024 - rest), []);
+        assert_eq!(with_attribute(1025 - rest), [("MFA#LEDGER".to_owned(), "oversized: 1025 bytes".to_owned())]);
+    }
+
+    #[test]
+    fn what_the_ledger_does_not_stand_for_is_unneeded_and_without_a_ledger_everything() {
+        let devices = [device(1, 5, None), device(2, 5, Some(NOW))];
+        let unneeded = |items: &[Item]| unneeded(items).expect("keys").len();
+        assert_eq!(unneeded(&devices), 2);
+        assert_eq!(unneeded(&[&devices[..], &[ledger_item(naming(&[1]))]].concat()), 1);
+        assert_eq!(unneeded(&[&devices[..], &[ledger_item(naming(&[1, 2]))]].concat()), 0);
+        let broken = of_user("MFA#LEDGER", Item::new());
+        assert!(super::unneeded(&[broken]).is_err(), "it may stand for anything");
     }
 }
