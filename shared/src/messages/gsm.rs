@@ -17,14 +17,17 @@ pub fn is_one_segment(text: &str) -> bool {
 /// know national alphabets too, but SNS sends none.
 #[must_use]
 pub fn gsm7_septets(text: &str) -> Option<usize> {
-    const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-    const EXTENDED: &str = "^{}\\[~]|€";
-    text.chars().try_fold(0, |septets, c| {
-        if c.is_ascii_alphanumeric() || BASIC.contains(c) {
+    text.chars().try_fold(0, |septets, c| match c {
+        '\n' | '\r' | ' '..='Z' | '_' | 'a'..='z' => Some(septets + 1),
+        '£' | '¥' | '¤' | '¡' | '§' | '¿' | 'Δ' | 'Φ' | 'Γ' | 'Λ' | 'Ω' | 'Π' | 'Ψ' | 'Σ' | 'Θ' | 'Ξ' => {
             Some(septets + 1)
-        } else {
-            EXTENDED.contains(c).then_some(septets + 2)
         }
+        'è' | 'é' | 'ù' | 'ì' | 'ò' | 'à' | 'É' | 'Ç' | 'Æ' | 'æ' | 'Ø' | 'ø' | 'Å' | 'å' | 'ß' => {
+            Some(septets + 1)
+        }
+        'Ä' | 'Ö' | 'Ñ' | 'Ü' | 'ä' | 'ö' | 'ñ' | 'ü' => Some(septets + 1),
+        '^' | '{' | '}' | '\\' | '[' | '~' | ']' | '|' | '€' => Some(septets + 2),
+        _ => None,
     })
 }
 
@@ -41,6 +44,19 @@ mod tests {
         for of_a_national_alphabet in ["ş", "ç", "á", "ã", "ł"] {
             assert_eq!(gsm7_septets(of_a_national_alphabet), None, "{of_a_national_alphabet}");
         }
+    }
+
+    #[test]
+    fn the_alphabet_is_that_of_the_standard() {
+        let of_size = |septets| {
+            let all = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
+            all.filter(|c| gsm7_septets(c.encode_utf8(&mut [0; 4])) == Some(septets)).collect::<String>()
+        };
+        // All 128 but the escape, which begins an extended character. The form feed is left out of those.
+        let basic = "\n\r !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz\
+                     ¡£¤¥§¿ÄÅÆÇÉÑÖØÜßàäåæèéìñòöøùüΓΔΘΛΞΠΣΦΨΩ";
+        assert_eq!((of_size(1).as_str(), basic.chars().count()), (basic, 127));
+        assert_eq!(of_size(2), "[\\]^{|}~€");
     }
 
     #[test]
