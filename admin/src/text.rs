@@ -37,7 +37,9 @@ pub(crate) fn of_user(user: Value) -> Result<String, String> {
     for address in &user.addresses {
         let proven = if address.is_proven { "proven" } else { "not proven" };
         let refused = if address.is_refused { ", refused by the provider" } else { "" };
-        line("address", &format!("{}, {proven}{refused}", address.method));
+        let until =
+            address.unreachable_until.as_ref().map_or_else(String::new, |until| format!(", no method until {until}"));
+        line("address", &format!("{}, {proven}{refused}{until}", address.method));
     }
     for code in &user.outstanding_codes {
         line("code on its way", &format!("until {}", code.until));

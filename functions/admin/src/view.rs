@@ -1,7 +1,7 @@
 //! What an operator sees of a user. It holds no secret, and no address: the table has only hashes.
 
 use mfa::{
-    domain::{LoginId, Snapshot, Timestamp, listing},
+    domain::{LoginId, Snapshot, Timestamp, ledger::Unreachable, listing},
     storage::StoredItem,
 };
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,9 @@ pub struct AddressView {
     pub proven_by: Option<String>,
     /// Whether the provider refused it for good.
     pub is_refused: bool,
+    /// Until when a number is no method, because the provider took no code for it.
+    #[serde(default)]
+    pub unreachable_until: Option<String>,
     /// Whether MFA was switched on with it before any code was right.
     pub is_untried: bool,
 }
@@ -263,7 +266,7 @@ impl UserView {
                 created_at: set.created.to_rfc3339(),
                 made_by: set.made_by.map(login),
             }),
-            addresses: addresses(snapshot),
+            addresses: addresses(snapshot, now),
             outstanding_codes: ledger
                 .codes
                 .iter()
@@ -357,7 +360,7 @@ fn authenticators(snapshot: &Snapshot, now: Timestamp) -> Vec<Authenticator> {
     shown.collect()
 }
 
-fn addresses(snapshot: &Snapshot) -> Vec<AddressView> {
+fn addresses(snapshot: &Snapshot, now: Timestamp) -> Vec<AddressView> {
     let ledger = &snapshot.ledger;
     let mut tags: Vec<_> = ledger.proven.iter().map(|proven| proven.tag).collect();
     tags.extend(ledger.marked.iter().map(|marked| marked.tag).filter(|tag| !ledger.has_proven(*tag)));
@@ -369,7 +372,8 @@ fn addresses(snapshot: &Snapshot) -> Vec<AddressView> {
             hash: hex(&tag.hash),
             is_proven: proven.is_some(),
             proven_by: proven.and_then(|proven| proven.by).map(login),
-            is_refused: marked.is_some_and(|marked| marked.refused),
+            is_refused: ledger.is_refused(tag, now),
+            unreachable_until: ledger.unreachable(tag, now).and_then(Unreachable::until).map(Timestamp::to_rfc3339),
             is_untried: marked.is_some_and(|marked| marked.untried),
         }
     });

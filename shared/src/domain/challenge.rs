@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use super::{
     Address, CodeId, Context, Counter, CounterKind, CounterPart, Decision, Limit, Method, Policy, Refusal, Snapshot,
-    Source, StoredCode, Timestamp, TrustId, code::Otp, gate, ledger::SentCode, method::Channel, toggle, trust,
+    Source, StoredCode, Timestamp, TrustId,
+    code::Otp,
+    gate,
+    ledger::{SentCode, Unreachable},
+    method::Channel,
+    toggle, trust,
 };
 
 /// A request for a code that is to be sent.
@@ -44,16 +49,16 @@ pub struct Reserved {
     pub limits: Limits,
     /// The login's earlier code, which this one supersedes.
     pub previous: Option<SentCode>,
-    /// Whether the provider refused the address for good before.
-    pub was_refused: bool,
+    /// Why no code reached the address before, if the provider said so.
+    pub unreachable: Option<Unreachable>,
 }
 
 impl Reserved {
     /// Whether there is reason to ask the provider if the address still gets anything: the earlier
-    /// code of this login was not used, or the provider refused the address before.
+    /// code of this login was not used, or the provider took none before.
     #[must_use]
     pub const fn may_be_in_vain(&self) -> bool {
-        self.previous.is_some() || self.was_refused
+        self.previous.is_some() || self.unreachable.is_some()
     }
 }
 
@@ -101,14 +106,14 @@ pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> 
     };
     ledger.sends.record(send);
     let tag = cx.caller.address_tag(request.method);
-    let was_refused = tag.is_some_and(|tag| ledger.is_refused(tag));
+    let unreachable = tag.and_then(|tag| ledger.unreachable(tag, cx.now));
     if let Some(tag) = tag {
         // Perhaps the provider takes it now.
-        ledger.set_refused(tag, false);
+        ledger.set_unreachable(tag, None);
     }
     let resend_after = ledger.sends.next(known, cx.now).map_or_else(|next| next.since(cx.now), |_| Duration::ZERO);
     let limits = limits(snapshot, request, known, cx);
-    Decision::commit(ledger, Ok(Reserved { code, resend_after, limits, previous, was_refused }))
+    Decision::commit(ledger, Ok(Reserved { code, resend_after, limits, previous, unreachable }))
 }
 
 fn limits(snapshot: &Snapshot, request: &CodeRequest, known: bool, cx: &Context<'_>) -> Limits {
@@ -169,6 +174,8 @@ pub enum Failure {
     NotSent,
     /// The provider refuses the address for good.
     Rejected,
+    /// The number's owner opted out, or the account may not send to it.
+    Barred,
     /// Nobody knows whether the provider took the message.
     MayArrive,
 }
@@ -180,8 +187,17 @@ pub struct Undo {
     pub restore_previous: bool,
     /// Whether the user gets the send back.
     pub refund: bool,
-    /// Whether the address is marked as refused.
-    pub mark_refused: bool,
+    /// How the address is marked.
+    pub mark: Option<Mark>,
+}
+
+/// What is remembered of an address that the provider took no code for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// [`Unreachable::Refused`].
+    Refused,
+    /// [`Unreachable::Barred`].
+    Barred,
 }
 
 /// What became of a code that was not sent.
@@ -200,14 +216,15 @@ impl Failure {
     /// A send that a limit refused stays charged. Otherwise asking would be free.
     #[must_use]
     pub const fn undo(self) -> Option<Undo> {
-        let (restore_previous, refund, mark_refused) = match self {
-            Self::LimitReached => (true, false, false),
-            Self::LimitUnknown => (true, true, false),
-            Self::ReservationUnknown | Self::Superseded | Self::StoreUnknown | Self::NotSent => (false, true, false),
-            Self::Rejected => (false, true, true),
+        let (restore_previous, refund, mark) = match self {
+            Self::LimitReached => (true, false, None),
+            Self::LimitUnknown => (true, true, None),
+            Self::ReservationUnknown | Self::Superseded | Self::StoreUnknown | Self::NotSent => (false, true, None),
+            Self::Rejected => (false, true, Some(Mark::Refused)),
+            Self::Barred => (false, true, Some(Mark::Barred)),
             Self::MayArrive => return None,
         };
-        Some(Undo { restore_previous, refund, mark_refused })
+        Some(Undo { restore_previous, refund, mark })
     }
 }
 
@@ -232,12 +249,20 @@ pub fn cancel(
     ledger.codes.extend(restored.cloned());
     let refunded = undo.refund && ledger.sends.refund(cx.now, cancelled.known, cx.now);
     let tag = cx.caller.address_tag(request.method);
-    if let Some(tag) = tag.filter(|_| reserved.is_some_and(|reserved| reserved.was_refused)) {
+    let before = reserved.and_then(|reserved| reserved.unreachable);
+    if let Some((tag, before)) = tag.zip(before) {
         // Nobody asked the provider again.
-        ledger.set_refused(tag, true);
+        ledger.set_unreachable(tag, Some(before));
     }
-    let refused = tag.filter(|_| undo.mark_refused);
-    let switched_off = refused.is_some_and(|tag| toggle::refused_for_good(&mut ledger, snapshot, tag, cx));
+    let switched_off = match tag.zip(undo.mark) {
+        Some((tag, Mark::Refused)) => toggle::refused_for_good(&mut ledger, snapshot, tag, cx),
+        Some((tag, Mark::Barred)) => {
+            let until = cx.now.plus(Policy::NUMBER_UNREACHABLE_FOR);
+            ledger.set_unreachable(tag, Some(Unreachable::Barred { until }));
+            false
+        }
+        None => false,
+    };
     Decision::commit(ledger, Ok(Cancelled { refunded, switched_off }))
 }
 
@@ -367,7 +392,7 @@ mod tests {
         for (restore_previous, seconds_left, restored) in [(true, 1, true), (true, 0, false), (false, 1, false)] {
             let until = NOW.plus(Duration::from_secs(seconds_left));
             let previous = SentCode { id: CodeId([8; 8]), login: LoginId([1; 8]), known: false, until };
-            let undo = Undo { restore_previous, refund: true, mark_refused: false };
+            let undo = Undo { restore_previous, refund: true, mark: None };
             let reserved = Reserved { previous: Some(previous.clone()), ..reserved.clone() };
             let cancelled = cancel(&scenario.user, &request, Some(&reserved), undo, &scenario.cx());
             let outstanding = committed(cancelled).ledger.codes;
@@ -379,11 +404,34 @@ mod tests {
     fn an_address_that_was_refused_is_again_if_nobody_asked_the_provider() {
         let (scenario, request, reserved) = waiting();
         let tag = scenario.cx().caller.address_tag(Method::Email).expect("an address");
-        for (was_refused, failure) in [(true, Failure::LimitReached), (false, Failure::LimitReached)] {
-            let undo = failure.undo().expect("something to undo");
-            let reserved = Reserved { was_refused, ..reserved.clone() };
+        let barred = Unreachable::Barred { until: NOW.plus(Duration::from_secs(9)) };
+        for before in [None, Some(Unreachable::Refused { until: None }), Some(barred)] {
+            let undo = Failure::LimitReached.undo().expect("something to undo");
+            let reserved = Reserved { unreachable: before, ..reserved.clone() };
             let change = committed(cancel(&scenario.user, &request, Some(&reserved), undo, &scenario.cx()));
-            assert_eq!(change.ledger.is_refused(tag), was_refused);
+            assert_eq!(change.ledger.unreachable(tag, NOW), before);
+        }
+    }
+
+    #[test]
+    fn a_number_is_marked_for_a_day_and_a_mailbox_until_the_next_request() {
+        let end = Some(NOW.plus(Duration::from_hours(24)));
+        for (method, failure, until) in [
+            (Method::Sms, Failure::Rejected, end),
+            (Method::Sms, Failure::Barred, end),
+            (Method::Email, Failure::Rejected, None),
+        ] {
+            let mut scenario = Scenario::new();
+            let request = request(&scenario, method);
+            scenario.user.ledger = committed(reserve(&scenario.user, &request, &scenario.cx())).ledger;
+            let undo = failure.undo().expect("something to undo");
+            let ledger = committed(cancel(&scenario.user, &request, None, undo, &scenario.cx())).ledger;
+            let tag = scenario.tag(method);
+            let marked = ledger.unreachable(tag, NOW).expect("a mark");
+            assert_eq!(marked.until(), until, "{method:?}, {failure:?}");
+            assert_eq!(ledger.is_refused(tag, NOW), failure == Failure::Rejected, "{method:?}, {failure:?}");
+            let later = NOW.plus(Policy::NUMBER_UNREACHABLE_FOR);
+            assert_eq!(ledger.unreachable(tag, later).is_some(), until.is_none(), "{method:?}, {failure:?}");
         }
     }
 
@@ -400,8 +448,8 @@ mod tests {
 
     #[test]
     fn each_failure_undoes_what_is_certain_and_nothing_else() {
-        let marking = |restore_previous, refund, mark_refused| Some(Undo { restore_previous, refund, mark_refused });
-        let undo = |restore_previous, refund| marking(restore_previous, refund, false);
+        let undo = |restore_previous, refund| Some(Undo { restore_previous, refund, mark: None });
+        let marking = |mark| Some(Undo { restore_previous: false, refund: true, mark: Some(mark) });
         let table = [
             (Failure::ReservationUnknown, undo(false, true)),
             (Failure::LimitReached, undo(true, false)),
@@ -409,7 +457,8 @@ mod tests {
             (Failure::Superseded, undo(false, true)),
             (Failure::StoreUnknown, undo(false, true)),
             (Failure::NotSent, undo(false, true)),
-            (Failure::Rejected, marking(false, true, true)),
+            (Failure::Rejected, marking(Mark::Refused)),
+            (Failure::Barred, marking(Mark::Barred)),
             (Failure::MayArrive, None),
         ];
         for (failure, wanted) in table {

@@ -52,7 +52,7 @@ pub fn is_bound(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     // carry, nobody knows.
     let may_reach = |tag: AddressTag| {
         let is_own = cx.caller.address_tag(tag.method) == Some(tag);
-        cx.policy.offers(tag.method) && (!is_own || reaches_caller(snapshot, tag.method, cx))
+        cx.policy.offers(tag.method) && (!is_own || has_address_for(snapshot, tag.method, cx))
     };
     let has_factor = || has_active_device(snapshot, cx) || ledger.proven.iter().any(|proven| may_reach(proven.tag));
     ledger.enabled || is_required(ledger, cx) && has_factor()
@@ -65,14 +65,22 @@ fn has_active_device(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
 
 /// Whether the token carries an address that a code of an offered method can go to.
 fn has_address(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
-    cx.policy.methods.iter().any(|method| reaches_caller(snapshot, *method, cx))
+    cx.policy.methods.iter().any(|method| has_address_for(snapshot, *method, cx))
 }
 
 /// Whether the token carries an address for this method that the provider did not refuse for good.
-pub(super) fn reaches_caller(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
-    let is_refused = |tag| snapshot.ledger.is_refused(tag);
+/// A number whose owner opted out is one: they can opt in again.
+fn has_address_for(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
+    let is_refused = |tag| snapshot.ledger.is_refused(tag, cx.now);
     cx.caller.contact.allowed_address(method, cx.policy).is_ok()
         && !cx.caller.address_tag(method).is_some_and(is_refused)
+}
+
+/// Whether a code for the token's address for this method reaches anybody now, as far as is known.
+pub(super) fn reaches_caller(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
+    let is_unreachable = |tag| snapshot.ledger.unreachable(tag, cx.now).is_some();
+    cx.caller.contact.allowed_address(method, cx.policy).is_ok()
+        && !cx.caller.address_tag(method).is_some_and(is_unreachable)
 }
 
 /// Lets the caller change factors if the gate is open, or if the token proves a fresh second
@@ -281,6 +289,38 @@ mod tests {
             }
         }
         assert_eq!(tried, 4 * 360);
+    }
+
+    #[test]
+    fn a_number_that_gets_nothing_is_no_method_and_only_one_that_is_refused_opens_the_gate() {
+        use crate::domain::{ledger::Unreachable, scenario::NOW};
+        let (past, future) = (NOW, NOW.plus(Duration::from_secs(1)));
+        for (unreachable, is_usable, holds_gate) in [
+            (None, true, true),
+            (Some(Unreachable::Barred { until: future }), false, true),
+            (Some(Unreachable::Barred { until: past }), true, true),
+            (Some(Unreachable::Refused { until: Some(future) }), false, false),
+            (Some(Unreachable::Refused { until: Some(past) }), true, true),
+            (Some(Unreachable::Refused { until: None }), false, false),
+        ] {
+            for is_proven in [false, true] {
+                let mut scenario = Scenario::new();
+                scenario.policy.required = true;
+                scenario.policy.methods = vec![Method::Sms, Method::Totp];
+                let tag = scenario.tag(Method::Sms);
+                if is_proven {
+                    scenario.user.ledger.prove(tag, Some(OWN_LOGIN));
+                }
+                scenario.user.ledger.set_unreachable(tag, unreachable);
+                let (user, cx) = (&scenario.user, scenario.cx());
+                let case = format!("{unreachable:?}, proven {is_proven}");
+                assert_eq!(usable_methods(user, &cx).contains(&Method::Sms), is_usable, "{case}");
+                assert_eq!(has_lasting_method(user, is_proven, &cx), is_usable, "{case}");
+                assert_eq!(is_gated(user, &cx), holds_gate, "{case}");
+                assert_eq!(is_bound(user, &cx), holds_gate && is_proven, "{case}");
+                assert_eq!(is_dead_end(user, &cx), holds_gate && !is_usable, "{case}");
+            }
+        }
     }
 
     #[test]

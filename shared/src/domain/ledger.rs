@@ -130,7 +130,7 @@ pub struct ProvenAddress {
     pub by: Option<LoginId>,
 }
 
-/// What is known of an address. One of both is true.
+/// What is known of an address: one of both, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarkedAddress {
     /// Which.
@@ -138,8 +138,37 @@ pub struct MarkedAddress {
     /// MFA was switched on with it alone, before any code of a usable method was right, and none has
     /// been since.
     pub untried: bool,
-    /// When a code was last to be sent there, the provider refused the address for good.
-    pub refused: bool,
+    /// What the provider said when it took no code for it.
+    pub unreachable: Option<Unreachable>,
+}
+
+/// Why no code reaches an address, and until when that is assumed. The next request for a code asks
+/// the provider in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreachable {
+    /// The provider refuses it for good: to the gate it is as if the token had no address.
+    Refused {
+        /// Until when. If this is `None`, until the next request for a code.
+        until: Option<Timestamp>,
+    },
+    /// The number's owner opted out, or the account may not send to it yet. Either can change, so the
+    /// number holds the gate shut as before. Otherwise a phone's owner who opts out would hand the
+    /// account to whoever knows the password.
+    Barred {
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+impl Unreachable {
+    /// When it ends, if it does by itself.
+    #[must_use]
+    pub const fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Refused { until } => until,
+            Self::Barred { until } => Some(until),
+        }
+    }
 }
 
 impl RecoverySet {
@@ -334,10 +363,17 @@ impl Ledger {
         self.networks.iter().filter(|network| network.tag == tag).any(is_known)
     }
 
-    /// Whether the provider refused an address for good when a code was last to be sent there.
+    /// Why no code reaches an address at `now`, as far as the provider said so.
     #[must_use]
-    pub fn is_refused(&self, tag: AddressTag) -> bool {
-        self.marked.iter().any(|marked| marked.tag == tag && marked.refused)
+    pub fn unreachable(&self, tag: AddressTag, now: Timestamp) -> Option<Unreachable> {
+        let marked = self.marked.iter().find(|marked| marked.tag == tag)?;
+        marked.unreachable.filter(|unreachable| unreachable.until().is_none_or(|until| until > now))
+    }
+
+    /// Whether the provider refuses an address for good at `now`.
+    #[must_use]
+    pub fn is_refused(&self, tag: AddressTag, now: Timestamp) -> bool {
+        matches!(self.unreachable(tag, now), Some(Unreachable::Refused { .. }))
     }
 
     /// Whether MFA was switched on with an address that no code was sent to before, and no code of
@@ -352,25 +388,25 @@ impl Ledger {
         self.each_mark(untried, |marked| marked.untried = Some(marked.tag) == untried);
     }
 
-    /// Remembers whether the provider refuses an address for good.
-    pub fn set_refused(&mut self, tag: AddressTag, refused: bool) {
-        self.each_mark(refused.then_some(tag), |marked| {
-            marked.refused = if marked.tag == tag { refused } else { marked.refused }
+    /// Remembers why no code reaches an address, or that one may.
+    pub fn set_unreachable(&mut self, tag: AddressTag, unreachable: Option<Unreachable>) {
+        self.each_mark(unreachable.map(|_| tag), |marked| {
+            marked.unreachable = if marked.tag == tag { unreachable } else { marked.unreachable }
         });
     }
 
     fn each_mark(&mut self, new: Option<AddressTag>, change: impl FnMut(&mut MarkedAddress)) {
         if let Some(tag) = new.filter(|tag| self.marked.iter().all(|marked| marked.tag != *tag)) {
-            let mark = MarkedAddress { tag, untried: false, refused: false };
+            let mark = MarkedAddress { tag, untried: false, unreachable: None };
             push_bounded(&mut self.marked, mark, Policy::MAX_MARKED_ADDRESSES);
         }
         self.marked.iter_mut().for_each(change);
-        self.marked.retain(|marked| marked.untried || marked.refused);
+        self.marked.retain(|marked| marked.untried || marked.unreachable.is_some());
     }
 
     /// Remembers an address as proven by `by`.
     pub fn prove(&mut self, tag: AddressTag, by: Option<LoginId>) {
-        self.set_refused(tag, false);
+        self.set_unreachable(tag, None);
         let before = self.proven.iter().find(|known| known.tag == tag).and_then(|known| known.by);
         self.proven.retain(|known| known.tag != tag);
         let by = attribution(before, by);

@@ -236,6 +236,13 @@ impl Policy {
     /// See [`Policy::sms_per_day`].
     pub const SMS_DAY: Duration = DAY;
 
+    /// How long a number that the provider took no code for is no usable method.
+    ///
+    /// Its owner opts in again with a text message to the application, and an operator changes what the
+    /// account may send: neither tells this service, so a refusal must not count for ever. A request
+    /// for a code asks the provider before that time.
+    pub const NUMBER_UNREACHABLE_FOR: Duration = DAY;
+
     /// Addresses that the ledger keeps a mark of. One more replaces the oldest.
     pub const MAX_MARKED_ADDRESSES: usize = 2;
 

@@ -51,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (login.clone(), right).prop_map(|(login, right)| Step::ConfirmSetup { login, right }),
         2 => (login.clone(), any::<bool>()).prop_map(|(login, on)| Step::Toggle { login, on }),
         2 => login.clone().prop_map(|login| Step::Challenge { login }),
-        1 => (login.clone(), prop_oneof![Just(Failure::NotSent), Just(Failure::Rejected)])
+        1 => (login.clone(), prop_oneof![Just(Failure::NotSent), Just(Failure::Rejected), Just(Failure::Barred)])
             .prop_map(|(login, failure)| Step::ProviderRefuses { login, failure }),
         3 => (login.clone(), right).prop_map(|(login, right)| Step::VerifySent { login, right }),
         1 => (login.clone(), 0_usize..3).prop_map(|(login, device)| Step::Remove { login, device }),
@@ -191,7 +191,8 @@ impl World {
     /// or the login is proven. Everybody has the same address here.
     fn may_change_factors(&self, login: u8) -> bool {
         let ledger = &self.table.ledger;
-        let takes_codes = !ledger.marked.iter().any(|marked| marked.refused);
+        let is_refused = |marked: &ledger::MarkedAddress| ledger.is_refused(marked.tag, self.now);
+        let takes_codes = !ledger.marked.iter().any(is_refused);
         let has_device = ledger.devices.iter().any(|device| !device.inactive);
         let own = Some(LoginId([login; 8]));
         let was_right =

@@ -1,6 +1,6 @@
 use super::{
     AddressTag, Context, Decision, DeviceId, Factor, Ledger, Method, Policy, Refusal, Snapshot, gate,
-    ledger::{Grace, RecentLogin},
+    ledger::{Grace, RecentLogin, Unreachable},
     listing::device_name,
     verify::Verified,
 };
@@ -80,13 +80,17 @@ fn switch_off(ledger: &mut Ledger, grace: Option<Grace>) {
 }
 
 /// What follows when the provider refuses the caller's address for good: it is no method and holds
-/// no gate shut, until a code goes there again.
+/// no gate shut, until a code goes there again, and for a number a day at most.
 ///
 /// If MFA was switched on with an address that no code was sent to before, no code has been judged
 /// right since, and nothing else opens the gate, then MFA goes off again: the user has no factor
 /// that they could lose, and nobody but the provider can bring it about. Says whether it did.
 pub(super) fn refused_for_good(ledger: &mut Ledger, snapshot: &Snapshot, tag: AddressTag, cx: &Context<'_>) -> bool {
-    ledger.set_refused(tag, true);
+    let until = match tag.method {
+        Method::Email | Method::Totp => None,
+        Method::Sms => Some(cx.now.plus(Policy::NUMBER_UNREACHABLE_FOR)),
+    };
+    ledger.set_unreachable(tag, Some(Unreachable::Refused { until }));
     let after = Snapshot { ledger: ledger.clone(), ..snapshot.clone() };
     let has_nothing = || !gate::has_lasting_method(&after, true, cx) && !after.has_recovery_code();
     let goes_off = ledger.enabled && ledger.is_untried() && has_nothing();
@@ -383,7 +387,7 @@ mod tests {
             assert_eq!(refused_for_good(&mut ledger, &scenario.user, tag, &scenario.cx()), goes_off, "{what}");
             assert_eq!(ledger.enabled, scenario.user.ledger.enabled && !goes_off, "{what}");
             assert_eq!(ledger.security_epoch > scenario.user.ledger.security_epoch, goes_off, "{what}");
-            assert_eq!((ledger.codes.is_empty(), ledger.is_refused(tag)), (goes_off, true), "{what}");
+            assert_eq!((ledger.codes.is_empty(), ledger.is_refused(tag, NOW)), (goes_off, true), "{what}");
         }
     }
 

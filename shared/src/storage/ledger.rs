@@ -6,13 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     StoreError, Table, item,
-    packed::{self, Packed},
+    packed::{self, Mark, MarkEnd, Packed},
     table::{self, Item, PrimaryKey, number},
 };
 use crate::domain::{
     CommitId, Ledger, Snapshot, Timestamp, UserId,
     failures::Failures,
-    ledger::{Device, Grace, KnownNetwork, MarkedAddress, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
+    ledger::{
+        Device, Grace, KnownNetwork, MarkedAddress, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup,
+        Unreachable,
+    },
     sends::{PastSend, Sends},
 };
 
@@ -62,7 +65,9 @@ struct StoredLedger {
     #[serde(rename(serialize = ":p", deserialize = "p"))]
     proven: Packed<ProvenAddress>,
     #[serde(rename(serialize = ":m", deserialize = "m"), default)]
-    marked: Packed<MarkedAddress>,
+    marked: Packed<Mark>,
+    #[serde(rename(serialize = ":u", deserialize = "u"), default)]
+    mark_ends: Packed<MarkEnd>,
     #[serde(rename(serialize = ":l", deserialize = "l"))]
     recent: Packed<RecentLogin>,
     #[serde(rename(serialize = ":w", deserialize = "w"))]
@@ -75,11 +80,29 @@ struct StoredLedger {
 
 /// Whether an attribute is a packed list.
 fn is_packed(name: &str) -> bool {
-    matches!(name, "d" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "m" | "l" | "w" | "g" | "i")
+    matches!(name, "d" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "m" | "u" | "l" | "w" | "g" | "i")
+}
+
+/// The mark of an address as it is stored, and its end.
+fn stored_mark(marked: &MarkedAddress) -> (Mark, Option<MarkEnd>) {
+    let MarkedAddress { tag, untried, unreachable } = *marked;
+    let refused = matches!(unreachable, Some(Unreachable::Refused { .. }));
+    let until = unreachable.and_then(Unreachable::until);
+    (Mark { tag, untried, refused }, until.map(|until| MarkEnd { tag, until }))
+}
+
+/// The mark of an address, with its end. `None` if it says nothing.
+fn read_mark(mark: Mark, ends: &[MarkEnd]) -> Option<MarkedAddress> {
+    let Mark { tag, untried, refused } = mark;
+    let until = ends.iter().find(|end| end.tag == tag).map(|end| end.until);
+    let unreachable =
+        if refused { Some(Unreachable::Refused { until }) } else { until.map(|until| Unreachable::Barred { until }) };
+    (untried || unreachable.is_some()).then_some(MarkedAddress { tag, untried, unreachable })
 }
 
 impl From<Ledger> for StoredLedger {
     fn from(ledger: Ledger) -> Self {
+        let (marks, ends): (Vec<_>, Vec<_>) = ledger.marked.iter().map(stored_mark).unzip();
         Self {
             version: ledger.version,
             security_epoch: ledger.security_epoch,
@@ -92,7 +115,8 @@ impl From<Ledger> for StoredLedger {
             sent: Packed(ledger.sends.sent),
             refunded_at: Packed(ledger.sends.refunded_at),
             proven: Packed(ledger.proven),
-            marked: Packed(ledger.marked),
+            marked: Packed(marks),
+            mark_ends: Packed(ends.into_iter().flatten().collect()),
             recent: Packed(ledger.recent),
             networks: Packed(ledger.networks),
             grace: Packed(ledger.grace.into_iter().collect()),
@@ -114,7 +138,7 @@ impl From<StoredLedger> for Ledger {
             failures: stored.failures.0.into_iter().next().unwrap_or_default(),
             sends: Sends { sent: stored.sent.0, refunded_at: stored.refunded_at.0 },
             proven: stored.proven.0,
-            marked: stored.marked.0,
+            marked: stored.marked.0.into_iter().filter_map(|mark| read_mark(mark, &stored.mark_ends.0)).collect(),
             recent: stored.recent.0,
             networks: stored.networks.0,
             grace: stored.grace.0.into_iter().next(),
@@ -166,10 +190,10 @@ impl Table {
 ///
 /// Attributes that this version does not know stay as they are. A put would drop what a newer
 /// version wrote, while both run side by side.
-const ASSIGN_ALL: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,l=:l,w=:w,i=:i,g=:g";
+const ASSIGN_ALL: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,i=:i,g=:g";
 /// The same for a ledger without a grace.
 const ASSIGN_WITHOUT_GRACE: &str =
-    "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,l=:l,w=:w,i=:i REMOVE g";
+    "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,i=:i REMOVE g";
 
 /// The update expression that writes a ledger, and its values.
 fn assignments(ledger: Ledger) -> Result<(&'static str, Item), StoreError> {
@@ -244,8 +268,11 @@ mod tests {
         ledger.recovery = Some(RecoverySet { id: RecoveryId([1; 8]), used_mask: 0x3FF, created: now, made_by });
         ledger.grace = Some(Grace { holder: login(1), until: now });
         (0..4).for_each(|n| ledger.prove(AddressTag { method: Method::Sms, hash: [n; 8] }, Some(login(1))));
-        ledger.switched_on_with(Some(AddressTag { method: Method::Email, hash: [1; 8] }));
-        ledger.set_refused(AddressTag { method: Method::Sms, hash: [2; 8] }, true);
+        let untried = AddressTag { method: Method::Sms, hash: [5; 8] };
+        ledger.switched_on_with(Some(untried));
+        ledger.set_unreachable(untried, Some(Unreachable::Barred { until: now }));
+        let refused = Unreachable::Refused { until: Some(now) };
+        ledger.set_unreachable(AddressTag { method: Method::Sms, hash: [6; 8] }, Some(refused));
         (0..COMMITS_KEPT).fold(ledger, |ledger, n| ledger.committed_as(CommitId([u8::try_from(n).expect("few"); 8])))
     }
 
@@ -259,6 +286,10 @@ mod tests {
         ledger.sends.sent = vec![PastSend { at: now, known: false, reserve: false }];
         ledger.recovery = Some(RecoverySet { id: RecoveryId([1; 8]), used_mask: 0, created: now, made_by: None });
         ledger.prove(AddressTag { method: Method::Email, hash: [1; 8] }, None);
+        let barred = Unreachable::Barred { until: now };
+        ledger.set_unreachable(AddressTag { method: Method::Sms, hash: [2; 8] }, Some(barred));
+        let refused = Unreachable::Refused { until: None };
+        ledger.set_unreachable(AddressTag { method: Method::Email, hash: [2; 8] }, Some(refused));
         ledger
     }
 
@@ -269,7 +300,7 @@ mod tests {
             item.insert(name.to_owned(), binary([2, 8]));
             read(item)
         };
-        for name in ["d", "s", "c", "r", "f", "n", "b", "p", "m", "l", "w", "g", "i"] {
+        for name in ["d", "s", "c", "r", "f", "n", "b", "p", "m", "u", "l", "w", "g", "i"] {
             assert!(matches!(read_with(name), Err(StoreError::Unavailable(_))), "{name}");
         }
         assert_eq!(read_with("z").expect("a ledger"), fullest());
@@ -282,7 +313,30 @@ mod tests {
         item.insert("pk".to_owned(), text(user_key(UserId([1; 16]))));
         item.insert("sk".to_owned(), text(SORT_KEY));
         println!("the fullest ledger: {} bytes", size_of(&item));
-        assert!(size_of(&item) <= 780, "{} bytes", size_of(&item));
+        assert!(size_of(&item) <= 810, "{} bytes", size_of(&item));
+    }
+
+    #[test]
+    fn a_mark_whose_end_an_older_version_left_alone_or_never_wrote_is_read_as_that_version_means_it() {
+        let [barred, refused] = [2, 3].map(|n| AddressTag { method: Method::Sms, hash: [n; 8] });
+        let until = Timestamp::from_secs(1_893_456_000);
+        let mut ledger = Ledger::fresh(7);
+        ledger.set_unreachable(barred, Some(Unreachable::Barred { until }));
+        ledger.set_unreachable(refused, Some(Unreachable::Refused { until: Some(until) }));
+        let written = stored(ledger.clone());
+        let read_without = |name: &str| {
+            let mut item = written.clone();
+            item.remove(name);
+            read(item).expect("a ledger").marked
+        };
+        assert_eq!(read_without("z"), ledger.marked);
+        let without_end = Unreachable::Refused { until: None };
+        assert_eq!(
+            read_without("u"),
+            [MarkedAddress { tag: refused, untried: false, unreachable: Some(without_end) }],
+            "it does not know that a number can be barred, and its refusals count until the next request"
+        );
+        assert_eq!(read_without("m"), [], "it took the marks away");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::domain::{
     AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, RecoveryId, Timestamp,
     failures::{Failures, LastGuess},
-    ledger::{Device, Grace, KnownNetwork, MarkedAddress, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
+    ledger::{Device, Grace, KnownNetwork, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
     sends::PastSend,
 };
 
@@ -266,7 +266,26 @@ impl Record for ProvenAddress {
     }
 }
 
-impl Record for MarkedAddress {
+/// A mark of an address, without its end. One that is neither untried nor refused is of a number that
+/// is barred until its [`MarkEnd`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) tag: AddressTag,
+    pub(super) untried: bool,
+    pub(super) refused: bool,
+}
+
+/// When a mark of an address ends.
+///
+/// A list of its own, because a wider record of [`Mark`] could not be read by the release before. That
+/// one carries this list as it is, so an end may be left of a mark that is gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MarkEnd {
+    pub(super) tag: AddressTag,
+    pub(super) until: Timestamp,
+}
+
+impl Record for Mark {
     const WIDTH: u8 = 1 + 8 + 1 + 1;
 
     fn pack(&self, out: &mut Vec<u8>) {
@@ -276,6 +295,19 @@ impl Record for MarkedAddress {
 
     fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
         Some(Self { tag: fields.tag()?, untried: fields.flag()?, refused: fields.flag()? })
+    }
+}
+
+impl Record for MarkEnd {
+    const WIDTH: u8 = 1 + 8 + 4;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        pack_tag(self.tag, out);
+        pack_time(self.until, out);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self { tag: fields.tag()?, until: fields.time()? })
     }
 }
 
