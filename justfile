@@ -67,7 +67,7 @@ conformance:
 deploy:
     @bash .ci/run deploy
 
-# Codes arrive through the SES and SNS of moto
+# Codes arrive through the SES and SNS of moto, and botocore knows our End User Messaging
 emulators:
     @bash .ci/run emulators
 

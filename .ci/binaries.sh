@@ -39,6 +39,7 @@ while read -r marker user what; do
 done <<'MARKERS'
 /v2/email/outbound-emails challenge SES
 PublishResponse challenge SNS
+PinpointSMSVoiceV2.SendTextMessage challenge End User Messaging
 リクエスト元 challenge texts in other languages
 data:image/png setup-totp QR code
 IHDR setup-totp PNG

@@ -434,6 +434,7 @@ def test_the_plan_counts_every_resource_of_the_template():
     assert {(kind, condition) for kind, condition, _ in costs.resources(text)} == read
     assert len(list(costs.resources(text))) == len(template()["Resources"])
     known = {"MakesKeys", "MakesTable", "SendsEmail", "SendsSms", "HasAddress", "HasDomain", "HasKmsKey"}
+    known |= {"SendsThroughSns", "SendsThroughEndUserMessaging"}
     assert {condition for _, condition in read if condition} <= known
 
 
@@ -447,6 +448,8 @@ def test_the_plan_leaves_out_what_the_answers_do_not_make():
     kept = {**values, "ExistingTableName": "kept", "SmsCountries": "+1"}
     assert "AWS::DynamoDB::Table" not in "\n".join(costs.plan(text, kept, "arm64"))
     assert "11  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, kept, "arm64"))
+    other_service = {**kept, "Settings": "MFA_SMS_ORIGINATION_IDENTITY=arn:of:a:pool"}
+    assert "11  AWS::CloudWatch::Alarm" in "\n".join(costs.plan(text, other_service, "arm64"))
     assert "AWS::IAM::ManagedPolicy" not in first
     assert "AWS::IAM::ManagedPolicy" in "\n".join(costs.plan(text, {**kept, "KmsKeyArn": "arn:of:a:key"}, "arm64"))
 
@@ -637,6 +640,17 @@ def test_what_would_keep_codes_and_alarms_from_arriving_is_told(monkeypatch):
     quiet = {"EmailFrom": "", "SmsDomain": "example.com", "AlarmEmail": "ops@example.com"}
     told["get-sms-sandbox-account-status"] = {}
     assert not list(checks.warnings_about(quiet)), "the default of the template is below a new account's quota"
+
+    told["describe-account-attributes"] = {"AccountAttributes": [{"Name": "ACCOUNT_TIER", "Value": "SANDBOX"}]}
+    of_voice = {"Name": "VOICE_MESSAGE_MONTHLY_SPEND_LIMIT", "EnforcedLimit": 100}
+    of_text = {"Name": "TEXT_MESSAGE_MONTHLY_SPEND_LIMIT", "EnforcedLimit": 1}
+    told["describe-spend-limits"] = {"SpendLimits": [of_voice, of_text]}
+    through = {"Settings": "MFA_SMS_SERVICE=end-user-messaging MFA_SMS_ORIGINATION_IDENTITY=arn:of:a:pool"}
+    text = "\n".join(checks.warnings_about({**parameters, **through}))
+    for words in ("End User Messaging is in its sandbox", "End User Messaging stops at 1 dollars"):
+        assert words in text, text
+    told["describe-account-attributes"] = told["describe-spend-limits"] = {}
+    assert not list(checks.warnings_about({**quiet, **through}))
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,20 @@
 that arrive there verify.
 
 It also shows that the caller is told if SES refuses the sender, and need not wait to send again.
+
+Nobody emulates End User Messaging. There, botocore's model of the service checks what the bundle sends,
+and boto3's own client reads what the inbox answers.
 """
 
+import json
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import boto3
 import pytest
-from kit import SCRATCH, Client, Local, Program, Services, claims_of, expect
+from botocore.validate import ParamValidator
+from kit import ROOT, SCRATCH, Client, Local, Program, Services, claims_of, expect
 
 SENDER = "no-reply@example.com"  # MFA_EMAIL_FROM of the local server
 
@@ -80,3 +87,122 @@ def test_the_inbox_answers_for_the_suppression_list_as_botocore_models_it():
         expect("an address that is on it", (found["EmailAddress"], found["Reason"]), ("a+b@suppressed.example", "BOUNCE"))
         with pytest.raises(ses.exceptions.NotFoundException):
             ses.get_suppressed_destination(EmailAddress="a@example.com")
+
+
+VOICE = "pinpoint-sms-voice-v2"
+POOL = "arn:aws:sms-voice:us-east-1:123456789012:pool/pool-0123456789abcdef"
+CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+
+
+def faults_by_the_model(call, shape):
+    """What botocore's model says against a call: wrong names, types and lengths, and texts of another form."""
+    report = ParamValidator().validate(call, shape)
+    found = [report.generate_report()] if report.has_errors() else []
+    found += [f"unknown: {name}" for name in call.keys() - shape.members.keys()]
+
+    def check_texts(value, of, place):
+        if of.type_name == "string":
+            pattern = of.metadata.get("pattern")
+            if of.enum and value not in of.enum or pattern and not re.fullmatch(pattern, value):
+                found.append(f"{place}: {value}")
+        elif of.type_name == "structure":
+            for name in value.keys() & of.members.keys():
+                check_texts(value[name], of.members[name], f"{place}/{name}")
+        elif of.type_name == "map":
+            for name, text in value.items():
+                check_texts(name, of.key, place)
+                check_texts(text, of.value, f"{place}/{name}")
+
+    check_texts(call, shape, "")
+    return found
+
+
+def test_what_the_bundle_sends_is_a_call_as_botocore_models_it():
+    operation = boto3.client(VOICE, **CREDENTIALS).meta.service_model.operation_model("SendTextMessage")
+    metadata = operation.service_model.metadata
+    calls = []
+
+    class Recorder(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            calls.append((self.path, dict(self.headers), json.loads(body)))
+            answer = json.dumps({"MessageId": f"id-{len(calls)}"}).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/x-amz-json-1.0")
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    variables = {
+        "MFA_SMS_SERVICE": "end-user-messaging",
+        "MFA_SMS_ORIGINATION_IDENTITY": POOL,
+        "MFA_SMS_CONFIGURATION_SET": "codes",
+        "MFA_SMS_PROTECT_CONFIGURATION": "arn:aws:sms-voice:us-east-1:123456789012:protect-configuration/protect-1",
+        "MFA_SMS_MAX_PRICE": "0.25",
+        "MFA_SMS_DLT_ENTITY_ID": "1201159543060917386",
+        "MFA_SMS_DLT_TEMPLATE_ID": "1107169412345678901",
+    }
+    settings = [word for name, value in variables.items() for word in ("--set", f"{name}={value}")]
+    with HTTPServer(("127.0.0.1", 0), Recorder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        with Local("mfa-local-voice", "--end-user-messaging", url, *settings) as mfa:
+            for number in ("+14155550123", "+919876543210"):
+                token = mfa.sign_in(sub=number, phone=number)
+                mfa.ok("POST", "/auth/mfa/challenge", {"method": "sms"}, token)
+        server.shutdown()
+    expect("calls", len(calls), 2)
+    for path, headers, call in calls:
+        headers = {name.lower(): value for name, value in headers.items()}
+        expect("its path", path, operation.http["requestUri"])
+        expect("its target", headers["x-amz-target"], f"{metadata['targetPrefix']}.{operation.name}")
+        expect("its type", headers["content-type"], f"application/x-amz-json-{metadata['jsonVersion']}")
+        expect("signed for", headers["authorization"].split("/")[3], metadata["signingName"])
+        expect("its faults", faults_by_the_model(call, operation.input_shape), [])
+    expect("ids of India", [call.get("DestinationCountryParameters") for _, _, call in calls],
+           [None, {"IN_ENTITY_ID": "1201159543060917386", "IN_TEMPLATE_ID": "1107169412345678901"}])
+    wrong = {"DestinationPhoneNumber": "no number", "MessageType": "LOUD", "Colour": "red"}
+    expect("that the model finds faults", len(faults_by_the_model(wrong, operation.input_shape)), 4)
+
+
+def test_boto3_reads_what_the_inbox_answers_for_end_user_messaging():
+    env_file = SCRATCH / "voice.env"
+    with Services("mfa-local-voice-inbox", env_file):
+        endpoint = re.search(r"^MFA_END_USER_MESSAGING_ENDPOINT=\W*(http://[\d.:]+)", env_file.read_text(), re.M)[1]
+        voice = boto3.client(VOICE, endpoint_url=endpoint, **CREDENTIALS)
+        send = lambda number: voice.send_text_message(
+            DestinationPhoneNumber=number, OriginationIdentity=POOL, MessageBody="123456", MessageType="TRANSACTIONAL"
+        )
+        expect("the id of a message", send("+14155550123")["MessageId"], "1")
+        model = voice.meta.service_model
+        for number, kind, reason in [
+            ("+15550100123", "ValidationException", "INVALID_PARAMETER"),
+            ("+15550101123", "ConflictException", "DESTINATION_PHONE_NUMBER_OPTED_OUT"),
+            ("+15550102123", "ConflictException", "DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION"),
+            ("+15550103123", "ConflictException", "DESTINATION_PHONE_NUMBER_NOT_VERIFIED"),
+            ("+15550104123", "ServiceQuotaExceededException", "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT"),
+            ("+15550105123", "AccessDeniedException", "ACCOUNT_DISABLED"),
+        ]:
+            with pytest.raises(getattr(voice.exceptions, kind)) as raised:
+                send(number)
+            expect(f"the reason for {number}", raised.value.response["Reason"], reason)
+            expect("that AWS has it", reason in model.shape_for(f"{kind}Reason").enum, True)
+            declared = [of.name for of in model.operation_model("SendTextMessage").error_shapes]
+            expect("that the call may fail so", kind in declared, True)
+        fields = voice.exceptions.ValidationException
+        with pytest.raises(fields) as raised:
+            send("+15550100123")
+        expect("the field", raised.value.response["Fields"][0]["Name"], "DestinationPhoneNumber")
+
+
+def test_every_reason_that_the_bundle_knows_is_one_of_aws():
+    model = boto3.client(VOICE, **CREDENTIALS).meta.service_model
+    known = {reason for kind in ("Conflict", "Validation", "ServiceQuotaExceeded", "AccessDenied")
+             for reason in model.shape_for(f"{kind}ExceptionReason").enum}
+    source = (ROOT / "shared/src/delivery/end_user_messaging.rs").read_text().split("#[cfg(test)]")[0]
+    named = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', source))
+    expect("reasons", len(named) >= 8, True)
+    expect("reasons that AWS does not have", named - known, set())

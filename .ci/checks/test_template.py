@@ -105,7 +105,18 @@ class Stack:
             "Fn::Or": lambda *any_of: any(any_of),
             "Fn::Contains": lambda texts, text: text in texts,
             "Fn::Split": lambda separator, text: text.split(separator),
+            "Fn::Join": lambda separator, texts: separator.join(texts),
+            "Fn::Select": lambda place, texts: texts[place],
         }[function](*arguments)
+
+    def evaluate_all(self, value):
+        """What a part of the template becomes, which has keys of its own beside functions."""
+        if isinstance(value, dict) and not any(name == "Ref" or name.startswith("Fn::") for name in value):
+            return {name: self.evaluate_all(of) for name, of in value.items()}
+        if isinstance(value, dict) and "Fn::If" in value:
+            condition, yes, no = value["Fn::If"]
+            return self.evaluate_all(yes if self.holds(condition) else no)
+        return self.evaluate(value)
 
     def holds(self, condition):
         return self.evaluate(TEMPLATE["Conditions"][condition])
@@ -140,6 +151,9 @@ def takes(parameter, value):
 
 
 RULE, PATTERN, START = "rule", "pattern", "start"
+
+POOL = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef"
+THROUGH = f"MFA_SMS_SERVICE=end-user-messaging MFA_SMS_ORIGINATION_IDENTITY={POOL}"
 
 
 def with_settings(base, text):
@@ -254,6 +268,25 @@ FAULTS = [
     (with_settings(SHARED, "MFA_SMS_ORIGINATION_NUMBER=x"), START, "MFA_SMS_ORIGINATION_NUMBER"),
     (with_settings(SHARED, "MFA_SMS_SENDER_ID=much-too-long"), START, "MFA_SMS_SENDER_ID"),
     (with_settings(SHARED, "MFA_SMS_MAX_PRICE=0"), START, "MFA_SMS_MAX_PRICE"),
+    (with_settings(SHARED, f"{THROUGH} MFA_SMS_MAX_PRICE=1"), START, "MFA_SMS_MAX_PRICE"),
+    (with_settings(SHARED, "MFA_SMS_SERVICE=pinpoint"), START, "MFA_SMS_SERVICE"),
+    (with_settings(SHARED, f"{THROUGH} MFA_SMS_SENDER_ID=Example"), START, "MFA_SMS_SENDER_ID"),
+    (with_settings(SHARED, f"MFA_SMS_ORIGINATION_IDENTITY={POOL}"), START, "MFA_SMS_ORIGINATION_IDENTITY"),
+    (
+        with_settings(SHARED, "MFA_SMS_SERVICE=end-user-messaging MFA_SMS_ORIGINATION_IDENTITY=+12025550123"),
+        START,
+        "MFA_SMS_ORIGINATION_IDENTITY",
+    ),
+    (
+        with_settings(SHARED, "MFA_SMS_SERVICE=end-user-messaging")
+        | {"Methods": "sms", "SmsCountries": "+1", "SmsDomain": "example.com"},
+        START,
+        "MFA_SMS_ORIGINATION_IDENTITY",
+    ),
+    (with_settings(SHARED, f"{THROUGH} MFA_SMS_CONFIGURATION_SET={POOL}"), START, "MFA_SMS_CONFIGURATION_SET"),
+    (with_settings(SHARED, f"{THROUGH} MFA_SMS_PROTECT_CONFIGURATION=a b"), START, "MFA_SMS_PROTECT_CONFIGURATION"),
+    (with_settings(SHARED, f"{THROUGH} MFA_SMS_DLT_ENTITY_ID=1201"), START, "MFA_SMS_DLT_TEMPLATE_ID"),
+    (with_settings(SHARED, f"{THROUGH} MFA_SMS_DLT_TEMPLATE_ID=1107"), START, "MFA_SMS_DLT_ENTITY_ID"),
     (with_settings(SHARED, "MFA_AUTHORIZER_ROUTES=POST /a = mfa"), START, "MFA_AUTHORIZER_ROUTES"),
     (with_settings(SHARED, "MFA_AUTHORIZER_CLAIMS=sub"), START, "MFA_AUTHORIZER_CLAIMS"),
     (SHARED | {"AlarmEmail": "nobody"}, PATTERN, "AlarmEmail"),
@@ -371,6 +404,33 @@ def modulus():
 
 def size_of(variables):
     return sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
+
+
+def permissions(stack, function):
+    """The resources of each call that a function may make."""
+    statements = FUNCTIONS[function]["Properties"]["Policies"][0]["Statement"]
+    evaluated = [stack.evaluate_all(statement) for statement in statements]
+    return {of["Action"]: of["Resource"] for of in evaluated if isinstance(of, dict) and of["Effect"] == "Allow" and isinstance(of["Action"], str)}
+
+
+def test_text_messages_are_allowed_through_the_service_that_sends_them_and_from_one_identity():
+    sends = {"Methods": "totp,sms", "SmsCountries": "+1", "SmsDomain": "example.com"}
+    of_sns, of_other = "sns:Publish", "sms-voice:SendTextMessage"
+    for settings, expected in [
+        ("", {of_sns: "*"}),
+        ("MFA_SMS_SENDER_ID=Example", {of_sns: "*"}),
+        (THROUGH, {of_other: POOL}),
+        (f"MFA_REQUIRED=true\n{THROUGH}\nMFA_CODE_LENGTH=8", {of_other: POOL}),
+        (f"{THROUGH} MFA_CODE_LENGTH=8 MFA_REQUIRED=true", {of_other: POOL}),
+    ]:
+        stack = Stack(with_settings(SHARED | sends, settings))
+        assert not stack.refused_by_a_pattern() and not stack.refused_by_a_rule()
+        allowed = permissions(stack, "ChallengeFunction")
+        assert {call: of for call, of in allowed.items() if call in (of_sns, of_other)} == expected, settings
+        _, said = told_at_start(stack, "MFA_")
+        assert "Connect" in said["ChallengeFunction"], said
+    off = permissions(Stack(with_settings(SHARED, THROUGH)), "ChallengeFunction")
+    assert not {of_sns, of_other} & off.keys(), "without a country nothing is sent"
 
 
 def test_functions_that_do_not_sign_get_no_key_that_signs():

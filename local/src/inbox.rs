@@ -5,7 +5,8 @@ use std::{
 
 use axum::{
     Form, Json, Router,
-    extract::{Path, State},
+    body::Bytes,
+    extract::{FromRequest, Path, Request, State},
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -18,7 +19,8 @@ use crate::clock::LocalClock;
 /// How many messages are kept.
 const KEPT: usize = 1000;
 
-/// Takes the calls that the AWS SDKs make to SES v2 and SNS, and keeps the newest 1,000 messages.
+/// Takes the calls that the AWS SDKs make to SES v2, SNS and End User Messaging, and keeps the newest
+/// 1,000 messages.
 #[derive(Clone)]
 pub struct Inbox {
     messages: Arc<Mutex<Messages>>,
@@ -29,7 +31,7 @@ pub struct Inbox {
 struct Messages {
     kept: VecDeque<InboxMessage>,
     received: u64,
-    /// Whether `…@rejected.example` is taken too.
+    /// Whether `…@rejected.example` is taken too, and the numbers that End User Messaging refuses.
     takes_rejected: bool,
     /// Whether no mail is taken, because the sender is not verified.
     refuses_sender: bool,
@@ -55,9 +57,12 @@ pub struct InboxMessage {
     /// The headers of an e-mail that the bundle sets, as `Name: value`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
-    /// The configuration set of an e-mail.
+    /// The configuration set of SES or End User Messaging.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration_set: Option<String>,
+    /// What else End User Messaging was told of a text message, as `Name: value`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
     /// The code in the text.
     pub code: Option<String>,
     /// When the message arrived, by the bundle's clock.
@@ -86,7 +91,8 @@ impl Inbox {
         self.lock().kept.clear();
     }
 
-    /// From now on, mail to `…@rejected.example` is taken, or refused for good again.
+    /// From now on, mail to `…@rejected.example` is taken, and text messages to the numbers that End
+    /// User Messaging refuses, or they are refused again.
     pub fn take_rejected(&self, takes: bool) {
         self.lock().takes_rejected = takes;
     }
@@ -96,12 +102,12 @@ impl Inbox {
         self.lock().refuses_sender = !verified;
     }
 
-    /// Serves SES and SNS at one address. Their paths differ.
+    /// Serves SES, SNS and End User Messaging at one address. Their paths or headers differ.
     pub(crate) fn router(&self) -> Router {
         Router::new()
             .route("/v2/email/outbound-emails", post(send_email))
             .route("/v2/email/suppression/addresses/{address}", get(get_suppressed_destination))
-            .route("/", post(publish))
+            .route("/", post(text_message))
             .with_state(self.clone())
     }
 
@@ -188,8 +194,80 @@ fn ses_error(status: StatusCode, kind: &'static str, message: &str) -> Response 
     (status, kind, Json(json!({ "message": message }))).into_response()
 }
 
+/// SNS and End User Messaging have one path. The JSON protocols of AWS name the operation in a header.
+async fn text_message(State(inbox): State<Inbox>, request: Request) -> Response {
+    let target = request.headers().get("x-amz-target").cloned();
+    match target {
+        Some(target) if target == "PinpointSMSVoiceV2.SendTextMessage" => match Bytes::from_request(request, &()).await
+        {
+            Ok(body) => send_text_message(&inbox, &body),
+            Err(rejection) => rejection.into_response(),
+        },
+        Some(_) => {
+            voice_error("UnknownOperationException", json!({ "Message": "only SendTextMessage is served here" }))
+        }
+        None => match Form::<Vec<(String, String)>>::from_request(request, &()).await {
+            Ok(Form(call)) => publish(&inbox, &call),
+            Err(rejection) => rejection.into_response(),
+        },
+    }
+}
+
+/// `SendTextMessage` of End User Messaging, in the AWS JSON protocol 1.0.
+fn send_text_message(inbox: &Inbox, body: &[u8]) -> Response {
+    let call: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text_at = |path: &str| call.pointer(path).and_then(Value::as_str).map(ToOwned::to_owned);
+    let (Some(to), Some(text)) = (text_at("/DestinationPhoneNumber"), text_at("/MessageBody")) else {
+        return voice_error(
+            "ValidationException",
+            json!({ "Message": "a number and a text", "Reason": "MISSING_PARAMETER" }),
+        );
+    };
+    let refusal = REFUSED_NUMBERS.iter().find(|(numbers, ..)| to.starts_with(numbers));
+    if let Some((_, kind, reason)) = refusal.filter(|_| !inbox.lock().takes_rejected) {
+        let mut error = json!({ "Message": format!("{to} gets nothing"), "Reason": reason });
+        if *kind == "ValidationException" {
+            error["Fields"] = json!([{ "Name": "DestinationPhoneNumber", "Message": "is not valid" }]);
+        }
+        return voice_error(kind, error);
+    }
+    const NAMED: [&str; 4] = ["OriginationIdentity", "MessageType", "ProtectConfigurationId", "MaxPrice"];
+    let named = NAMED.iter().filter_map(|name| Some(format!("{name}: {}", call.get(name)?.as_str()?)));
+    let of_country = call.get("DestinationCountryParameters").and_then(Value::as_object).into_iter().flatten();
+    let of_country = of_country.filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
+    let id = inbox.keep(InboxMessage {
+        channel: "sms",
+        to,
+        text,
+        configuration_set: text_at("/ConfigurationSetName"),
+        parameters: named.chain(of_country).collect(),
+        ..InboxMessage::default()
+    });
+    amz_json(StatusCode::OK, &json!({ "MessageId": id }))
+}
+
+/// The beginnings of numbers that End User Messaging does not send to, and what it answers.
+const REFUSED_NUMBERS: [(&str, &str, &str); 6] = [
+    ("+15550100", "ValidationException", "INVALID_PARAMETER"),
+    ("+15550101", "ConflictException", "DESTINATION_PHONE_NUMBER_OPTED_OUT"),
+    ("+15550102", "ConflictException", "DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION"),
+    ("+15550103", "ConflictException", "DESTINATION_PHONE_NUMBER_NOT_VERIFIED"),
+    ("+15550104", "ServiceQuotaExceededException", "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT"),
+    ("+15550105", "AccessDeniedException", "ACCOUNT_DISABLED"),
+];
+
+/// An error of a JSON protocol of AWS.
+fn voice_error(kind: &str, mut error: Value) -> Response {
+    error["__type"] = json!(format!("com.amazonaws.pinpointsmsvoicev2#{kind}"));
+    amz_json(StatusCode::BAD_REQUEST, &error)
+}
+
+fn amz_json(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string()).into_response()
+}
+
 /// `Publish` of SNS, in the AWS query protocol.
-async fn publish(State(inbox): State<Inbox>, Form(call): Form<Vec<(String, String)>>) -> Response {
+fn publish(inbox: &Inbox, call: &[(String, String)]) -> Response {
     let value = |name: &str| call.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let (Some(to), Some(text)) = (value("PhoneNumber"), value("Message")) else {
         return sns_error("only Publish to a phone number is served here");

@@ -1,7 +1,7 @@
 //! The whole bundle on one machine: no AWS account, no Docker, no Java, no Node.
 //!
 //! The functions' own endpoints run behind one router. As in AWS, they call `DynamoDB`, SES and SNS
-//! over HTTP: here an embedded `DynamoDB`, and an inbox that takes the real SES and SNS calls.
+//! or End User Messaging over HTTP: here an embedded `DynamoDB`, and an inbox that takes the real calls.
 
 mod admin;
 pub mod check_settings;

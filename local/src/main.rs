@@ -44,6 +44,10 @@ struct Options {
     /// Send text messages to the SNS at this address instead of the inbox.
     #[arg(long, value_name = "URL")]
     sns: Option<String>,
+    /// With `--set MFA_SMS_SERVICE=end-user-messaging`, send text messages to the End User Messaging at
+    /// this address instead of the inbox.
+    #[arg(long, value_name = "URL")]
+    end_user_messaging: Option<String>,
     /// Stand behind a login of this provider: its tokens are signed by a key of development and
     /// checked as `MFA_LOGIN` says (docs/logins).
     #[arg(long, value_name = "PROVIDER", value_parser = provider, conflicts_with = "jwt_secret")]
@@ -124,6 +128,7 @@ async fn run(options: Options) -> Result<(), String> {
         dynamodb: options.dynamodb.clone(),
         ses: options.ses.clone(),
         sns: options.sns.clone(),
+        end_user_messaging: options.end_user_messaging.clone(),
     };
     let services = Services::start(wanted, &clock).await.map_err(|error| error.to_string())?;
     let variables = variables(&options, &services)?;
@@ -242,7 +247,7 @@ fn services_text(address: SocketAddr, options: &Options) -> String {
         "cargo lambda watch --env-file"
     };
     format!(
-        "Serving DynamoDB, SES and SNS for functions that run elsewhere; their addresses are in {file}\n\n\
+        "Serving DynamoDB, SES, SNS and End User Messaging for functions that run elsewhere; their addresses are in {file}\n\n\
          \x20 login tokens  http://{address}/__local/token\n\
          \x20 inbox         http://{address}/__local/inbox\n\n\
          Next: {next} {file}\n"

@@ -17,6 +17,8 @@ pub struct StartServices {
     pub ses: Option<String>,
     /// The address of another SNS.
     pub sns: Option<String>,
+    /// The address of another End User Messaging.
+    pub end_user_messaging: Option<String>,
 }
 
 /// The services that run.
@@ -46,8 +48,8 @@ impl Services {
     /// [`ServicesError`], with a message for people.
     pub async fn start(wanted: StartServices, clock: &LocalClock) -> Result<Self, ServicesError> {
         let inbox = Inbox::new(clock.clone());
-        let own_inbox = match (&wanted.ses, &wanted.sns) {
-            (Some(_), Some(_)) => String::new(),
+        let own_inbox = match (&wanted.ses, &wanted.sns, &wanted.end_user_messaging) {
+            (Some(_), Some(_), Some(_)) => String::new(),
             _ => serve(inbox.router()).await?,
         };
         let dynamodb = match wanted.dynamodb {
@@ -57,7 +59,8 @@ impl Services {
         let endpoints = Endpoints {
             dynamodb,
             ses: wanted.ses.unwrap_or_else(|| own_inbox.clone()),
-            sns: wanted.sns.unwrap_or(own_inbox),
+            sns: wanted.sns.unwrap_or_else(|| own_inbox.clone()),
+            end_user_messaging: wanted.end_user_messaging.unwrap_or(own_inbox),
         };
         Ok(Self { endpoints, inbox })
     }

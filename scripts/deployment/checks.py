@@ -261,6 +261,22 @@ def is_jwt_secret(text):
     return isinstance(text, str) and len(text.encode()) >= 32 and text == text.strip()
 
 
+def sns(told):
+    """The service, whether it is in its sandbox, and how many dollars a month it may spend."""
+    quota = told("sns", "get-sms-attributes").get("attributes", {}).get("MonthlySpendLimit", "inf")
+    return "SNS", told("sns", "get-sms-sandbox-account-status").get("IsInSandbox"), quota
+
+
+def end_user_messaging(told):
+    """The same of End User Messaging."""
+    client = "pinpoint-sms-voice-v2"
+    attributes = told(client, "describe-account-attributes").get("AccountAttributes", [])
+    limits = told(client, "describe-spend-limits").get("SpendLimits", [])
+    of_text = [limit["EnforcedLimit"] for limit in limits if limit["Name"] == "TEXT_MESSAGE_MONTHLY_SPEND_LIMIT"]
+    in_sandbox = {"Name": "ACCOUNT_TIER", "Value": "SANDBOX"} in attributes
+    return "End User Messaging", in_sandbox, str(min(of_text, default="inf"))
+
+
 def warnings_about(parameters):
     """What would keep codes and alarms from arriving, as far as AWS says."""
 
@@ -278,11 +294,12 @@ def warnings_about(parameters):
         if told("sesv2", "get-account").get("ProductionAccessEnabled") is False:
             yield "SES is in its sandbox: codes go to verified addresses alone. Ask AWS for production access."
     if parameters["SmsDomain"]:
-        if told("sns", "get-sms-sandbox-account-status").get("IsInSandbox"):
-            yield "SNS is in its sandbox: text messages go to verified numbers alone. Ask AWS to leave it."
-        quota = told("sns", "get-sms-attributes").get("attributes", {}).get("MonthlySpendLimit", "inf")
+        through = "MFA_SMS_SERVICE=end-user-messaging" in parameters.get("Settings", "")
+        service, in_sandbox, quota = (end_user_messaging if through else sns)(told)
+        if in_sandbox:
+            yield f"{service} is in its sandbox: text messages go to verified numbers alone. Ask AWS to leave it."
         limit = parameters.get("SmsSpendAlarmUsd", SMS_SPEND_ALARM_USD)
         if float(limit) >= float(quota):
-            yield f"SNS stops at {quota} dollars a month, before the alarm rings at {limit} (SmsSpendAlarmUsd)."
+            yield f"{service} stops at {quota} dollars a month, before the alarm rings at {limit} (SmsSpendAlarmUsd)."
     if not parameters.get("AlarmEmail"):
         yield "Alarms tell nobody. Give --parameter AlarmEmail=ADDRESS, or subscribe to the topic AlarmTopicArn."

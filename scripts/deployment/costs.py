@@ -37,11 +37,14 @@ def resources(template):
 
 def plan(template, parameters, processor):
     """The lines that say what a deployment makes and costs."""
+    has_identity = "MFA_SMS_ORIGINATION_IDENTITY=" in parameters.get("Settings", "")
     holds = {
         "MakesKeys": not parameters["SecretName"],
         "MakesTable": not parameters["ExistingTableName"],
         "SendsEmail": bool(parameters["EmailFrom"]),
         "SendsSms": bool(parameters["SmsCountries"]),
+        "SendsThroughSns": bool(parameters["SmsCountries"]) and not has_identity,
+        "SendsThroughEndUserMessaging": bool(parameters["SmsCountries"]) and has_identity,
         "HasDomain": parameters.get("DomainName", "") not in ("", "none"),
         "HasAddress": parameters.get("DomainName", "") != "none",
         "HasKmsKey": bool(parameters.get("KmsKeyArn")),

@@ -49,11 +49,12 @@ pub enum Metric {
     EmailsFailed,
     /// 1 for an e-mail whose address SES refused, 0 for each other one.
     EmailsRejected,
-    /// Text messages that SNS took.
+    /// Text messages that SNS or End User Messaging took.
     SmsSent,
-    /// 1 for a text message that SNS did not take, or of which nobody knows, 0 for each other one.
+    /// 1 for a text message that the service did not take, or of which nobody knows, 0 for each other
+    /// one.
     SmsFailed,
-    /// 1 for a text message whose number SNS refused, 0 for each other one.
+    /// 1 for a text message whose number the service refused, for good or for now, 0 for each other one.
     SmsRejected,
     /// The day's text messages so far, in percent of what the caller may use: four fifths of
     /// `MFA_SMS_PER_DAY`, or all of it for known callers.

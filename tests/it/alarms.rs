@@ -128,6 +128,19 @@ const CAUSES: &[Cause] = &[
         },
     },
     Cause {
+        name: "Text messages through End User Messaging cost more than the limit",
+        rings: &["EndUserMessagingSpendAlarm"],
+        settings: &[],
+        minute: |mfa, watch, minute| {
+            async move {
+                if minute == 3 {
+                    watch.add("AWS/SMSVoice/TextMessageMonthlySpend", mfa.clock.now().as_secs(), 0.9);
+                }
+            }
+            .boxed()
+        },
+    },
+    Cause {
         name: "Somebody guesses codes of many users",
         rings: &["LockAlarm", "WrongCodeAlarm"],
         settings: &[],

@@ -146,7 +146,11 @@ fn lines_of(mfa: &TestApp, user: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn the_saved_query_says_why_alice_could_not_sign_in() {
-    let mfa = TestApp::start().await;
+    let mfa = TestApp::start_with(&[
+        ("MFA_SMS_SERVICE", "end-user-messaging"),
+        ("MFA_SMS_ORIGINATION_IDENTITY", "arn:aws:sms-voice:us-east-1:123456789012:pool/pool-1"),
+    ])
+    .await;
     let key = mfa.app.keys.user_id("alice").to_string();
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).expect("a page");
     let (_, table) = page.split_once("| What happened | What the line says |\n|---|---|\n").expect("the table");
@@ -180,6 +184,7 @@ async fn the_saved_query_says_why_alice_could_not_sign_in() {
     mfa.fault_proxy.break_calls("SendEmail", InjectedFault::Throttle);
     login.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
     mfa.fault_proxy.heal();
+    person.clone().with_phone("+15550101123").login().challenge("sms").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
     login.toggle(true).await.assert_ok();
     person.login().toggle(false).await.assert_problem(401, "MFA_REQUIRED");
     for n in 0..6 {

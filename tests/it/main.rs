@@ -44,6 +44,7 @@ mod several_logins;
 mod shared_limits;
 mod soak;
 mod status;
+mod text_messages;
 mod toggle;
 mod tokens;
 mod unreadable;

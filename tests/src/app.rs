@@ -39,7 +39,7 @@ pub struct TestApp {
     pub inbox: Inbox,
     /// The table as an operator uses it.
     pub table: LocalTable,
-    /// The proxy in front of `DynamoDB`, SES and SNS.
+    /// The proxy in front of `DynamoDB` and of what sends messages.
     pub fault_proxy: FaultProxy,
     /// The environment variables that the bundle was configured with.
     pub variables: BTreeMap<String, String>,
@@ -68,8 +68,8 @@ impl TestApp {
             .collect();
         let table = format!("test-{}", uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")));
         variables.insert("MFA_TABLE".to_owned(), table.clone());
-        for service in ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT"] {
-            variables.insert(service.to_owned(), fault_proxy.url.clone());
+        for service in ["DYNAMODB", "SES", "SNS", "END_USER_MESSAGING"] {
+            variables.insert(format!("MFA_{service}_ENDPOINT"), fault_proxy.url.clone());
         }
         variables.insert("MFA_STACK".to_owned(), "test".to_owned());
         variables.insert("MFA_AWS_TIMEOUT_MS".to_owned(), "30000".to_owned());

@@ -23,8 +23,8 @@ use tokio::{
     time::Instant,
 };
 
-/// A proxy in front of `DynamoDB`, SES and SNS that notes every call and breaks the calls that a
-/// test names.
+/// A proxy in front of `DynamoDB` and of what sends messages. It notes every call and breaks the calls
+/// that a test names.
 #[derive(Clone)]
 pub struct FaultProxy {
     /// Where it listens.
@@ -55,7 +55,7 @@ struct Plan {
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The operation and the kind of item, such as `UpdateItem MFA#LEDGER`. A call to a provider is
-    /// `SendEmail`, `GetSuppressedDestination` or `Publish`.
+    /// `SendEmail`, `GetSuppressedDestination`, `Publish` or `SendTextMessage`.
     pub what: String,
     /// Whether it was a strong read.
     pub strong: bool,
@@ -105,7 +105,7 @@ impl InjectedFault {
 }
 
 impl FaultProxy {
-    /// Starts a proxy in front of a `DynamoDB`, and of an SES and an SNS that share an address.
+    /// Starts a proxy in front of a `DynamoDB`, and of what sends messages, at one address.
     pub(crate) async fn start(dynamodb: &str, providers: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -219,6 +219,7 @@ enum Service {
     DynamoDb,
     Ses,
     Sns,
+    EndUserMessaging,
 }
 
 async fn handle(State(forward): State<Forward>, request: Request) -> Response {
@@ -228,6 +229,9 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
     let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
     let call: Value = serde_json::from_slice(&body).unwrap_or_default();
     let (service, what) = match (target, parts.uri.path()) {
+        (Some(target), _) if target.starts_with("PinpointSMSVoiceV2.") => {
+            (Service::EndUserMessaging, operation.clone())
+        }
         (Some(_), _) => (Service::DynamoDb, format!("{operation} {}", item_kind(&call))),
         (None, "/") => (Service::Sns, "Publish".to_owned()),
         (None, path) if path.contains("/suppression/") => (Service::Ses, "GetSuppressedDestination".to_owned()),
@@ -407,6 +411,11 @@ fn problem(service: Service, status: u16, kind: &str) -> Response {
         Service::DynamoDb => {
             let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
             let body = json!({ "__type": kind, "message": "broken by the test" });
+            response.header("content-type", "application/x-amz-json-1.0").body(Body::from(body.to_string()))
+        }
+        Service::EndUserMessaging => {
+            let kind = if kind == "ThrottlingException" { kind } else { "InternalServerException" };
+            let body = json!({ "__type": kind, "Message": "broken by the test" });
             response.header("content-type", "application/x-amz-json-1.0").body(Body::from(body.to_string()))
         }
         Service::Ses => {

@@ -57,7 +57,7 @@ impl ReadBody for ChallengeBody {
 }
 
 impl Challenge {
-    /// Builds the endpoint of `app`. Opens no connection to SES or SNS.
+    /// Builds the endpoint of `app`. Opens no connection to what sends.
     #[must_use]
     pub fn new(app: &App) -> Self {
         let config = &app.config;
@@ -255,6 +255,7 @@ impl Unsent {
             Self::Superseded => Failure::Superseded,
             Self::NotStored(_) => Failure::StoreUnknown,
             Self::NotDelivered(NotSent::Rejected(_)) => Failure::Rejected,
+            Self::NotDelivered(NotSent::Barred(_)) => Failure::Barred,
             Self::NotDelivered(NotSent::Refused(_) | NotSent::Throttled(_)) => Failure::NotSent,
             Self::NotDelivered(NotSent::Unknown(_)) => Failure::MayArrive,
         }
@@ -265,7 +266,7 @@ impl Unsent {
         match self {
             Self::NotCharged(error) | Self::NotStored(error) => error.into(),
             Self::Superseded => Refusal::Contended.into(),
-            Self::NotDelivered(not_sent @ NotSent::Rejected(_)) => {
+            Self::NotDelivered(not_sent @ (NotSent::Rejected(_) | NotSent::Barred(_))) => {
                 Problem::DeliveryRejected { cause: not_sent.to_string(), switched_off }
             }
             Self::NotDelivered(not_sent) => Problem::DeliveryFailed {
@@ -282,7 +283,7 @@ fn count(method: Method, delivered: &Result<(), NotSent>) {
         Method::Sms => (Metric::SmsSent, Metric::SmsFailed, Metric::SmsRejected),
         Method::Email | Method::Totp => (Metric::EmailsSent, Metric::EmailsFailed, Metric::EmailsRejected),
     };
-    let is_rejected = matches!(delivered, Err(NotSent::Rejected(_)));
+    let is_rejected = matches!(delivered, Err(NotSent::Rejected(_) | NotSent::Barred(_)));
     if delivered.is_ok() {
         metrics::count(sent, 1.0);
     }

@@ -11,6 +11,7 @@ mod presets;
 mod reader;
 mod sender;
 mod settings;
+mod sms;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -32,10 +33,11 @@ pub use login::{
 pub use own_keys::SigningKey;
 pub use presets::{PRESETS, Preset};
 pub use reader::ConfigErrors;
+pub use sms::{DltIds, EndUserMessagingConfig, OriginationIdentity, SmsConfig, SmsService, SnsConfig};
 
 use crate::{
     domain::{
-        Countries, Method, Phone, Policy,
+        Countries, Method, Policy,
         access::RouteRequirements,
         keys::{Keys, SealingKey},
     },
@@ -161,6 +163,8 @@ pub struct AwsConfig {
     pub ses_endpoint: Option<String>,
     /// The address of an SNS other than the region's.
     pub sns_endpoint: Option<String>,
+    /// The address of an End User Messaging other than the region's.
+    pub end_user_messaging_endpoint: Option<String>,
     /// The address of another AWS, for every service that has none of its own here.
     pub endpoint: Option<String>,
     /// The longest that one attempt of a call may take.
@@ -182,19 +186,6 @@ pub struct EmailConfig {
     pub reply_to: Option<String>,
     /// The configuration set of SES, which says what becomes of bounces and complaints.
     pub configuration_set: Option<String>,
-}
-
-/// How codes are sent by text message.
-#[derive(Clone)]
-pub struct SmsConfig {
-    /// The domain of the origin-bound last line.
-    pub domain: String,
-    /// The number to send from.
-    pub origination_number: Option<String>,
-    /// The name to send from, where countries allow one.
-    pub sender_id: Option<String>,
-    /// The most to pay for one message, in US dollars.
-    pub max_price: Option<String>,
 }
 
 /// How bearer tokens are checked and made.
@@ -394,7 +385,7 @@ fn sending(
 ) -> (Option<EmailConfig>, Option<SmsConfig>, MessageSettings) {
     let style = messages::style(read);
     let email = messages::email(read, &style);
-    let sms = sms(read);
+    let sms = sms::read(read);
     let settings = messages::settings(read, policy, (app_name, sms.as_ref()), style);
     (email, sms, settings)
 }
@@ -430,36 +421,17 @@ pub fn parse_hash_key(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     base64_bytes(text).filter(|key| key.len() >= 32)
 }
 
-fn sms(read: &mut Reader<'_>) -> Option<SmsConfig> {
-    let domain = read.parsed("MFA_SMS_DOMAIN", "must be a host name, without scheme or path", |text| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-        (text.contains('.') && text.chars().all(plain)).then(|| text.to_ascii_lowercase())
-    });
-    let origination_number =
-        read.parsed("MFA_SMS_ORIGINATION_NUMBER", "must be a number in E.164 form, or a short code", |text| {
-            let short_code = (3..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-            if short_code { Some(text.to_owned()) } else { Phone::parse(text).map(|phone| phone.as_str().to_owned()) }
-        });
-    let sender_id = read.parsed("MFA_SMS_SENDER_ID", "must be 1 to 11 letters, digits or hyphens", |text| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        (text.len() <= 11 && text.chars().all(plain)).then(|| text.to_owned())
-    });
-    let max_price = read.parsed("MFA_SMS_MAX_PRICE", "must be an amount of US dollars such as 0.05", |text| {
-        text.parse::<f64>().is_ok_and(|price| price > 0.0 && price < 100.0).then(|| text.to_owned())
-    });
-    Some(SmsConfig { domain: domain?, origination_number, sender_id, max_price })
-}
-
 /// What a method is sent with must be there. Every function that knows users asks for it: otherwise
 /// `toggle` would switch MFA on for a method that `challenge` cannot send by.
 fn require_senders(read: &mut Reader<'_>, policy: &Policy) {
     for method in &policy.methods {
-        let (name, wrong) = match method {
-            Method::Totp => continue,
-            Method::Email => ("MFA_EMAIL_FROM", "is required if MFA_METHODS holds email"),
-            Method::Sms => ("MFA_SMS_DOMAIN", "is required if MFA_METHODS holds sms"),
+        let missing = match method {
+            Method::Totp => Vec::new(),
+            Method::Email if read.is_set("MFA_EMAIL_FROM") => Vec::new(),
+            Method::Email => vec![("MFA_EMAIL_FROM", "is required if MFA_METHODS holds email")],
+            Method::Sms => sms::missing(read),
         };
-        if read.text(name).is_none() {
+        for (name, wrong) in missing {
             read.fault(name, wrong);
         }
     }
@@ -482,8 +454,9 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
         })
     };
     let endpoint_of_all = endpoint("AWS_ENDPOINT_URL");
-    let endpoints = ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT"].map(&mut endpoint);
-    let [dynamodb_endpoint, ses_endpoint, sns_endpoint] = endpoints.map(|own| own.or_else(|| endpoint_of_all.clone()));
+    let names = ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT", "MFA_END_USER_MESSAGING_ENDPOINT"];
+    let [dynamodb_endpoint, ses_endpoint, sns_endpoint, end_user_messaging_endpoint] =
+        names.map(&mut endpoint).map(|own| own.or_else(|| endpoint_of_all.clone()));
     let timeout = Duration::from_millis(read.number("MFA_AWS_TIMEOUT_MS", 2000, 100..=60_000));
     let native_roots = read.switch("MFA_NATIVE_ROOTS", false);
     AwsConfig {
@@ -494,6 +467,7 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
         dynamodb_endpoint,
         ses_endpoint,
         sns_endpoint,
+        end_user_messaging_endpoint,
         endpoint: endpoint_of_all,
         timeout,
         native_roots,

@@ -125,7 +125,9 @@ fn every_value_out_of_its_range_is_a_fault_of_its_variable() {
         ("MFA_SMS_ORIGINATION_NUMBER", &["12", "+0123456789"]),
         ("MFA_SMS_SENDER_ID", &["twelve-chars", "a b"]),
         ("MFA_SMS_MAX_PRICE", &["0", "free", "1000"]),
+        ("MFA_SMS_SERVICE", &["SNS", "pinpoint", "true"]),
         ("MFA_DYNAMODB_ENDPOINT", &["localhost:8000"]),
+        ("MFA_END_USER_MESSAGING_ENDPOINT", &["localhost:8000"]),
     ] {
         for value in values {
             assert_eq!(faults(&[(name, value)]), [name], "{name}={value}");
@@ -150,6 +152,76 @@ fn a_method_needs_what_it_is_sent_with() {
     }
     let off = with(&[("MFA_METHODS", "totp,sms")]).expect("a configuration");
     assert_eq!(off.policy.methods, [Method::Totp], "no country: SMS is off");
+}
+
+/// What End User Messaging needs.
+const THROUGH_END_USER_MESSAGING: [(&str, &str); 5] = [
+    ("MFA_METHODS", "sms"),
+    ("MFA_SMS_COUNTRIES", "+1,+91"),
+    ("MFA_SMS_DOMAIN", "example.com"),
+    ("MFA_SMS_SERVICE", "end-user-messaging"),
+    ("MFA_SMS_ORIGINATION_IDENTITY", "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1"),
+];
+
+#[test]
+fn end_user_messaging_needs_an_identity_and_each_service_its_own_variables() {
+    let service = |config: Config| config.sms.expect("text messages").service;
+    let config = with(&THROUGH_END_USER_MESSAGING).expect("a configuration");
+    let SmsService::EndUserMessaging(chosen) = service(config) else { panic!("another service") };
+    assert!(chosen.origination_identity.as_str().ends_with(":pool/pool-1"));
+    let sns = [("MFA_METHODS", "sms"), ("MFA_SMS_COUNTRIES", "+1"), ("MFA_SMS_DOMAIN", "example.com")];
+    assert!(matches!(service(with(&sns).expect("a configuration")), SmsService::Sns(_)), "what was before");
+
+    let without_identity = &THROUGH_END_USER_MESSAGING[..4];
+    for parts in [&[Part::Users][..], &[Part::Users, Part::Table, Part::Sending]] {
+        let found = faults_of(parts, without_identity);
+        let told = found.iter().filter(|name| *name == "MFA_SMS_ORIGINATION_IDENTITY").count();
+        assert_eq!(told, 1, "else `toggle` would switch on what `challenge` cannot send by: {found:?}");
+    }
+    for name in ["MFA_SMS_ORIGINATION_NUMBER", "MFA_SMS_SENDER_ID"] {
+        assert_eq!(faults(&[&THROUGH_END_USER_MESSAGING[..], &[(name, "12345")]].concat()), [name]);
+    }
+    for name in [
+        "MFA_SMS_ORIGINATION_IDENTITY",
+        "MFA_SMS_CONFIGURATION_SET",
+        "MFA_SMS_PROTECT_CONFIGURATION",
+        "MFA_SMS_DLT_ENTITY_ID",
+        "MFA_SMS_DLT_TEMPLATE_ID",
+    ] {
+        assert_eq!(faults(&[&sns[..], &[(name, "x")]].concat()), [name]);
+    }
+}
+
+#[test]
+fn every_wrong_value_of_end_user_messaging_is_a_fault_of_its_variable() {
+    for (name, values) in [
+        (
+            "MFA_SMS_ORIGINATION_IDENTITY",
+            &["+12025550123", "EXAMPLE", "pool-1", "arn:aws:sms-voice:eu-central-1:123456789012:configuration-set/x"][..],
+        ),
+        (
+            "MFA_SMS_CONFIGURATION_SET",
+            &["two words", "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1", "arn:aws:ses:x:1:y"],
+        ),
+        ("MFA_SMS_PROTECT_CONFIGURATION", &["two words", "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1"]),
+        ("MFA_SMS_MAX_PRICE", &["1", "5e-2", "0.0", "0.123456", "free"]),
+    ] {
+        for value in values {
+            let mut changes = THROUGH_END_USER_MESSAGING.to_vec();
+            changes.retain(|(other, _)| *other != name);
+            changes.push((name, value));
+            assert_eq!(faults(&changes), [name], "{name}={value}");
+        }
+    }
+    let ids = |entity, template| {
+        let ids = [("MFA_SMS_DLT_ENTITY_ID", entity), ("MFA_SMS_DLT_TEMPLATE_ID", template)];
+        faults(&[&THROUGH_END_USER_MESSAGING[..], &ids].concat())
+    };
+    assert_eq!(ids("1201", "1107"), Vec::<String>::new());
+    assert_eq!(ids("12 01", "1107"), ["MFA_SMS_DLT_ENTITY_ID"]);
+    assert_eq!(ids("1201", "11-07"), ["MFA_SMS_DLT_TEMPLATE_ID"]);
+    assert_eq!(ids("1201", ""), ["MFA_SMS_DLT_TEMPLATE_ID"]);
+    assert_eq!(ids("", "1107"), ["MFA_SMS_DLT_ENTITY_ID"]);
 }
 
 #[test]

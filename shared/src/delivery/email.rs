@@ -1,9 +1,10 @@
 use aws_sdk_sesv2::{
     Client,
+    operation::send_email::SendEmailError,
     types::{Body, Content, Destination, EmailContent, Message, MessageHeader},
 };
 
-use super::{NotSent, not_sent, unless_throttled};
+use super::{NotSent, code_of, not_sent, unless_throttled};
 use crate::{
     aws,
     config::{AwsConfig, EmailConfig},
@@ -55,7 +56,7 @@ impl EmailSender {
             .destination(Destination::builder().to_addresses(to.as_str()).build())
             .content(EmailContent::builder().simple(message).build());
         unless_throttled(|| async {
-            let sent = call.clone().send().await.map_err(|error| not_sent(&error, sort))?;
+            let sent = call.clone().send().await.map_err(|error| not_sent(&error, of_ses))?;
             metrics::sent_as(sent.message_id());
             Ok(())
         })
@@ -67,6 +68,10 @@ impl EmailSender {
     pub async fn suppresses(&self, to: &Email) -> bool {
         self.client.get_suppressed_destination().email_address(to.as_str()).send().await.is_ok()
     }
+}
+
+fn of_ses(error: &SendEmailError) -> NotSent {
+    sort(code_of(error), error.meta().message().unwrap_or_default())
 }
 
 /// What the errors of `SendEmail` (SES API v2) mean for this one address.

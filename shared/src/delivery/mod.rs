@@ -1,7 +1,9 @@
-//! Sending codes: e-mail through SES, text messages through SNS.
+//! Sending codes: e-mail through SES, text messages through SNS or End User Messaging.
 
 mod email;
+mod end_user_messaging;
 mod sms;
+mod sns;
 
 use std::{error::Error, future::Future, time::Duration};
 
@@ -20,6 +22,10 @@ pub enum NotSent {
     /// The provider refuses this address for good.
     #[error("rejected: {0}")]
     Rejected(String),
+    /// The provider sends nothing to this number as things stand: its owner opted out, or the account
+    /// may not send there. Either can change.
+    #[error("barred: {0}")]
+    Barred(String),
     /// The provider took nothing. A later try may succeed.
     #[error("refused: {0}")]
     Refused(String),
@@ -39,20 +45,20 @@ impl NotSent {
     }
 }
 
-/// Classifies a failed call. `of_service` classifies what the service itself answered, by the code
-/// and the message of the error. The message may hold the address, so it is never logged.
-fn not_sent<E>(error: &SdkError<E, HttpResponse>, of_service: fn(&str, &str) -> NotSent) -> NotSent
+/// Classifies a failed call. `of_service` classifies what the service itself answered. The message of
+/// the error may hold the address, so it is never logged.
+fn not_sent<E>(error: &SdkError<E, HttpResponse>, of_service: fn(&E) -> NotSent) -> NotSent
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
         SdkError::ServiceError(context) => {
-            let code = context.err().code().unwrap_or("an unnamed error");
+            let code = code_of(context.err());
             match context.raw().status().as_u16() {
                 _ if is_throttled(code) => NotSent::Throttled(code.to_owned()),
                 // With a 5xx, the provider may have taken the message before something broke.
                 status @ 500.. if code != "ServiceUnavailable" => NotSent::Unknown(format!("{status} {code}")),
-                _ => of_service(code, context.err().message().unwrap_or_default()),
+                _ => of_service(context.err()),
             }
         }
         SdkError::ConstructionFailure(_) => NotSent::Refused("the call could not be made".to_owned()),
@@ -63,6 +69,11 @@ where
         SdkError::TimeoutError(_) => NotSent::Unknown("time-out".to_owned()),
         _ => NotSent::Unknown("the answer could not be read".to_owned()),
     }
+}
+
+/// The code of an error that the service itself answered.
+fn code_of(error: &impl ProvideErrorMetadata) -> &str {
+    error.code().unwrap_or("an unnamed error")
 }
 
 /// Whether nothing was written because there was no connection: the name did not resolve, nobody

@@ -1,91 +1,39 @@
-use aws_sdk_sns::{Client, error::BuildError, types::MessageAttributeValue};
-
-use super::{NotSent, not_sent, unless_throttled};
+use super::{NotSent, end_user_messaging::EndUserMessagingSender, sns::SnsSender};
 use crate::{
-    aws,
-    config::{AwsConfig, SmsConfig},
+    config::{AwsConfig, SmsConfig, SmsService},
     domain::Phone,
-    metrics,
 };
 
-/// Sends text messages through SNS.
-pub struct SmsSender {
-    client: Client,
-    config: SmsConfig,
+/// Sends text messages through the service that the operator chose.
+pub struct SmsSender(Sender);
+
+enum Sender {
+    Sns(SnsSender),
+    EndUserMessaging(EndUserMessagingSender),
 }
 
 impl SmsSender {
     /// Builds a sender. Opens no connection.
     #[must_use]
     pub fn new(aws: &AwsConfig, sms: &SmsConfig) -> Self {
-        let endpoint = aws.sns_endpoint.as_deref();
-        let config = aws::configure!(aws_sdk_sns, aws, endpoint, aws::send_once());
-        Self { client: Client::from_conf(config), config: sms.clone() }
+        let max_price = sms.max_price.clone();
+        Self(match sms.service.clone() {
+            SmsService::Sns(config) => Sender::Sns(SnsSender::new(aws, config, max_price)),
+            SmsService::EndUserMessaging(config) => {
+                Sender::EndUserMessaging(EndUserMessagingSender::new(aws, config, max_price))
+            }
+        })
     }
 
-    /// Sends `text`. A request that was written is repeated only if SNS says that it throttled it:
-    /// every message costs money.
-    ///
-    /// SNS accepts messages to a number that opted out and drops them silently.
+    /// Sends `text`. A request that was written is repeated only if the service says that it throttled
+    /// it: every message costs money.
     ///
     /// # Errors
     /// [`NotSent`].
     pub async fn send(&self, to: &Phone, text: String) -> Result<(), NotSent> {
-        let mut publish = self.client.publish().phone_number(to.as_str()).message(text);
-        for (name, kind, value) in self.attributes() {
-            let value = attribute(kind, value).map_err(|error| NotSent::Refused(error.to_string()))?;
-            publish = publish.message_attributes(name, value);
+        match &self.0 {
+            Sender::Sns(sender) => sender.send(to, text).await,
+            Sender::EndUserMessaging(sender) => sender.send(to, text).await,
         }
-        unless_throttled(|| async {
-            let sent = publish.clone().send().await.map_err(|error| not_sent(&error, sort))?;
-            metrics::sent_as(sent.message_id());
-            Ok(())
-        })
-        .await
-    }
-
-    fn attributes(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
-        let config = &self.config;
-        // The default type, promotional, is sent late and may be blocked.
-        let fixed = ("AWS.SNS.SMS.SMSType", "String", "Transactional");
-        let chosen = [
-            ("AWS.MM.SMS.OriginationNumber", "String", &config.origination_number),
-            ("AWS.SNS.SMS.SenderID", "String", &config.sender_id),
-            ("AWS.SNS.SMS.MaxPrice", "Number", &config.max_price),
-        ];
-        let chosen = chosen.into_iter().filter_map(|(name, kind, value)| Some((name, kind, value.as_deref()?)));
-        std::iter::once(fixed).chain(chosen)
-    }
-}
-
-fn attribute(kind: &str, value: &str) -> Result<MessageAttributeValue, BuildError> {
-    MessageAttributeValue::builder().data_type(kind).string_value(value).build()
-}
-
-/// What the errors of `Publish` mean for this one number.
-fn sort(code: &str, message: &str) -> NotSent {
-    let cause = code.to_owned();
-    match code {
-        // A parameter of the message's own, such as the sender id, says nothing about the number.
-        _ if !message.to_ascii_lowercase().contains("phone") => NotSent::Refused(cause),
-        "InvalidParameter" | "InvalidParameterException" | "ParameterValueInvalid" | "ValidationException" => {
-            NotSent::Rejected(cause)
-        }
-        // AuthorizationError, and errors of the future: they say nothing about this
-        // number.
-        _ => NotSent::Refused(cause),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_that_does_not_name_the_number_says_nothing_of_it() {
-        let of_number = "Invalid parameter: PhoneNumber Reason: +12025550123 is not valid to publish to";
-        assert!(matches!(sort("InvalidParameter", of_number), NotSent::Rejected(cause) if cause == "InvalidParameter"));
-        assert!(matches!(sort("InvalidParameter", "Invalid parameter: SenderID"), NotSent::Refused(_)));
-        assert!(matches!(sort("Throttled", of_number), NotSent::Refused(_)));
     }
 }
