@@ -198,14 +198,13 @@ fn ses_error(status: StatusCode, kind: &'static str, message: &str) -> Response 
 async fn text_message(State(inbox): State<Inbox>, request: Request) -> Response {
     let target = request.headers().get("x-amz-target").cloned();
     match target {
-        Some(target) if target == "PinpointSMSVoiceV2.SendTextMessage" => match Bytes::from_request(request, &()).await
-        {
-            Ok(body) => send_text_message(&inbox, &body),
-            Err(rejection) => rejection.into_response(),
-        },
-        Some(_) => {
-            voice_error("UnknownOperationException", json!({ "Message": "only SendTextMessage is served here" }))
+        Some(target) if target == "PinpointSMSVoiceV2.SendTextMessage" => {
+            match Bytes::from_request(request, &()).await {
+                Ok(body) => send_text_message(&inbox, &body),
+                Err(rejection) => rejection.into_response(),
+            }
         }
+        Some(_) => voice_error("UnknownOperationException", "only SendTextMessage is served here", None),
         None => match Form::<Vec<(String, String)>>::from_request(request, &()).await {
             Ok(Form(call)) => publish(&inbox, &call),
             Err(rejection) => rejection.into_response(),
@@ -213,26 +212,21 @@ async fn text_message(State(inbox): State<Inbox>, request: Request) -> Response 
     }
 }
 
+/// What the inbox keeps of a text message, by the names of the call.
+const PARAMETERS: [&str; 4] = ["OriginationIdentity", "MessageType", "ProtectConfigurationId", "MaxPrice"];
+
 /// `SendTextMessage` of End User Messaging, in the AWS JSON protocol 1.0.
 fn send_text_message(inbox: &Inbox, body: &[u8]) -> Response {
     let call: Value = serde_json::from_slice(body).unwrap_or_default();
     let text_at = |path: &str| call.pointer(path).and_then(Value::as_str).map(ToOwned::to_owned);
     let (Some(to), Some(text)) = (text_at("/DestinationPhoneNumber"), text_at("/MessageBody")) else {
-        return voice_error(
-            "ValidationException",
-            json!({ "Message": "a number and a text", "Reason": "MISSING_PARAMETER" }),
-        );
+        return voice_error("ValidationException", "a number or the text is missing", Some("MISSING_PARAMETER"));
     };
     let refusal = REFUSED_NUMBERS.iter().find(|(numbers, ..)| to.starts_with(numbers));
     if let Some((_, kind, reason)) = refusal.filter(|_| !inbox.lock().takes_rejected) {
-        let mut error = json!({ "Message": format!("{to} gets nothing"), "Reason": reason });
-        if *kind == "ValidationException" {
-            error["Fields"] = json!([{ "Name": "DestinationPhoneNumber", "Message": "is not valid" }]);
-        }
-        return voice_error(kind, error);
+        return voice_error(kind, &format!("{to} gets nothing"), Some(reason));
     }
-    const NAMED: [&str; 4] = ["OriginationIdentity", "MessageType", "ProtectConfigurationId", "MaxPrice"];
-    let named = NAMED.iter().filter_map(|name| Some(format!("{name}: {}", call.get(name)?.as_str()?)));
+    let named = PARAMETERS.iter().filter_map(|name| Some(format!("{name}: {}", call.get(name)?.as_str()?)));
     let of_country = call.get("DestinationCountryParameters").and_then(Value::as_object).into_iter().flatten();
     let of_country = of_country.filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
     let id = inbox.keep(InboxMessage {
@@ -256,9 +250,12 @@ const REFUSED_NUMBERS: [(&str, &str, &str); 6] = [
     ("+15550105", "AccessDeniedException", "ACCOUNT_DISABLED"),
 ];
 
-/// An error of a JSON protocol of AWS.
-fn voice_error(kind: &str, mut error: Value) -> Response {
-    error["__type"] = json!(format!("com.amazonaws.pinpointsmsvoicev2#{kind}"));
+/// An error of End User Messaging. One of the form of a call names the number.
+fn voice_error(kind: &str, message: &str, reason: Option<&str>) -> Response {
+    let names_number = kind == "ValidationException";
+    let fields = names_number.then(|| json!([{ "Name": "DestinationPhoneNumber", "Message": "is not valid" }]));
+    let kind = format!("com.amazonaws.pinpointsmsvoicev2#{kind}");
+    let error = json!({ "__type": kind, "Message": message, "Reason": reason, "Fields": fields });
     amz_json(StatusCode::BAD_REQUEST, &error)
 }
 

@@ -151,6 +151,17 @@ fn routes() -> Vec<(&'static str, Prepare)> {
         ("challenge sms", |mfa| {
             async move { posting(&alice(&mfa), "/auth/mfa/challenge", json!({ "method": "sms" })) }.boxed()
         }),
+        ("challenge sms, through End User Messaging", |mfa| {
+            async move {
+                let identity = "arn:aws:sms-voice:us-east-1:123456789012:pool/pool-1";
+                let other = mfa.redeployed_with(&[
+                    ("MFA_SMS_SERVICE", "end-user-messaging"),
+                    ("MFA_SMS_ORIGINATION_IDENTITY", identity),
+                ]);
+                posting(&alice(&mfa).at(&other), "/auth/mfa/challenge", json!({ "method": "sms" }))
+            }
+            .boxed()
+        }),
         ("setup-totp", |mfa| async move { posting(&alice(&mfa), "/auth/mfa/setup-totp", json!({})) }.boxed()),
         ("setup-totp, a fourth", |mfa| {
             async move {

@@ -184,7 +184,13 @@ async fn the_saved_query_says_why_alice_could_not_sign_in() {
     mfa.fault_proxy.break_calls("SendEmail", InjectedFault::Throttle);
     login.challenge("email").await.assert_problem(503, "MFA_DELIVERY_FAILED");
     mfa.fault_proxy.heal();
-    person.clone().with_phone("+15550101123").login().challenge("sms").await.assert_problem(422, "MFA_DELIVERY_REJECTED");
+    person
+        .clone()
+        .with_phone("+15550101123")
+        .login()
+        .challenge("sms")
+        .await
+        .assert_problem(422, "MFA_DELIVERY_REJECTED");
     login.toggle(true).await.assert_ok();
     person.login().toggle(false).await.assert_problem(401, "MFA_REQUIRED");
     for n in 0..6 {

@@ -119,51 +119,51 @@ mod tests {
     /// Whom an error is about.
     #[derive(Debug, PartialEq, Eq)]
     enum About {
-        TheNumberForGood,
-        TheNumberForNow,
-        TheAccount,
+        NumberForGood,
+        NumberForNow,
+        Account,
     }
 
     fn about(not_sent: &NotSent) -> About {
         match not_sent {
-            NotSent::Rejected(_) => About::TheNumberForGood,
-            NotSent::Barred(_) => About::TheNumberForNow,
-            NotSent::Refused(_) => About::TheAccount,
+            NotSent::Rejected(_) => About::NumberForGood,
+            NotSent::Barred(_) => About::NumberForNow,
+            NotSent::Refused(_) => About::Account,
             NotSent::Throttled(_) | NotSent::Unknown(_) => panic!("`not_sent` sorts these: {not_sent}"),
         }
     }
 
     #[test]
     fn each_error_says_something_of_the_number_for_good_of_the_number_for_now_or_of_the_account() {
-        use About::{TheAccount, TheNumberForGood, TheNumberForNow};
+        use About::{Account, NumberForGood, NumberForNow};
         const CONFLICT: &str = "ConflictException";
         const WRONG: &str = "ValidationException";
         for (code, reason, of_number, expected) in [
-            (CONFLICT, "DESTINATION_PHONE_NUMBER_OPTED_OUT", false, TheNumberForNow),
-            (CONFLICT, "DESTINATION_PHONE_NUMBER_NOT_VERIFIED", false, TheNumberForNow),
-            (CONFLICT, "NO_ORIGINATION_IDENTITIES_FOUND", false, TheNumberForNow),
-            (CONFLICT, "DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION", false, TheNumberForGood),
-            (CONFLICT, "DESTINATION_PHONE_NUMBER_BLOCKED_BY_PROTECT_NUMBER_OVERRIDE", false, TheNumberForGood),
-            (CONFLICT, "RESOURCE_NOT_ACTIVE", false, TheAccount),
-            (CONFLICT, "MESSAGE_TYPE_MISMATCH", false, TheAccount),
-            (CONFLICT, "", false, TheAccount),
-            (WRONG, "INVALID_PARAMETER", true, TheNumberForGood),
-            (WRONG, "FIELD_VALIDATION_FAILED", true, TheNumberForGood),
-            (WRONG, "INVALID_PARAMETER", false, TheAccount),
-            (WRONG, "DESTINATION_COUNTRY_BLOCKED", false, TheNumberForGood),
-            (WRONG, "COUNTRY_NOT_ENABLED", false, TheNumberForNow),
-            (WRONG, "INTERNATIONAL_SENDING_NOT_SUPPORTED", false, TheNumberForNow),
-            (WRONG, "INVALID_IDENTITY_FOR_DESTINATION_COUNTRY", false, TheNumberForNow),
-            (WRONG, "PRICE_OVER_THRESHOLD", false, TheNumberForNow),
-            (WRONG, "SENDER_ID_NOT_REGISTERED", false, TheAccount),
-            (WRONG, "SENDER_ID_REQUIRES_REGISTRATION", false, TheAccount),
-            (WRONG, "INVALID_ARN", false, TheAccount),
-            (WRONG, "A_REASON_OF_THE_FUTURE", false, TheAccount),
-            ("ServiceQuotaExceededException", "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT", false, TheAccount),
-            ("AccessDeniedException", "ACCOUNT_DISABLED", false, TheAccount),
-            ("AccessDeniedException", "", false, TheAccount),
-            ("ResourceNotFoundException", "", false, TheAccount),
-            ("AnErrorOfTheFuture", "DESTINATION_PHONE_NUMBER_OPTED_OUT", false, TheAccount),
+            (CONFLICT, "DESTINATION_PHONE_NUMBER_OPTED_OUT", false, NumberForNow),
+            (CONFLICT, "DESTINATION_PHONE_NUMBER_NOT_VERIFIED", false, NumberForNow),
+            (CONFLICT, "NO_ORIGINATION_IDENTITIES_FOUND", false, NumberForNow),
+            (CONFLICT, "DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION", false, NumberForGood),
+            (CONFLICT, "DESTINATION_PHONE_NUMBER_BLOCKED_BY_PROTECT_NUMBER_OVERRIDE", false, NumberForGood),
+            (CONFLICT, "RESOURCE_NOT_ACTIVE", false, Account),
+            (CONFLICT, "MESSAGE_TYPE_MISMATCH", false, Account),
+            (CONFLICT, "", false, Account),
+            (WRONG, "INVALID_PARAMETER", true, NumberForGood),
+            (WRONG, "FIELD_VALIDATION_FAILED", true, NumberForGood),
+            (WRONG, "INVALID_PARAMETER", false, Account),
+            (WRONG, "DESTINATION_COUNTRY_BLOCKED", false, NumberForGood),
+            (WRONG, "COUNTRY_NOT_ENABLED", false, NumberForNow),
+            (WRONG, "INTERNATIONAL_SENDING_NOT_SUPPORTED", false, NumberForNow),
+            (WRONG, "INVALID_IDENTITY_FOR_DESTINATION_COUNTRY", false, NumberForNow),
+            (WRONG, "PRICE_OVER_THRESHOLD", false, NumberForNow),
+            (WRONG, "SENDER_ID_NOT_REGISTERED", false, Account),
+            (WRONG, "SENDER_ID_REQUIRES_REGISTRATION", false, Account),
+            (WRONG, "INVALID_ARN", false, Account),
+            (WRONG, "A_REASON_OF_THE_FUTURE", false, Account),
+            ("ServiceQuotaExceededException", "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT", false, Account),
+            ("AccessDeniedException", "ACCOUNT_DISABLED", false, Account),
+            ("AccessDeniedException", "", false, Account),
+            ("ResourceNotFoundException", "", false, Account),
+            ("AnErrorOfTheFuture", "DESTINATION_PHONE_NUMBER_OPTED_OUT", false, Account),
         ] {
             assert_eq!(about(&sort(code, reason, of_number)), expected, "{code} {reason}, of the number {of_number}");
         }
