@@ -17,17 +17,15 @@ pub fn is_one_segment(text: &str) -> bool {
 /// know national alphabets too, but SNS sends none.
 #[must_use]
 pub fn gsm7_septets(text: &str) -> Option<usize> {
-    text.chars().try_fold(0, |septets, c| match c {
-        '\n' | '\r' | ' '..='Z' | '_' | 'a'..='z' => Some(septets + 1),
-        '£' | '¥' | '¤' | '¡' | '§' | '¿' | 'Δ' | 'Φ' | 'Γ' | 'Λ' | 'Ω' | 'Π' | 'Ψ' | 'Σ' | 'Θ' | 'Ξ' => {
+    const BEYOND_ASCII: &str = "¡£¤¥§¿ÄÅÆÇÉÑÖØÜßàäåæèéìñòöøùüΓΔΘΛΞΠΣΦΨΩ";
+    const EXTENDED: &str = "^{}\\[~]|€";
+    let of_ascii = |c| matches!(c, '\n' | '\r' | ' '..='Z' | '_' | 'a'..='z');
+    text.chars().try_fold(0, |septets, c| {
+        if of_ascii(c) || BEYOND_ASCII.contains(c) {
             Some(septets + 1)
+        } else {
+            EXTENDED.contains(c).then_some(septets + 2)
         }
-        'è' | 'é' | 'ù' | 'ì' | 'ò' | 'à' | 'É' | 'Ç' | 'Æ' | 'æ' | 'Ø' | 'ø' | 'Å' | 'å' | 'ß' => {
-            Some(septets + 1)
-        }
-        'Ä' | 'Ö' | 'Ñ' | 'Ü' | 'ä' | 'ö' | 'ñ' | 'ü' => Some(septets + 1),
-        '^' | '{' | '}' | '\\' | '[' | '~' | ']' | '|' | '€' => Some(septets + 2),
-        _ => None,
     })
 }
 
