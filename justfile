@@ -75,7 +75,11 @@ emulators:
 admin:
     @bash .ci/run admin
 
-# A person gets through the console page in Chromium
+# Biome changes nothing about the console page, and has no warning
+page:
+    @bash .ci/run page
+
+# A person gets through the console page in Chromium, and axe-core finds nothing
 console:
     @bash .ci/run console
 

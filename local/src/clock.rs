@@ -42,6 +42,11 @@ impl LocalClock {
         self.ahead.fetch_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
+    /// Moves the clock back to where it would be if nobody had moved it.
+    pub fn reset(&self) {
+        self.ahead.store(0, Ordering::SeqCst);
+    }
+
     /// This clock in the type that the bundle takes.
     #[must_use]
     pub fn for_app(&self) -> Clock {

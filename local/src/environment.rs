@@ -36,6 +36,9 @@ pub fn variables(endpoints: &Endpoints) -> BTreeMap<&'static str, String> {
         ("AWS_REGION", "us-east-1".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ("MFA_APP_NAME", "Example".to_owned()),
+        // With a thousand requests at once, this machine answers slower than AWS. A write that is
+        // done after its time is answered with 503, and still counts.
+        ("MFA_AWS_TIMEOUT_MS", "30000".to_owned()),
         ("MFA_DYNAMODB_ENDPOINT", endpoints.dynamodb.clone()),
         ("MFA_EMAIL_FROM", "no-reply@example.com".to_owned()),
         ("MFA_END_USER_MESSAGING_ENDPOINT", endpoints.end_user_messaging.clone()),

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::LocalClock;
@@ -35,6 +35,37 @@ struct Messages {
     takes_rejected: bool,
     /// Whether no mail is taken, because the sender is not verified.
     refuses_sender: bool,
+    troubles: Troubles,
+}
+
+/// The troubles of providers that the inbox can play. `None`: codes go to another service, which it
+/// cannot trouble.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Troubles {
+    /// Whether SES takes no mail: it answers 503.
+    pub ses_is_down: Option<bool>,
+    /// Whether SNS, or End User Messaging, takes no text message: it says that there were too many.
+    pub sns_throttles: Option<bool>,
+}
+
+impl Troubles {
+    /// The troubles after a request for `wanted`. What `wanted` leaves out, or what cannot be played,
+    /// stays as it is.
+    #[must_use]
+    pub fn changed(self, wanted: Self) -> Self {
+        let change = |now: Option<bool>, wanted: Option<bool>| now.map(|now| wanted.unwrap_or(now));
+        Self {
+            ses_is_down: change(self.ses_is_down, wanted.ses_is_down),
+            sns_throttles: change(self.sns_throttles, wanted.sns_throttles),
+        }
+    }
+
+    /// The same providers without troubles.
+    #[must_use]
+    pub fn ended(self) -> Self {
+        self.changed(Self { ses_is_down: Some(false), sns_throttles: Some(false) })
+    }
 }
 
 /// A message that the bundle sent.
@@ -70,8 +101,9 @@ pub struct InboxMessage {
 }
 
 impl Inbox {
-    pub(crate) fn new(clock: LocalClock) -> Self {
-        Self { messages: Arc::default(), clock }
+    /// An inbox for the providers that `troubles` names.
+    pub(crate) fn new(clock: LocalClock, troubles: Troubles) -> Self {
+        Self { messages: Arc::new(Mutex::new(Messages { troubles, ..Messages::default() })), clock }
     }
 
     /// The kept messages, oldest first.
@@ -100,6 +132,18 @@ impl Inbox {
     /// From now on, the sender of mail is verified, or not.
     pub fn verify_sender(&self, verified: bool) {
         self.lock().refuses_sender = !verified;
+    }
+
+    /// The troubles of the providers.
+    #[must_use]
+    pub fn troubles(&self) -> Troubles {
+        self.lock().troubles
+    }
+
+    /// From now on, the providers have the troubles that `wanted` names, of those that can be played.
+    pub fn trouble(&self, wanted: Troubles) {
+        let mut messages = self.lock();
+        messages.troubles = messages.troubles.changed(wanted);
     }
 
     /// Serves SES, SNS and End User Messaging at one address. Their paths or headers differ.
@@ -136,6 +180,9 @@ async fn send_email(State(inbox): State<Inbox>, Json(call): Json<Value>) -> Resp
     let Some(to) = text_at("/Destination/ToAddresses/0") else {
         return ses_error(StatusCode::BAD_REQUEST, "BadRequestException", "no destination");
     };
+    if inbox.troubles().ses_is_down == Some(true) {
+        return ses_error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the service is unavailable");
+    }
     if inbox.lock().refuses_sender {
         let message = "Email address is not verified. The following identities failed the check: the sender";
         return ses_error(StatusCode::BAD_REQUEST, "MessageRejected", message);
@@ -226,6 +273,9 @@ fn send_text_message(inbox: &Inbox, body: &[u8]) -> Response {
     if let Some((_, kind, reason)) = refusal.filter(|_| !inbox.lock().takes_rejected) {
         return voice_error(kind, &format!("{to} gets nothing"), Some(reason));
     }
+    if inbox.troubles().sns_throttles == Some(true) {
+        return voice_error("ThrottlingException", "Rate exceeded", None);
+    }
     let named = PARAMETERS.iter().filter_map(|name| Some(format!("{name}: {}", call.get(name)?.as_str()?)));
     let of_country = call.get("DestinationCountryParameters").and_then(Value::as_object).into_iter().flatten();
     let of_country = of_country.filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
@@ -267,10 +317,13 @@ fn amz_json(status: StatusCode, body: &Value) -> Response {
 fn publish(inbox: &Inbox, call: &[(String, String)]) -> Response {
     let value = |name: &str| call.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let (Some(to), Some(text)) = (value("PhoneNumber"), value("Message")) else {
-        return sns_error("only Publish to a phone number is served here");
+        return sns_error(StatusCode::BAD_REQUEST, "InvalidParameter", "only Publish to a phone number is served here");
     };
     if value("Action").as_deref() != Some("Publish") || to.starts_with("+1555010") {
-        return sns_error("Invalid parameter: PhoneNumber");
+        return sns_error(StatusCode::BAD_REQUEST, "InvalidParameter", "Invalid parameter: PhoneNumber");
+    }
+    if inbox.troubles().sns_throttles == Some(true) {
+        return sns_error(StatusCode::TOO_MANY_REQUESTS, "Throttled", "Rate exceeded");
     }
     let id = inbox.keep(InboxMessage { channel: "sms", to, text, ..InboxMessage::default() });
     xml(
@@ -282,12 +335,12 @@ fn publish(inbox: &Inbox, call: &[(String, String)]) -> Response {
     )
 }
 
-fn sns_error(message: &str) -> Response {
+fn sns_error(status: StatusCode, code: &str, message: &str) -> Response {
     xml(
-        StatusCode::BAD_REQUEST,
+        status,
         format!(
             "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>Sender</Type>\
-             <Code>InvalidParameter</Code><Message>{message}</Message></Error><RequestId>local</RequestId></ErrorResponse>"
+             <Code>{code}</Code><Message>{message}</Message></Error><RequestId>local</RequestId></ErrorResponse>"
         ),
     )
 }

@@ -6,9 +6,12 @@
 mod admin;
 pub mod check_settings;
 pub mod clock;
+mod console;
 pub mod environment;
 pub mod explain;
+mod guesses;
 mod inbox;
+mod ledger;
 mod login_shape;
 mod router;
 mod routes;
@@ -17,9 +20,9 @@ mod table;
 pub mod user_key;
 mod workbench;
 
-pub use inbox::{Inbox, InboxMessage};
+pub use inbox::{Inbox, InboxMessage, Troubles};
 pub use login_shape::{Filling, LoginShape, SHAPES};
-pub use router::{Server, router};
+pub use router::{Log, Server, router};
 pub use routes::{LocalRoute, routes};
 pub use services::{Services, ServicesError, StartServices};
 pub use table::LocalTable;

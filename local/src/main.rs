@@ -148,6 +148,7 @@ async fn run(options: Options) -> Result<(), String> {
         table,
         clock,
         clock_is_adjustable: options.data.is_none() && !options.services_only,
+        table_is_scratch: options.data.is_none() && options.dynamodb.is_none() && !options.services_only,
         jwt_secret,
         login,
         allow_origin: options.allow_origin.clone(),

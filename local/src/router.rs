@@ -17,10 +17,15 @@ use mfa::{
 };
 use tower_http::cors::CorsLayer;
 
-use crate::{Inbox, LocalRoute, LocalTable, LoginShape, admin, clock::LocalClock, routes, workbench};
+use crate::{
+    Inbox, LocalRoute, LocalTable, LoginShape, admin, clock::LocalClock, console, guesses, ledger, routes, workbench,
+};
 
 /// At most so many bytes of a body are read. The pipeline refuses far smaller bodies.
 const READ_AT_MOST: usize = 64 * 1024;
+
+/// Receives the log line of a request.
+pub type Log = fn(&Method, &str, &LogLine);
 
 /// What the router serves.
 pub struct Server {
@@ -34,6 +39,8 @@ pub struct Server {
     pub clock: LocalClock,
     /// Whether the workbench may move the clock.
     pub clock_is_adjustable: bool,
+    /// Whether the table is in memory, so that the workbench may empty it.
+    pub table_is_scratch: bool,
     /// The HS256 secret that the workbench signs login tokens with.
     pub jwt_secret: String,
     /// The provider whose tokens the login makes, if it is none of our own.
@@ -41,7 +48,7 @@ pub struct Server {
     /// The one origin, besides the console's own, that browsers may call from.
     pub allow_origin: Option<HeaderValue>,
     /// Receives the log line of each request.
-    pub log: fn(&Method, &str, &LogLine),
+    pub log: Log,
 }
 
 /// Serves the endpoints of all functions, and the workbench.
@@ -57,11 +64,13 @@ pub fn router(server: Server) -> Router {
         router = router.route(path, any(move |request| handle(Arc::clone(&at_path), path, request, log)));
     }
     if let Some(app) = server.app.clone() {
+        router = router.merge(guesses::router(&app, log)).merge(ledger::router(app.clone()));
         router = router.merge(admin::router(app, log));
     }
     let origin = server.allow_origin.clone();
     let clock = server.clock.clone();
     let router = router
+        .merge(console::router())
         .merge(workbench::router(server))
         .fallback(move |request: Request| async move { unknown(&request, clock.now(), log) });
     match origin {
@@ -73,12 +82,7 @@ pub fn router(server: Server) -> Router {
 /// Answers by the route of the request's method. If none has it, one of the others answers 405. It
 /// knows its own method alone, and `Allow` must name that of every route at the path (RFC 9110
 /// 10.2.1).
-async fn handle(
-    at_path: Arc<[LocalRoute]>,
-    path: &'static str,
-    request: Request,
-    log: fn(&Method, &str, &LogLine),
-) -> Response {
+async fn handle(at_path: Arc<[LocalRoute]>, path: &'static str, request: Request, log: Log) -> Response {
     let method = request.method().clone();
     let incoming = incoming(request).await;
     let mut served = match at_path.iter().min_by_key(|route| route.method != method) {
@@ -93,11 +97,11 @@ async fn handle(
 }
 
 /// Answers a path that no route serves. In AWS, API Gateway answers it.
-fn unknown(request: &Request, now: Timestamp, log: fn(&Method, &str, &LogLine)) -> Response {
+fn unknown(request: &Request, now: Timestamp, log: Log) -> Response {
     answer(serve_unknown(&request_id(), now), request.method(), request.uri().path(), log)
 }
 
-fn answer(served: Served, method: &Method, path: &str, log: fn(&Method, &str, &LogLine)) -> Response {
+fn answer(served: Served, method: &Method, path: &str, log: Log) -> Response {
     log(method, path, &served.log);
     served.response.map(Body::from)
 }
@@ -122,7 +126,7 @@ async fn incoming(request: Request) -> Incoming {
     }
 }
 
-fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     random::uuid().map(|id| id.to_string()).unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@ use axum::Router;
 use dynoxide::Database;
 use tokio::net::TcpListener;
 
-use crate::{Inbox, clock::LocalClock, environment::Endpoints};
+use crate::{Inbox, Troubles, clock::LocalClock, environment::Endpoints};
 
 /// Which services to start. If a service has an address here, that one is used instead.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +47,11 @@ impl Services {
     /// # Errors
     /// [`ServicesError`], with a message for people.
     pub async fn start(wanted: StartServices, clock: &LocalClock) -> Result<Self, ServicesError> {
-        let inbox = Inbox::new(clock.clone());
+        let troubles = Troubles {
+            ses_is_down: wanted.ses.is_none().then_some(false),
+            sns_throttles: wanted.sns.is_none().then_some(false),
+        };
+        let inbox = Inbox::new(clock.clone(), troubles);
         let own_inbox = match (&wanted.ses, &wanted.sns, &wanted.end_user_messaging) {
             (Some(_), Some(_), Some(_)) => String::new(),
             _ => serve(inbox.router()).await?,

@@ -97,6 +97,23 @@ impl LocalTable {
         delete.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
     }
 
+    /// Deletes everything about users. The fingerprint of the hash key stays: the bundle that runs has
+    /// compared it, and would not write it again.
+    ///
+    /// # Errors
+    /// The message of the service.
+    pub async fn forget_users(&self) -> Result<(), String> {
+        for item in self.scan().await? {
+            let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str);
+            if let (Some(pk), Some(sk)) = (text("pk"), text("sk"))
+                && pk != "BUNDLE"
+            {
+                self.delete(pk, sk).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Copies every item into a new table, as a restored backup has it.
     ///
     /// # Errors

@@ -1,10 +1,10 @@
-//! `/__local/…` and the console page, for trying the bundle out. No function contains them.
+//! `/__local/…`, for trying the bundle out. No function contains it.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{State, rejection::JsonRejection},
+    extract::{Path, State, rejection::JsonRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -13,7 +13,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use mfa::{config::LoginConfig, random};
 use serde_json::{Map, Value, json};
 
-use crate::{Filling, Inbox, InboxMessage, LocalTable, LoginShape, Server, clock::LocalClock};
+use crate::{Filling, Inbox, InboxMessage, LocalTable, LoginShape, Server, Troubles, clock::LocalClock};
 
 /// Lifetime of a login token in seconds, unless the request gives another.
 const LOGIN_LIFETIME: u64 = 60 * 60;
@@ -23,6 +23,7 @@ struct Workbench {
     table: LocalTable,
     clock: LocalClock,
     clock_is_adjustable: bool,
+    table_is_scratch: bool,
     jwt_secret: String,
     /// The tokens of which provider are made, if not our own kind.
     login: Option<(LoginShape, LoginConfig)>,
@@ -37,20 +38,19 @@ pub(crate) fn router(server: Server) -> Router {
         table: server.table,
         clock: server.clock,
         clock_is_adjustable: server.clock_is_adjustable,
+        table_is_scratch: server.table_is_scratch,
         jwt_secret: server.jwt_secret,
         login: server.login,
     };
     Router::new()
-        .route("/", get(console))
         .route("/__local/inbox", get(list_inbox).delete(empty_inbox))
+        .route("/__local/inbox/{id}", get(show_mail))
         .route("/__local/token", post(login_token))
         .route("/__local/clock", get(read_clock).post(advance_clock))
         .route("/__local/table", get(dump_table))
+        .route("/__local/troubles", get(list_troubles).post(set_troubles))
+        .route("/__local/start-anew", post(start_anew))
         .with_state(Arc::new(workbench))
-}
-
-async fn console() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], include_str!("console.html"))
 }
 
 async fn list_inbox(State(bench): Shared) -> Json<Vec<InboxMessage>> {
@@ -62,10 +62,56 @@ async fn empty_inbox(State(bench): Shared) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+/// What a mail may do in the frame that shows it: look as its own styles say, and nothing else.
+const MAIL_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'";
+
+/// An e-mail as its reader sees it.
+async fn show_mail(State(bench): Shared, Path(id): Path<String>) -> Response {
+    let messages = bench.inbox.messages();
+    let Some(html) = messages.into_iter().find(|message| message.id == id).and_then(|message| message.html) else {
+        return (StatusCode::NOT_FOUND, Json(json!({ "message": "there is no such e-mail" }))).into_response();
+    };
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, MAIL_POLICY)];
+    (headers, html).into_response()
+}
+
+async fn list_troubles(State(bench): Shared) -> Json<Troubles> {
+    Json(bench.inbox.troubles())
+}
+
+async fn set_troubles(State(bench): Shared, body: Result<Json<Troubles>, JsonRejection>) -> Response {
+    let Ok(Json(wanted)) = body else { return refused("the body must be {\"sesIsDown\":…,\"snsThrottles\":…}") };
+    bench.inbox.trouble(wanted);
+    Json(bench.inbox.troubles()).into_response()
+}
+
+/// Puts everything back to how it was when the server started.
+///
+/// It takes a JSON body, as all that changes something here: a page of another origin cannot send
+/// one without asking first, and is refused then.
+async fn start_anew(State(bench): Shared, body: JsonBody) -> Response {
+    if body.is_err() {
+        return refused("the body must be a JSON object");
+    }
+    if !bench.table_is_scratch {
+        let message =
+            "only a table in memory is emptied. Start the server without --data, --dynamodb and --services-only";
+        return (StatusCode::CONFLICT, Json(json!({ "message": message }))).into_response();
+    }
+    if let Err(message) = bench.table.forget_users().await {
+        return (StatusCode::BAD_GATEWAY, Json(json!({ "message": message }))).into_response();
+    }
+    bench.inbox.clear();
+    bench.inbox.trouble(bench.inbox.troubles().ended());
+    bench.clock.reset();
+    StatusCode::NO_CONTENT.into_response()
+}
+
 /// Stands in for the application's own login.
 async fn login_token(State(bench): Shared, body: JsonBody) -> Response {
     let Ok(Json(mut claims)) = body else { return refused("the body must be a JSON object of claims") };
-    if !claims.contains_key("sub") {
+    if claims.get("sub").is_none_or(is_blank) {
         return refused("sub is required");
     }
     let lifetime = match claims.remove("expiresIn") {
@@ -92,6 +138,11 @@ async fn login_token(State(bench): Shared, body: JsonBody) -> Response {
     default("sessionId", session.to_string().into());
     let key = EncodingKey::from_secret(bench.jwt_secret.as_bytes());
     jsonwebtoken::encode(&Header::default(), &claims, &key).map_or_else(|error| refused(&error.to_string()), made)
+}
+
+/// Whether a claim names nobody.
+fn is_blank(claim: &Value) -> bool {
+    claim.is_null() || claim.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
 fn made(token: impl Into<Value>) -> Response {

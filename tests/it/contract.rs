@@ -423,6 +423,9 @@ fn every_test_and_step_that_the_page_on_proofs_names_exists() {
                 ["cargo", "test", "mfa-tests", "it", module] => {
                     assert!(root().join(format!("tests/it/{module}.rs")).exists(), "{command}");
                 }
+                ["cargo", "test", "mfa-local", file] => {
+                    assert!(root().join(format!("local/tests/{file}.rs")).exists(), "{command}");
+                }
                 ["cargo", "test", "lambda"] => assert!(root().join("functions/status/tests/lambda.rs").exists()),
                 ["cargo", "test", "mfa", part] => assert!(unit_tests().contains(part), "{command}"),
                 ["bash", ".ci/run", ..] => assert!(words[2..].iter().all(|step| is_step(step)), "{command}"),
