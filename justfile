@@ -103,6 +103,10 @@ cold-start:
 memory:
     @bash .ci/run memory
 
+# (not in CI) pictures of every message in each language, for somebody to look at
+messages:
+    @bash .ci/run messages
+
 # (not in CI) writes target/dist/: an archive for each architecture, with SBOM and licences
 release:
     @bash .ci/run release

@@ -1,9 +1,8 @@
 """Shows every message as people get it: one picture a language and a colour scheme.
 
-No step of .ci/run: somebody must look at the pictures. They need a debug build of the local server,
-Chromium, and the fonts of Debian's fonts-noto-core and fonts-noto-cjk:
-
-    cargo build --bin mfa-local && python3 .ci/message_sheets.py
+Somebody must look at the pictures, so this is no step of CI: `bash .ci/run messages` makes them. They
+need a debug build of the local server, Chromium, and the fonts of Debian's fonts-noto-core and
+fonts-noto-cjk.
 
 The pictures are target/ci/message-LANGUAGE-light.png and -dark.png: the e-mail as on a desk
 (600 px), the same as on a phone (320 px), and the text message.
