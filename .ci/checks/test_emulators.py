@@ -149,7 +149,8 @@ def test_what_the_bundle_sends_is_a_call_as_botocore_models_it():
     with HTTPServer(("127.0.0.1", 0), Recorder) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        with Local("mfa-local-voice", "--end-user-messaging", url, *settings) as mfa:
+        with Local("mfa-local-voice", "--end-user-messaging", url, *settings) as local:
+            mfa = Client(local.url)
             for number in ("+14155550123", "+919876543210"):
                 token = mfa.sign_in(sub=number, phone=number)
                 mfa.ok("POST", "/auth/mfa/challenge", {"method": "sms"}, token)
