@@ -248,6 +248,9 @@ class Bench:
             self.environment[variable] = tls_in_front_of(stack, url, key_and_certificate, self.calls)
         api = stack.enter_context(Local(f"bench-{tree.name}-api", *options, binary=tree.local))
         self.mfa = Client(api.url)
+        # What stands alone must not stand there too.
+        settings = self.environment.get("MFA_SETTINGS", "")
+        self.environment["MFA_SETTINGS"] = re.sub(r"MFA_AWS_TIMEOUT_MS=\d+\s*", "", settings)
         self.environment |= {
             "MFA_NATIVE_ROOTS": "true",
             "SSL_CERT_FILE": str(certificate),
