@@ -14,7 +14,7 @@ from kit import RELEASE, Client, Local, claims_of, totp, turn_mfa_on
 AT_REST_MB = 30
 GROWTH_MB = 10
 CONNECTIONS = 4
-# Reading the inbox reads its newest 1,000 messages, so only one user in so many uses the code of
+# Reading the inbox reads its newest 500 messages, so only one user in so many uses the code of
 # the e-mail.
 BY_EMAIL_EVERY = 100
 

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use crate::clock::LocalClock;
 
 /// How many messages are kept.
-const KEPT: usize = 1000;
+const KEPT: usize = 500;
 
 /// Takes the calls that the AWS SDKs make to SES v2, SNS and End User Messaging, and keeps the newest
-/// 1,000 messages.
+/// 500 messages.
 #[derive(Clone)]
 pub struct Inbox {
     messages: Arc<Mutex<Messages>>,
