@@ -4,13 +4,12 @@ use aws_sdk_sesv2::{
     types::{Body, Content, Destination, EmailContent, Message, MessageHeader},
 };
 
-use super::{NotSent, code_of, not_sent, unless_throttled};
+use super::{NotSent, code_of, deliver};
 use crate::{
     aws,
     config::{AwsConfig, EmailConfig},
     domain::Email,
     messages::EmailText,
-    metrics,
 };
 
 /// Sends e-mail through SES v2.
@@ -55,12 +54,7 @@ impl EmailSender {
             .set_configuration_set_name(configuration_set.clone())
             .destination(Destination::builder().to_addresses(to.as_str()).build())
             .content(EmailContent::builder().simple(message).build());
-        unless_throttled(|| async {
-            let sent = call.clone().send().await.map_err(|error| not_sent(&error, of_ses))?;
-            metrics::sent_as(sent.message_id());
-            Ok(())
-        })
-        .await
+        deliver(of_ses, || async { Ok(call.clone().send().await?.message_id) }).await
     }
 
     /// Whether SES drops mail to this address, because earlier mail came back or was called spam. It

@@ -7,12 +7,11 @@ use aws_sdk_pinpointsmsvoicev2::{
     },
 };
 
-use super::{NotSent, code_of, not_sent, unless_throttled};
+use super::{NotSent, code_of, deliver};
 use crate::{
     aws,
     config::{AwsConfig, EndUserMessagingConfig},
     domain::Phone,
-    metrics,
 };
 
 /// The calling code of India, where senders and texts are registered.
@@ -51,12 +50,7 @@ impl EndUserMessagingSender {
                 .destination_country_parameters(DestinationCountryParameterKey::InEntityId, &ids.entity)
                 .destination_country_parameters(DestinationCountryParameterKey::InTemplateId, &ids.template);
         }
-        unless_throttled(|| async {
-            let sent = call.clone().send().await.map_err(|error| not_sent(&error, of_end_user_messaging))?;
-            metrics::sent_as(sent.message_id());
-            Ok(())
-        })
-        .await
+        deliver(of_end_user_messaging, || async { Ok(call.clone().send().await?.message_id) }).await
     }
 }
 

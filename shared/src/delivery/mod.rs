@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 pub use email::EmailSender;
 pub use sms::SmsSender;
 
-use crate::random;
+use crate::{metrics, random};
 
 /// Why a message is not known to be on its way. The text names the provider's error, never the
 /// address.
@@ -105,12 +105,21 @@ fn is_throttled(code: &str) -> bool {
     CODES.contains(&code)
 }
 
-/// Sends again what the provider throttled, up to three times within a second: a provider throttles by
+/// Sends a message, and notes the id that the provider gives it. `send` makes the call and returns this
+/// id.
+///
+/// What the provider throttled is sent again, up to three times within a second: a provider throttles by
 /// the second. Nothing else is sent again, because the person could get two messages.
-async fn unless_throttled<F>(send: impl Fn() -> F) -> Result<(), NotSent>
+async fn deliver<E, F>(of_service: fn(&E) -> NotSent, send: impl Fn() -> F) -> Result<(), NotSent>
 where
-    F: Future<Output = Result<(), NotSent>>,
+    E: ProvideErrorMetadata + Error + 'static,
+    F: Future<Output = Result<Option<String>, SdkError<E, HttpResponse>>>,
 {
+    let send = async || {
+        let id = send().await.map_err(|error| not_sent(&error, of_service))?;
+        metrics::sent_as(id.as_deref());
+        Ok(())
+    };
     for pause in [100, 200, 400] {
         match send().await {
             // Not all at the same moment: those who were throttled together would be again.

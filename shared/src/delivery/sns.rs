@@ -1,11 +1,10 @@
 use aws_sdk_sns::{Client, error::BuildError, operation::publish::PublishError, types::MessageAttributeValue};
 
-use super::{NotSent, code_of, not_sent, unless_throttled};
+use super::{NotSent, code_of, deliver};
 use crate::{
     aws,
     config::{AwsConfig, SnsConfig},
     domain::Phone,
-    metrics,
 };
 
 /// Sends text messages through SNS.
@@ -29,12 +28,7 @@ impl SnsSender {
             let value = attribute(kind, value).map_err(|error| NotSent::Refused(error.to_string()))?;
             publish = publish.message_attributes(name, value);
         }
-        unless_throttled(|| async {
-            let sent = publish.clone().send().await.map_err(|error| not_sent(&error, of_sns))?;
-            metrics::sent_as(sent.message_id());
-            Ok(())
-        })
-        .await
+        deliver(of_sns, || async { Ok(publish.clone().send().await?.message_id) }).await
     }
 
     fn attributes(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
