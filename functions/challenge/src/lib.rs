@@ -87,7 +87,7 @@ impl Challenge {
         let letter = Letter {
             otp: new_code(policy.code_length)?,
             locale: self.messages.locale(app.verifier.locale(&call.auth.claims), call.header("accept-language")),
-            asked: asked(call.user_agent(), &source, call.now),
+            user_agent: call.user_agent(),
         };
         let request = CodeRequest { id, method, address, source, trusted_device };
 
@@ -118,7 +118,7 @@ impl Challenge {
         &self,
         table: &Table,
         request: &CodeRequest,
-        letter: &Letter,
+        letter: &Letter<'_>,
         reserved: &Reserved,
         cx: &Context<'_>,
     ) -> Result<(), Unsent> {
@@ -130,13 +130,19 @@ impl Challenge {
             Ok(false) => return Err(Unsent::Superseded),
             Err(error) => return Err(Unsent::NotStored(error)),
         }
-        let delivered = self.deliver(request, letter, reserved).await;
+        let delivered = self.deliver(request, letter, reserved, cx.now).await;
         count(request.method, &delivered);
         delivered.map_err(Unsent::NotDelivered)
     }
 
-    async fn deliver(&self, request: &CodeRequest, letter: &Letter, reserved: &Reserved) -> Result<(), NotSent> {
-        let Letter { otp, locale, asked } = letter;
+    async fn deliver(
+        &self,
+        request: &CodeRequest,
+        letter: &Letter<'_>,
+        reserved: &Reserved,
+        now: Timestamp,
+    ) -> Result<(), NotSent> {
+        let Letter { otp, locale, user_agent } = letter;
         let not_configured = || NotSent::Refused("the method is not configured".to_owned());
         match request.method {
             Method::Email => {
@@ -146,7 +152,8 @@ impl Challenge {
                 if reserved.may_be_in_vain() && sender.suppresses(to).await {
                     return Err(NotSent::Rejected("on the suppression list of SES".to_owned()));
                 }
-                sender.send(to, self.messages.email(*locale, otp.as_str(), asked)).await
+                let asked = asked(user_agent, &request.source, now);
+                sender.send(to, self.messages.email(*locale, otp.as_str(), &asked)).await
             }
             Method::Sms => {
                 let (Address::Phone(to), Some(sender)) = (&request.address, &self.sms) else {
@@ -210,10 +217,10 @@ impl Endpoint for Challenge {
 }
 
 /// What is written to the person.
-struct Letter {
+struct Letter<'a> {
     otp: Otp,
     locale: Locale,
-    asked: Asked,
+    user_agent: &'a str,
 }
 
 /// Who asked. Of what the caller writes, only words of ours are taken over.
