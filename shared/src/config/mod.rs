@@ -425,14 +425,15 @@ pub fn parse_hash_key(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 /// `toggle` would switch MFA on for a method that `challenge` cannot send by.
 fn require_senders(read: &mut Reader<'_>, policy: &Policy) {
     for method in &policy.methods {
-        let missing = match method {
+        let needed = match method {
             Method::Totp => Vec::new(),
-            Method::Email if read.is_set("MFA_EMAIL_FROM") => Vec::new(),
             Method::Email => vec![("MFA_EMAIL_FROM", "is required if MFA_METHODS holds email")],
-            Method::Sms => sms::missing(read),
+            Method::Sms => sms::needed(read),
         };
-        for (name, wrong) in missing {
-            read.fault(name, wrong);
+        for (name, wrong) in needed {
+            if !read.is_set(name) {
+                read.fault(name, wrong);
+            }
         }
     }
 }

@@ -142,13 +142,12 @@ pub(super) fn read(read: &mut Reader<'_>) -> Option<SmsConfig> {
     Some(SmsConfig { domain: domain?, service: service?, max_price })
 }
 
-/// What is missing for text messages, if anything is. Every function that knows users asks for it.
-pub(super) fn missing(read: &Reader<'_>) -> Vec<(&'static str, &'static str)> {
+/// What text messages need, and the fault if it is missing. Every function that knows users asks.
+pub(super) fn needed(read: &Reader<'_>) -> Vec<(&'static str, &'static str)> {
     let mut needed = vec![("MFA_SMS_DOMAIN", "is required if MFA_METHODS holds sms")];
     if read.text("MFA_SMS_SERVICE").as_deref() == Some(END_USER_MESSAGING) {
         needed.push((IDENTITY, "is required with MFA_SMS_SERVICE=end-user-messaging"));
     }
-    needed.retain(|(name, _)| !read.is_set(name));
     needed
 }
 

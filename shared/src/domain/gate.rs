@@ -79,8 +79,7 @@ fn has_address_for(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> boo
 /// Whether a code for the token's address for this method reaches anybody now, as far as is known.
 pub(super) fn reaches_caller(snapshot: &Snapshot, method: Method, cx: &Context<'_>) -> bool {
     let is_unreachable = |tag| snapshot.ledger.unreachable(tag, cx.now).is_some();
-    cx.caller.contact.allowed_address(method, cx.policy).is_ok()
-        && !cx.caller.address_tag(method).is_some_and(is_unreachable)
+    has_address_for(snapshot, method, cx) && !cx.caller.address_tag(method).is_some_and(is_unreachable)
 }
 
 /// Lets the caller change factors if the gate is open, or if the token proves a fresh second

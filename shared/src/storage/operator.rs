@@ -194,10 +194,15 @@ fn sealed_by(item: &Item) -> Option<String> {
     Some(String::from_utf8_lossy(id).into_owned())
 }
 
+/// The ledger among the items of a user, if it is there.
+fn ledger_in(items: &[Item]) -> Option<Result<Ledger, StoreError>> {
+    let item = items.iter().find(|item| sort_key_of(item) == Some(ledger::SORT_KEY));
+    item.cloned().map(ledger::read)
+}
+
 /// The sort keys of the items that the ledger among them does not stand for.
 fn unneeded(items: &[Item]) -> Result<Vec<String>, StoreError> {
-    let ledger = items.iter().find(|item| sort_key_of(item) == Some(ledger::SORT_KEY)).cloned();
-    let ledger = ledger.map(ledger::read).transpose()?;
+    let ledger = ledger_in(items).transpose()?;
     let stays = |sort_key: &str, item| ledger.as_ref().is_some_and(|ledger| stands_for(ledger, sort_key, item));
     let keys = items.iter().filter_map(|item| Some((sort_key_of(item)?, item)));
     Ok(keys.filter(|(sort_key, item)| !stays(sort_key, item)).map(|(sort_key, _)| sort_key.to_owned()).collect())
@@ -205,8 +210,7 @@ fn unneeded(items: &[Item]) -> Result<Vec<String>, StoreError> {
 
 /// What is wrong with these items, which are all of a user.
 fn checked(user: UserId, items: &[Item], now: Timestamp) -> Checked {
-    let ledger = items.iter().find(|item| sort_key_of(item) == Some(ledger::SORT_KEY));
-    let ledger = ledger.map(|item| ledger::read(item.clone()));
+    let ledger = ledger_in(items);
     let (mut findings, mut sealed) = (Vec::new(), Vec::new());
     for item in items {
         let Some(sort_key) = sort_key_of(item) else { continue };
