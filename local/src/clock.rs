@@ -42,7 +42,7 @@ impl LocalClock {
         self.ahead.fetch_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// Moves the clock back to where it would be if nobody had moved it.
+    /// Undoes every move of the clock.
     pub fn reset(&self) {
         self.ahead.store(0, Ordering::SeqCst);
     }

@@ -7,13 +7,12 @@ use axum::{
     Json, Router,
     body::Body,
     extract::{ConnectInfo, State, rejection::JsonRejection},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
     routing::post,
 };
 use futures_util::{StreamExt, stream};
 use mfa::{
-    App,
     domain::Policy,
     http::{Endpoint, Incoming, Served},
     random,
@@ -24,7 +23,7 @@ use serde_json::{Value, json};
 use crate::{
     LocalRoute,
     router::{Log, request_id},
-    routes,
+    workbench::refused,
 };
 
 /// The most guesses of one request.
@@ -43,10 +42,8 @@ struct Wanted {
     count: u32,
 }
 
-pub(crate) fn router(app: &App, log: Log) -> Router {
-    let verify = routes(&|_| app.clone()).into_iter().find(|route| route.name == mfa_verify::Verify::NAME);
-    let guesser = verify.map(|verify| Guesser { verify, code_length: app.policy.code_length, log });
-    guesser.map_or_else(Router::new, |guesser| Router::new().route("/__local/guesses", post(guess)).with_state(guesser))
+pub(crate) fn router(verify: LocalRoute, code_length: u8, log: Log) -> Router {
+    Router::new().route("/__local/guesses", post(guess)).with_state(Guesser { verify, code_length, log })
 }
 
 /// Guesses in the name of the bearer token. The answer has a line of JSON for each guess, in the order
@@ -59,8 +56,7 @@ async fn guess(
 ) -> Response {
     let wanted = body.ok().map(|Json(wanted)| wanted).filter(|wanted| (1..=MOST).contains(&wanted.count));
     let (Some(wanted), Ok(start)) = (wanted, random::number()) else {
-        let message = json!({ "message": format!("the body must be {{\"method\":…,\"count\":…}}, at most {MOST}") });
-        return (StatusCode::BAD_REQUEST, Json(message)).into_response();
+        return refused(&format!("the body must be {{\"method\":…,\"count\":…}}, at most {MOST}"));
     };
     let source = caller.ip().to_string();
     let digits = if wanted.method == "totp" { Policy::TOTP.digits.count() } else { guesser.code_length };

@@ -50,6 +50,9 @@ pub struct Troubles {
 }
 
 impl Troubles {
+    /// Asks that all troubles end.
+    pub const NONE: Self = Self { ses_is_down: Some(false), sns_throttles: Some(false) };
+
     /// The troubles after a request for `wanted`. What `wanted` leaves out, or what cannot be played,
     /// stays as it is.
     #[must_use]
@@ -59,12 +62,6 @@ impl Troubles {
             ses_is_down: change(self.ses_is_down, wanted.ses_is_down),
             sns_throttles: change(self.sns_throttles, wanted.sns_throttles),
         }
-    }
-
-    /// The same providers without troubles.
-    #[must_use]
-    pub fn ended(self) -> Self {
-        self.changed(Self { ses_is_down: Some(false), sns_throttles: Some(false) })
     }
 }
 

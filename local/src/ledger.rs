@@ -10,7 +10,9 @@ use axum::{
 };
 use mfa::App;
 use mfa_admin_function::{Access, Command, Reply, Request, User};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::workbench::problem;
 
 pub(crate) fn router(app: App) -> Router {
     Router::new().route("/__local/ledger/{user}", get(ledger)).with_state(app)
@@ -37,9 +39,7 @@ async fn ledger(State(app): State<App>, Path(user): Path<String>) -> Response {
             Json(view).into_response()
         }
         Reply::UnknownUser => Json(Value::Null).into_response(),
-        Reply::TryAgain(message) | Reply::Refused(message) => {
-            (StatusCode::CONFLICT, Json(json!({ "message": message }))).into_response()
-        }
+        Reply::TryAgain(message) | Reply::Refused(message) => problem(StatusCode::CONFLICT, &message),
         Reply::Done | Reply::Deleted(_) | Reply::SealingKeys(_) | Reply::Page(_) => {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }

@@ -12,9 +12,10 @@ use mfa::{
     App,
     config::LoginConfig,
     domain::Timestamp,
-    http::{Incoming, LogLine, Served, serve_unknown},
+    http::{Endpoint, Incoming, LogLine, Served, serve_unknown},
     random,
 };
+use mfa_verify::Verify;
 use tower_http::cors::CorsLayer;
 
 use crate::{
@@ -56,16 +57,18 @@ pub fn router(server: Server) -> Router {
     let log = server.log;
     let mut router = Router::new();
     let mut by_path = BTreeMap::<_, Vec<_>>::new();
-    for route in server.app.iter().flat_map(|app| routes(&|_| app.clone())) {
-        by_path.entry(route.path).or_default().push(route);
+    if let Some(app) = &server.app {
+        for route in routes(&|_| app.clone()) {
+            if route.name == Verify::NAME {
+                router = router.merge(guesses::router(route.clone(), app.policy.code_length, log));
+            }
+            by_path.entry(route.path).or_default().push(route);
+        }
+        router = router.merge(ledger::router(app.clone())).merge(admin::router(app.clone(), log));
     }
     for (path, at_path) in by_path {
         let at_path = Arc::<[_]>::from(at_path);
         router = router.route(path, any(move |request| handle(Arc::clone(&at_path), path, request, log)));
-    }
-    if let Some(app) = server.app.clone() {
-        router = router.merge(guesses::router(&app, log)).merge(ledger::router(app.clone()));
-        router = router.merge(admin::router(app, log));
     }
     let origin = server.allow_origin.clone();
     let clock = server.clock.clone();

@@ -70,7 +70,7 @@ const MAIL_POLICY: &str =
 async fn show_mail(State(bench): Shared, Path(id): Path<String>) -> Response {
     let messages = bench.inbox.messages();
     let Some(html) = messages.into_iter().find(|message| message.id == id).and_then(|message| message.html) else {
-        return (StatusCode::NOT_FOUND, Json(json!({ "message": "there is no such e-mail" }))).into_response();
+        return problem(StatusCode::NOT_FOUND, "there is no such e-mail");
     };
     let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, MAIL_POLICY)];
     (headers, html).into_response()
@@ -97,13 +97,13 @@ async fn start_anew(State(bench): Shared, body: JsonBody) -> Response {
     if !bench.table_is_scratch {
         let message =
             "only a table in memory is emptied. Start the server without --data, --dynamodb and --services-only";
-        return (StatusCode::CONFLICT, Json(json!({ "message": message }))).into_response();
+        return problem(StatusCode::CONFLICT, message);
     }
     if let Err(message) = bench.table.forget_users().await {
-        return (StatusCode::BAD_GATEWAY, Json(json!({ "message": message }))).into_response();
+        return problem(StatusCode::BAD_GATEWAY, &message);
     }
     bench.inbox.clear();
-    bench.inbox.trouble(bench.inbox.troubles().ended());
+    bench.inbox.trouble(Troubles::NONE);
     bench.clock.reset();
     StatusCode::NO_CONTENT.into_response()
 }
@@ -155,8 +155,9 @@ async fn read_clock(State(bench): Shared) -> Json<Value> {
 
 async fn advance_clock(State(bench): Shared, body: JsonBody) -> Response {
     if !bench.clock_is_adjustable {
-        let message = json!({ "message": "the clock cannot be moved: a table in a file, and functions that run elsewhere, use the real time" });
-        return (StatusCode::CONFLICT, Json(message)).into_response();
+        let message =
+            "the clock cannot be moved: a table in a file, and functions that run elsewhere, use the real time";
+        return problem(StatusCode::CONFLICT, message);
     }
     let seconds = body.ok().and_then(|Json(body)| body.get("advance").and_then(Value::as_u64));
     let Some(seconds) = seconds.filter(|seconds| *seconds <= 10 * 366 * 86_400) else {
@@ -181,10 +182,14 @@ impl Workbench {
 async fn dump_table(State(bench): Shared) -> Response {
     match bench.table.dump().await {
         Ok(items) => Json(items).into_response(),
-        Err(message) => (StatusCode::BAD_GATEWAY, Json(json!({ "message": message }))).into_response(),
+        Err(message) => problem(StatusCode::BAD_GATEWAY, &message),
     }
 }
 
-fn refused(message: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({ "message": message }))).into_response()
+pub(crate) fn refused(message: &str) -> Response {
+    problem(StatusCode::BAD_REQUEST, message)
+}
+
+pub(crate) fn problem(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "message": message }))).into_response()
 }
