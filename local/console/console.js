@@ -369,6 +369,9 @@ function action(form, notice, run) {
   });
 }
 
+/** What a notice says of an answer. */
+const outcome = ({ status, body }, text = body.message) => ({ status, text });
+
 function perform(owner, notice, run, after = refresh) {
   if (owner.getAttribute("aria-busy") === "true") return undefined;
   owner.setAttribute("aria-busy", "true");
@@ -560,7 +563,7 @@ action("sign-in-form", "sign-in-notice", async () => {
     ...filled({ email: $("user-email").value, phone: $("user-phone").value }),
     ...(lives && { expiresIn: Number(lives) }),
   });
-  return { status: reply.status, text: `This page now holds a ${again ? "new " : ""}login token of ${sub}.` };
+  return outcome(reply, `This page now holds a ${again ? "new " : ""}login token of ${sub}.`);
 });
 
 async function signIn(login) {
@@ -632,38 +635,43 @@ onRefresh(
   },
 );
 
+/** Shows each of `items`, by `view`. They are null if the token in use may not see them. */
+function list(place, items, view) {
+  const line = (text) => [el("li", { class: "small muted" }, text)];
+  const none = items ? "None." : "Shown only with the verified token.";
+  $(place).replaceChildren(...(items?.length ? items.map(view) : line(none)));
+}
+
+/** One of a list: `facts` become data attributes, and `about` says more than its head. */
+function listed(facts, head, about, ...actions) {
+  const data = Object.entries(facts).map(([name, value]) => [`data-${name}`, String(value)]);
+  return el(
+    "li",
+    { class: "device", ...Object.fromEntries(data) },
+    head,
+    el("span", { class: "small muted" }, about),
+    el("div", { class: "row apart" }, el("span", { class: "mono muted wrap" }, facts.id), ...actions),
+  );
+}
+
 onRefresh(
   "devices-notice",
   () => call("GET", "/auth/mfa/devices", undefined, { quiet: true }),
   (devices) => {
     state.devices = devices;
-    $("devices").replaceChildren(
-      ...(devices.length
-        ? devices.map((device) =>
-            el(
-              "li",
-              { class: "device", "data-id": device.id, "data-verified": String(device.verified) },
-              el(
-                "div",
-                { class: "row apart" },
-                el("b", {}, device.deviceName),
-                el("span", { class: "small muted" }, device.verified ? "confirmed" : "not confirmed yet"),
-              ),
-              el(
-                "span",
-                { class: "small muted" },
-                `Created ${moment(device.createdAt)}, ${device.lastUsedAt ? `last used ${moment(device.lastUsedAt)}` : "never used"}`,
-              ),
-              el(
-                "div",
-                { class: "row apart" },
-                el("span", { class: "mono muted wrap" }, device.id),
-                ...renaming(device.id, device.deviceName),
-                ...removal("Remove", device.id, device.deviceName, remove),
-              ),
-            ),
-          )
-        : [el("li", { class: "small muted" }, "None.")]),
+    list("devices", devices, ({ id, deviceName, verified, createdAt, lastUsedAt }) =>
+      listed(
+        { id, verified },
+        el(
+          "div",
+          { class: "row apart" },
+          el("b", {}, deviceName),
+          el("span", { class: "small muted" }, verified ? "confirmed" : "not confirmed yet"),
+        ),
+        `Created ${moment(createdAt)}, ${lastUsedAt ? `last used ${moment(lastUsedAt)}` : "never used"}`,
+        ...renaming(id, deviceName),
+        ...removal("Remove", id, deviceName, remove),
+      ),
     );
     const chosen = $("verify-device").value;
     $("verify-device").replaceChildren(
@@ -755,10 +763,7 @@ const rename = (id, deviceName) =>
   perform(
     $("devices"),
     "remove-notice",
-    async () => {
-      const reply = await call("PATCH", `/auth/mfa/devices/${encodeURIComponent(id)}`, { deviceName });
-      return { status: reply.status, text: reply.body.message };
-    },
+    async () => outcome(await call("PATCH", `/auth/mfa/devices/${encodeURIComponent(id)}`, { deviceName })),
     refreshAndFocus(`rename-${id}`, "devices"),
   );
 
@@ -769,7 +774,7 @@ const remove = (id) =>
     async () => {
       const reply = await call("DELETE", `/auth/mfa/devices/${encodeURIComponent(id)}`);
       if (state.setup?.deviceId === id) forgetSetup();
-      return { status: reply.status, text: reply.body.message };
+      return outcome(reply);
     },
     refreshAndFocus(`remove-${id}`, "devices"),
   );
@@ -884,7 +889,7 @@ async function confirmSetUp(otp) {
   state.setup.confirmed = true;
   clear("setup-code-notice");
   $("setup-timer").replaceWith(el("span", { id: "setup-timer" }, "Confirmed."));
-  return { status: reply.status, text: withTokens(reply) };
+  return outcome(reply, withTokens(reply));
 }
 
 action("confirm-form", "confirm-notice", () => confirmSetUp($("setup-code").value));
@@ -893,7 +898,7 @@ action("confirm-form", "confirm-notice", () => confirmSetUp($("setup-code").valu
 
 async function toggle(enabled) {
   const reply = await call("POST", "/auth/mfa/toggle", { enabled });
-  return { status: reply.status, text: withTokens(reply) };
+  return outcome(reply, withTokens(reply));
 }
 
 action("toggle-form", "toggle-notice", (button) => toggle(button.value === "true"));
@@ -920,7 +925,7 @@ function markRecoveryUsed(typed) {
 async function generateRecovery() {
   const reply = await call("POST", "/auth/mfa/generate-recovery-code");
   showRecovery(reply.body.codes);
-  return { status: reply.status, text: `${reply.body.codes.length} new codes. Earlier codes no longer work.` };
+  return outcome(reply, `${reply.body.codes.length} new codes. Earlier codes no longer work.`);
 }
 
 action("recovery-form", "recovery-notice", generateRecovery);
@@ -940,10 +945,10 @@ async function useRecovery(code, trustDevice) {
   $("recovery-code").value = "";
   showVerified(reply.body);
   const left = reply.body.recoveryCodesLeft;
-  return {
-    status: reply.status,
-    text: `${reply.body.message}, ${left} ${left === 1 ? "code" : "codes"} left. Calls now carry the verified token. Its claims are under Verify.`,
-  };
+  return outcome(
+    reply,
+    `${reply.body.message}, ${left} ${left === 1 ? "code" : "codes"} left. Calls now carry the verified token. Its claims are under Verify.`,
+  );
 }
 
 action("use-recovery-form", "use-recovery-notice", () =>
@@ -955,7 +960,7 @@ action("reset-form", "reset-notice", async () => {
   $("recovery-code").value = "";
   forgetSetup();
   showRecovery([]);
-  return { status: reply.status, text: reply.body.message };
+  return outcome(reply);
 });
 
 // ── Send a code, and where it arrives ───────────────────────────────────────────────────────────────────────────────
@@ -1046,7 +1051,7 @@ async function verify(by, otp, { trustDevice = false, deviceId = "" } = {}) {
   });
   if (by === "totp") await markUsed(usable(), otp);
   clear("code-notice");
-  return { status: reply.status, text: withTokens(reply) };
+  return outcome(reply, withTokens(reply));
 }
 
 action("verify-form", "verify-notice", () => {
@@ -1098,48 +1103,27 @@ action("session-form", "session-notice", (button) =>
 const listSessions = () =>
   state.use === "verified" ? call("GET", "/auth/mfa/sessions", undefined, { quiet: true }) : { body: null };
 
-onRefresh("sessions-notice", listSessions, (sessions) => {
-  const line = (text) => [el("li", { class: "small muted" }, text)];
-  $("sessions").replaceChildren(
-    ...(!sessions
-      ? line("Shown only with the verified token.")
-      : !sessions.length
-        ? line("None.")
-        : sessions.map((session) =>
-            el(
-              "li",
-              { class: "device", "data-id": session.id, "data-current": String(session.current) },
-              el("b", {}, session.current ? `${session.label} (this session)` : session.label),
-              el(
-                "span",
-                { class: "small muted" },
-                `Opened ${moment(session.createdAt)} by ${session.method}, ${session.lastUsedAt ? `last used ${moment(session.lastUsedAt)}` : "never refreshed"}, until ${moment(session.expiresAt)}`,
-              ),
-              el(
-                "div",
-                { class: "row apart" },
-                el("span", { class: "mono muted wrap" }, session.id),
-                ...removal("End", session.id, session.label, endSession),
-              ),
-            ),
-          )),
-  );
-});
+onRefresh("sessions-notice", listSessions, (sessions) =>
+  list("sessions", sessions, ({ id, current, label, createdAt, method, lastUsedAt, expiresAt }) =>
+    listed(
+      { id, current },
+      el("b", {}, current ? `${label} (this session)` : label),
+      `Opened ${moment(createdAt)} by ${method}, ${lastUsedAt ? `last used ${moment(lastUsedAt)}` : "never refreshed"}, until ${moment(expiresAt)}`,
+      ...removal("End", id, label, endSession),
+    ),
+  ),
+);
 
 const endSession = (id) =>
   perform(
     $("sessions"),
     "end-notice",
-    async () => {
-      const reply = await call("DELETE", `/auth/mfa/sessions/${encodeURIComponent(id)}`);
-      return { status: reply.status, text: reply.body.message };
-    },
+    () => endSessions(encodeURIComponent(id)),
     refreshAndFocus(`end-${id}`, "sessions"),
   );
 
 async function endSessions(which) {
-  const { status, body } = await call("DELETE", `/auth/mfa/sessions/${which}`);
-  return { status, text: body.message };
+  return outcome(await call("DELETE", `/auth/mfa/sessions/${which}`));
 }
 
 action("end-sessions-form", "end-notice", (button) => endSessions(button.value));
@@ -1173,42 +1157,22 @@ action("trust-form", "trust-notice", signInByTrust);
 const listTrusted = () =>
   state.use === "verified" ? call("GET", "/auth/mfa/trusted-devices", undefined, { quiet: true }) : { body: null };
 
-onRefresh("trusted-notice", listTrusted, (devices) => {
-  const line = (text) => [el("li", { class: "small muted" }, text)];
-  $("trusted-devices").replaceChildren(
-    ...(!devices
-      ? line("Shown only with the verified token.")
-      : !devices.length
-        ? line("None.")
-        : devices.map((device) =>
-            el(
-              "li",
-              { class: "device", "data-id": device.id },
-              el("b", {}, device.label),
-              el(
-                "span",
-                { class: "small muted" },
-                `Trusted ${moment(device.createdAt)}, ${device.lastUsedAt ? `last used ${moment(device.lastUsedAt)}` : "never used"}, until ${moment(device.expiresAt)}`,
-              ),
-              el(
-                "div",
-                { class: "row apart" },
-                el("span", { class: "mono muted wrap" }, device.id),
-                ...removal("Revoke", device.id, device.label, revoke),
-              ),
-            ),
-          )),
-  );
-});
+onRefresh("trusted-notice", listTrusted, (devices) =>
+  list("trusted-devices", devices, ({ id, label, createdAt, lastUsedAt, expiresAt }) =>
+    listed(
+      { id },
+      el("b", {}, label),
+      `Trusted ${moment(createdAt)}, ${lastUsedAt ? `last used ${moment(lastUsedAt)}` : "never used"}, until ${moment(expiresAt)}`,
+      ...removal("Revoke", id, label, revoke),
+    ),
+  ),
+);
 
 const revoke = (id) =>
   perform(
     $("trusted-devices"),
     "revoke-notice",
-    async () => {
-      const reply = await call("DELETE", `/auth/mfa/trusted-devices/${encodeURIComponent(id)}`);
-      return { status: reply.status, text: reply.body.message };
-    },
+    async () => outcome(await call("DELETE", `/auth/mfa/trusted-devices/${encodeURIComponent(id)}`)),
     refreshAndFocus(`revoke-${id}`, "trusted-devices"),
   );
 
