@@ -330,7 +330,7 @@ fn read_as_everything(input: &[u8]) {
         let mut problems = Vec::new();
         read(format, input, NOW, |row| problems.extend(row.user.err())).expect("read");
         for problem in problems {
-            // A spoilt name of a field is shown where it is still nearly one, or short.
+            // A spoilt field name is shown if it still resembles a field, or is short.
             let is_name = |word: &str| match &problem {
                 Problem::UnknownField { nearest, .. } => nearest.is_some() || word.len() < 16,
                 _ => false,
