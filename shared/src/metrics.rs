@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use crate::domain::{Refusal, Timestamp};
 
 /// What is counted. A stack has one metric of each, and one more of crashes, which `template.yaml`
-/// makes from the lines that Lambda itself writes. AWS bills each metric, so there are at most 30.
+/// makes from the lines that Lambda itself writes. AWS bills each metric, so there are at most 31.
 ///
 /// Where an alarm asks for a share, a metric has the value 0 too: the mean is then the share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -21,11 +21,13 @@ pub enum Metric {
     VerifiedByEmail,
     /// The same: codes by text message.
     VerifiedBySms,
+    /// The same: passkeys.
+    VerifiedByPasskey,
     /// The same: recovery codes.
     VerifiedByRecoveryCode,
     /// The same: trusted devices.
     VerifiedByTrustedDevice,
-    /// 1 for a wrong code that was judged, recovery codes among them, 0 for a right one.
+    /// 1 for a wrong code that was judged, recovery codes and passkeys among them, 0 for a right one.
     WrongCodes,
     /// Authenticator codes that were used before.
     UsedCodes,
@@ -81,10 +83,11 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::VerifiedByTotp,
         Self::VerifiedByEmail,
         Self::VerifiedBySms,
+        Self::VerifiedByPasskey,
         Self::VerifiedByRecoveryCode,
         Self::VerifiedByTrustedDevice,
         Self::WrongCodes,

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use mfa_tests::{Call, Login, TestApp};
+use mfa_tests::{Call, Login, PASSKEYS, SoftKey, TestApp};
 
 use crate::contract::allowed_calls;
 
@@ -39,6 +39,18 @@ fn budget(what: &str) -> Budget {
         "revoke-trusted-device" | "verify-trusted-device" => (2.0, 3.0, 4),
         // The dropped recovery set and each dropped device cost one more deletion.
         "reset-totp" => (1.0, 6.0, 7),
+        // The name and the credential, and the commit.
+        "verify-passkey-setup" => (1.0, 3.0, 3),
+        // Eventual reads of the ledger, the credentials and the challenge, side by side. In addition to
+        // the commit, the session costs one unit.
+        "verify-passkey" => (1.5, 2.0, 2),
+        // A refusal rests on strong reads, after the eventual ones.
+        "setup-passkey, refused"
+        | "challenge-passkey, refused"
+        | "verify-passkey-setup, refused"
+        | "verify-passkey, refused" => (4.5, 0.0, 2),
+        // They are read again strongly, and the counter of wrong answers is raised.
+        "verify-passkey, wrong" => (4.5, 1.0, 3),
         "jwks" | "openid-configuration" => (0.0, 0.0, 0),
         // One read and one commit, and one item before it, as for `setup-totp`, or after it, as for
         // `rename-device`. A route that needs more is listed above.
@@ -159,7 +171,46 @@ async fn every_route_stays_within_its_budget() {
         if !meter.measured.contains(route.name) {
             let answer = mfa.replay_sample(route.name, Some(&alice)).await;
             assert!(answer.status < 500, "{}: {}", route.name, answer.body);
-            meter.assert_within(route.name);
+            // This bundle offers no passkeys. The test below measures them.
+            let is_refused = route.name.contains("passkey");
+            meter.assert_within(&if is_refused { format!("{}, refused", route.name) } else { route.name.to_owned() });
         }
     }
+}
+
+#[tokio::test]
+async fn passkeys_stay_within_their_budget_and_make_no_other_route_dearer() {
+    let mfa = TestApp::start_with(PASSKEYS).await;
+    let mut meter = Meter { mfa: Arc::clone(&mfa), measured: BTreeSet::new() };
+    let alice = mfa.user("alice").with_email("alice@example.com").login();
+    let device = alice.enrol().await;
+    alice.register().await;
+    alice.register().await;
+    mfa.fault_proxy.take_calls();
+    mfa.fault_proxy.count_trips();
+    mfa.take_log();
+
+    let asked = alice.setup_passkey().await.assert_ok();
+    meter.assert_within("setup-passkey");
+    let mut key = SoftKey::at("https://login.example.com");
+    alice.confirm_passkey(&key.create(&asked["publicKey"])).await.assert_ok();
+    meter.assert_within("verify-passkey-setup");
+    mfa.advance(1);
+    let asked = alice.challenge_passkey().await.assert_ok();
+    meter.assert_within("challenge-passkey");
+    let answer = key.get(&asked["publicKey"]);
+    alice.verify_passkey(&answer).await.assert_ok();
+    meter.assert_within("verify-passkey");
+    alice.verify_passkey(&answer).await.assert_problem(400, "MFA_PASSKEY_INVALID");
+    meter.assert_within("verify-passkey, wrong");
+
+    alice.status().await;
+    meter.assert_within("status");
+    let list = alice.devices().await;
+    meter.assert_within("list-devices");
+    alice.verify("totp", &device.advance_to_next_code(&mfa)).await.assert_ok();
+    meter.assert_within("verify");
+    let id = list[0]["id"].as_str().expect("an id");
+    alice.rename(id, "New").await.assert_ok();
+    meter.assert_within("rename-device");
 }

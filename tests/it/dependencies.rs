@@ -72,7 +72,7 @@ fn identifier(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// What each module of `shared/`, the functions and the import use of `shared/`.
+/// What each module of `shared/`, the functions, the passkeys and the import use of `shared/`.
 fn used() -> Dependencies {
     let source = Path::new(ROOT).join("shared/src");
     let modules = fs::read_dir(&source).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -91,6 +91,8 @@ fn used() -> Dependencies {
     let functions = fs::read_dir(Path::new(ROOT).join("functions")).expect("a folder");
     let functions = functions.flat_map(|entry| files(&entry.expect("an entry").path().join("src"))).map(read);
     used.insert("functions".to_owned(), functions.flat_map(|source| named(&source, "mfa")).collect());
+    let passkeys = files(&Path::new(ROOT).join("passkeys/src")).into_iter().map(read);
+    used.insert("passkeys".to_owned(), passkeys.flat_map(|source| named(&source, "mfa")).collect());
     let import = files(&Path::new(ROOT).join("import/src")).into_iter().map(read);
     used.insert("import".to_owned(), import.flat_map(|source| named(&source, "mfa")).collect());
     // `App` is re-exported at the root.

@@ -12,9 +12,9 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use lambda_http::http::{HeaderMap, Method};
 use mfa::domain::{
     Ledger,
-    ledger::{Device, Grace, ProvenAddress, RecoverySet, Setup},
+    ledger::{Device, Grace, Passkey, ProvenAddress, RecoverySet, Setup},
 };
-use mfa_tests::{Call, InjectedFault, Login, Response, TestApp, wrong_code};
+use mfa_tests::{Call, InjectedFault, Login, PASSKEYS, Response, SoftKey, TestApp, wrong_code};
 use serde_json::{Value, json};
 
 use crate::contract::allowed_calls;
@@ -45,6 +45,10 @@ const OF_WRITES: &[InjectedFault] = &[
 
 fn alice(mfa: &Arc<TestApp>) -> Login {
     mfa.user("alice").with_email("alice@example.com").with_phone("+442079460018").login()
+}
+
+fn alice_with_passkeys(mfa: &Arc<TestApp>) -> Login {
+    alice(mfa).at(&mfa.redeployed_with(PASSKEYS))
 }
 
 fn again<F>(request: impl Fn() -> F + Send + Sync + 'static) -> Request
@@ -159,6 +163,46 @@ fn routes() -> Vec<(&'static str, Prepare)> {
                     ("MFA_SMS_ORIGINATION_IDENTITY", identity),
                 ]);
                 posting(&alice(&mfa).at(&other), "/auth/mfa/challenge", json!({ "method": "sms" }))
+            }
+            .boxed()
+        }),
+        ("setup-passkey", |mfa| {
+            async move { posting(&alice_with_passkeys(&mfa), "/auth/mfa/setup-passkey", json!({})) }.boxed()
+        }),
+        ("verify-passkey-setup", |mfa| {
+            async move {
+                let alice = alice_with_passkeys(&mfa);
+                let asked = alice.setup_passkey().await.assert_ok();
+                let credential = SoftKey::at("https://login.example.com").create(&asked["publicKey"]);
+                posting(&alice, "/auth/mfa/verify-passkey-setup", json!({ "credential": credential }))
+            }
+            .boxed()
+        }),
+        ("challenge-passkey", |mfa| {
+            async move {
+                let alice = alice_with_passkeys(&mfa);
+                alice.register().await;
+                posting(&alice, "/auth/mfa/challenge-passkey", json!({}))
+            }
+            .boxed()
+        }),
+        ("verify-passkey, wrong", |mfa| {
+            async move {
+                let alice = alice_with_passkeys(&mfa);
+                let mut key = alice.register().await;
+                let mut credential = alice.answer_with(&mut key).await;
+                credential["response"]["signature"] = json!("AAAA");
+                posting(&alice, "/auth/mfa/verify-passkey", json!({ "credential": credential }))
+            }
+            .boxed()
+        }),
+        ("verify-passkey, trusting", |mfa| {
+            async move {
+                let alice = alice_with_passkeys(&mfa);
+                let mut key = alice.register().await;
+                let credential = alice.answer_with(&mut key).await;
+                let body = json!({ "credential": credential, "trustDevice": true });
+                posting(&alice, "/auth/mfa/verify-passkey", body)
             }
             .boxed()
         }),
@@ -417,6 +461,7 @@ struct Factors {
     /// The user's security epoch. A first ledger begins with a random one.
     security_epoch: u64,
     devices: Vec<Device>,
+    passkeys: Vec<Passkey>,
     setups: Vec<Setup>,
     recovery: Option<RecoverySet>,
     proven: Vec<ProvenAddress>,
@@ -425,26 +470,26 @@ struct Factors {
 
 impl Factors {
     fn of(ledger: &Ledger) -> Self {
-        let Ledger { enabled, security_epoch, devices, setups, recovery, proven, grace, .. } = ledger.clone();
-        Self { enabled, security_epoch, devices, setups, recovery, proven, grace }
+        let Ledger { enabled, security_epoch, devices, passkeys, setups, recovery, proven, grace, .. } = ledger.clone();
+        Self { enabled, security_epoch, devices, passkeys, setups, recovery, proven, grace }
     }
 
     /// How many there are of each. Two runs cannot be compared by ids and first epochs, which are
     /// random.
-    fn shape(&self) -> (bool, [usize; 3], [bool; 2]) {
-        let lists = [self.devices.len(), self.setups.len(), self.proven.len()];
+    fn shape(&self) -> (bool, [usize; 4], [bool; 2]) {
+        let lists = [self.devices.len(), self.passkeys.len(), self.setups.len(), self.proven.len()];
         (self.enabled, lists, [self.recovery.is_some(), self.grace.is_some()])
     }
 
     fn is_empty(&self) -> bool {
-        self.shape() == (false, [0; 3], [false; 2])
+        self.shape() == (false, [0; 4], [false; 2])
     }
 }
 
 async fn left(mfa: &TestApp) -> Left {
     let ledger = mfa.ledger("alice").await;
     let mut items = BTreeMap::new();
-    for kind in ["MFA#DEVICE", "MFA#RECOVERY", "SESSION", "TRUST"] {
+    for kind in ["MFA#DEVICE", "MFA#PASSKEY", "PASSKEY", "MFA#RECOVERY", "SESSION", "TRUST"] {
         items.insert(kind, mfa.items(kind).await.len());
     }
     Left {
@@ -503,7 +548,7 @@ fn assert_allowed(what: &str, clean: &Outcome, seen: &Outcome) {
         }
         if what.contains("MFA#LEDGER") {
             // Nobody can tell whether the ledger was committed, so the items that it may name stay.
-            for kind in ["MFA#DEVICE", "MFA#RECOVERY"] {
+            for kind in ["MFA#DEVICE", "MFA#PASSKEY", "PASSKEY", "MFA#RECOVERY"] {
                 after.items.insert(kind, after.items[kind].min(seen.before.items[kind]));
             }
         }

@@ -8,7 +8,7 @@ use std::{
 
 use lambda_http::http::Method;
 use mfa_admin_function::{Command, ImportUser, Page, Reply, Restore, User};
-use mfa_tests::{Authenticator, Login, Response, TestApp, wrong_code};
+use mfa_tests::{Authenticator, Login, PASSKEYS, Response, SoftKey, TestApp, wrong_code};
 use tokio::sync::{Barrier, Semaphore};
 
 const MANY: usize = 1000;
@@ -476,4 +476,58 @@ async fn whatever_an_operator_does_while_a_thousand_requests_run_holds_and_leave
             mfa.refresh(&refresh_token).await.assert_problem(401, "REFRESH_TOKEN_INVALID");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_uses_of_one_answer_of_a_passkey_one_passes() {
+    let mfa = TestApp::start_with(PASSKEYS).await;
+    let alice = mfa.user("alice").login();
+    let mut key = alice.register().await;
+    let answer = alice.answer_with(&mut key).await;
+    let answers = together(MANY, |_| {
+        let (alice, answer) = (alice.clone(), answer.clone());
+        async move { alice.verify_passkey(&answer).await }
+    })
+    .await;
+    assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
+    assert_only(&answers, &["200 OK", "400 MFA_PASSKEY_INVALID", "429 RATE_LIMITED"]);
+    mfa.advance(1);
+    alice.use_key(&mut key).await.assert_ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_answers_to_one_set_up_make_one_passkey_with_its_items() {
+    let mfa = TestApp::start_with(PASSKEYS).await;
+    let alice = mfa.user("alice").login();
+    let asked = alice.setup_passkey().await.assert_ok();
+    let mut key = SoftKey::at("https://login.example.com");
+    let answer = key.create(&asked["publicKey"]);
+    // Each puts two items and deletes them again, so a thousand would wait for the engine alone.
+    let answers = together(MANY / 5, |_| {
+        let (alice, answer) = (alice.clone(), answer.clone());
+        async move { alice.confirm_passkey(&answer).await }
+    })
+    .await;
+    assert_only(&answers, &["200 OK", "429 RATE_LIMITED"]);
+    assert_eq!(mfa.ledger("alice").await.expect("a ledger").passkeys.len(), 1);
+    assert_eq!((mfa.items("MFA#PASSKEY#").await.len(), mfa.items("PASSKEY#").await.len()), (1, 1));
+    mfa.advance(1);
+    alice.use_key(&mut key).await.assert_ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_wrong_answers_of_passkeys_keep_no_right_one_from_passing() {
+    let mfa = TestApp::start_with(PASSKEYS).await;
+    let alice = mfa.user("alice").login();
+    let mut key = alice.register().await;
+    let right = alice.answer_with(&mut key).await;
+    let mut wrong = right.clone();
+    wrong["response"]["signature"] = "AAAA".into();
+    let answers = together(MANY, |n| {
+        let (alice, answer) = (alice.clone(), if n == 500 { right.clone() } else { wrong.clone() });
+        async move { alice.verify_passkey(&answer).await }
+    })
+    .await;
+    assert_eq!(answers.get("200 OK"), Some(&1), "{answers:?}");
+    assert_only(&answers, &["200 OK", "400 MFA_PASSKEY_INVALID", "429 RATE_LIMITED"]);
 }

@@ -237,7 +237,7 @@ async fn an_item_of_a_newer_schema_or_format_is_a_503_and_nothing_is_written() {
     let world = World::start().await;
     let mut cases = Vec::new();
     for kind in KINDS {
-        let schema = ("schema".to_owned(), json!({ "N": "3" }));
+        let schema = ("schema".to_owned(), json!({ "N": "4" }));
         let newer_format = |(name, value): (&String, &Value)| {
             let list = data_encoding::BASE64.decode(value["B"].as_str()?.as_bytes()).ok()?;
             let newer = [&[2], list.get(1..)?].concat();

@@ -25,6 +25,13 @@ pub const START: Timestamp = Timestamp::from_secs(1_893_456_000);
 /// Who has commands of operators carried out.
 pub const OPERATOR: &str = "arn:aws:sts::123456789012:assumed-role/Support/carol";
 
+/// The settings of a bundle that offers passkeys for `example.com`, on pages of `login.example.com`.
+pub const PASSKEYS: &[(&str, &str)] = &[
+    ("MFA_METHODS", "totp,email,sms,passkey"),
+    ("MFA_PASSKEY_RP_ID", "example.com"),
+    ("MFA_PASSKEY_ORIGINS", "https://login.example.com"),
+];
+
 /// The address that requests come from unless a test says another.
 pub(crate) const HOME: &str = "203.0.113.7";
 

@@ -15,13 +15,15 @@ mod app;
 mod fault_proxy;
 pub mod fuzzed;
 pub mod nasty_events;
+mod passkey;
 mod person;
 mod response;
 pub mod runtime_api;
 pub mod sample_event;
 
-pub use app::{OPERATOR, START, TestApp};
+pub use app::{OPERATOR, PASSKEYS, START, TestApp};
 pub use fault_proxy::{Call, FaultProxy, InjectedFault};
+pub use passkey::SoftKey;
 pub use person::{Authenticator, Login, Person, claims_of, totp_code, wrong_code};
 pub use response::Response;
 pub use sample_event::SampleEvent;

@@ -5,7 +5,7 @@ use lambda_http::http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
 use totp_rs::{Builder, Secret};
 
-use crate::{Response, TestApp, app::HOME};
+use crate::{Response, SoftKey, TestApp, app::HOME};
 
 /// Somebody with an account at the application.
 #[derive(Clone)]
@@ -279,6 +279,49 @@ impl Login {
         let code = authenticator.code(&self.mfa);
         self.confirm(&code, &authenticator.secret).await.assert_ok();
         authenticator
+    }
+
+    /// `POST setup-passkey` with an empty body.
+    pub async fn setup_passkey(&self) -> Response {
+        self.call(Method::POST, "/auth/mfa/setup-passkey", Vec::new()).await
+    }
+
+    /// `POST verify-passkey-setup`.
+    pub async fn confirm_passkey(&self, credential: &Value) -> Response {
+        self.post("/auth/mfa/verify-passkey-setup", json!({ "credential": credential })).await
+    }
+
+    /// `POST challenge-passkey`.
+    pub async fn challenge_passkey(&self) -> Response {
+        self.call(Method::POST, "/auth/mfa/challenge-passkey", Vec::new()).await
+    }
+
+    /// `POST verify-passkey`.
+    pub async fn verify_passkey(&self, credential: &Value) -> Response {
+        self.post("/auth/mfa/verify-passkey", json!({ "credential": credential })).await
+    }
+
+    /// Registers a new key on the bundle's own page. Then the clock moves on, because each challenge
+    /// must be later than the registration.
+    pub async fn register(&self) -> SoftKey {
+        let mut key = SoftKey::at("https://login.example.com");
+        let asked = self.setup_passkey().await.assert_ok();
+        self.confirm_passkey(&key.create(&asked["publicKey"])).await.assert_ok();
+        self.mfa.advance(1);
+        key
+    }
+
+    /// Asks for a challenge and has the key answer it.
+    pub async fn answer_with(&self, key: &mut SoftKey) -> Value {
+        key.get(&self.challenge_passkey().await.assert_ok()["publicKey"])
+    }
+
+    /// Uses a key. The clock moves on, as after [`Self::register`].
+    pub async fn use_key(&self, key: &mut SoftKey) -> Response {
+        let answer = self.answer_with(key).await;
+        let response = self.verify_passkey(&answer).await;
+        self.mfa.advance(1);
+        response
     }
 
     /// Asks for a code and reads it from the inbox.

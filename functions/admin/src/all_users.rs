@@ -10,7 +10,7 @@ use mfa::{
         operator::{self, Backup},
     },
     random,
-    storage::{ItemFault, Segment, StoreError, Table},
+    storage::{ItemFault, Segment, StoreError, Table, UserQuery},
 };
 
 use crate::{Page, PageReply, Problem, Reply, Restore, UserFinding, decide, login};
@@ -165,13 +165,15 @@ pub(crate) async fn restore(app: &App, restore: &Restore, dry_run: bool) -> Resu
         if erased.contains(&user.to_string()) {
             return Ok(counted("stay erased"));
         }
-        let old = backup.snapshot(user, now).await?;
+        let old = backup.snapshot_of(UserQuery::user(user).and_credentials(), now).await?;
         if !old.stored {
             return Ok(counted("without a ledger"));
         }
         let backup = Backup {
             ledger: old.ledger,
             devices: old.devices,
+            passkeys: old.passkeys,
+            credentials: old.credentials,
             recovery: old.recovery,
             step: step()?,
             keeps_recovery: restore.keep_recovery,

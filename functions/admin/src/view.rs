@@ -1,7 +1,7 @@
 //! What an operator sees of a user. It holds no secret, and no address: the table has only hashes.
 
 use mfa::{
-    domain::{LoginId, Snapshot, Timestamp, ledger::Unreachable, listing},
+    domain::{DeviceId, LoginId, Snapshot, Timestamp, ledger::Unreachable, listing},
     storage::StoredItem,
 };
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub struct UserView {
     pub locked_until: Option<String>,
     /// How often codes were wrong.
     pub wrong_codes: WrongCodes,
-    /// The authenticators and open set-ups.
+    /// The authenticators, passkeys and open set-ups.
     pub authenticators: Vec<Authenticator>,
     /// The recovery codes, if there are any.
     pub recovery_codes: Option<RecoveryCodes>,
@@ -67,7 +67,7 @@ pub struct WrongCodes {
     pub last_at: Option<String>,
 }
 
-/// An authenticator or an open set-up.
+/// An authenticator, a passkey or an open set-up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Authenticator {
@@ -75,13 +75,15 @@ pub struct Authenticator {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// `totp` or `passkey`.
+    pub method: String,
     /// `active`, `inactive` or `set-up`.
     pub state: String,
     /// When the set-up began.
     pub created_at: String,
     /// When a code was last accepted.
     pub last_used_at: Option<String>,
-    /// The last time step of a code that was accepted.
+    /// The last time step of a code that was accepted, of an authenticator.
     pub last_step: Option<u64>,
     /// The login that confirmed or last used it, or `operator`.
     pub confirmed_by: Option<String>,
@@ -294,7 +296,7 @@ impl UserView {
                 .map(|session| SessionView {
                     id: session.id.to_string(),
                     label: session.label.clone(),
-                    method: session.factor.as_str().to_owned(),
+                    method: session.factor.told().to_owned(),
                     created_at: session.created.to_rfc3339(),
                     last_used_at: session.last_used_at().map(Timestamp::to_rfc3339),
                     until: session.until.to_rfc3339(),
@@ -317,7 +319,7 @@ impl UserView {
                 .iter()
                 .map(|recent| RecentLogin {
                     login: login(recent.login),
-                    method: recent.factor.as_str().to_owned(),
+                    method: recent.factor.told().to_owned(),
                     at: recent.verified_at.to_rfc3339(),
                 })
                 .collect(),
@@ -342,19 +344,24 @@ fn authenticators(snapshot: &Snapshot, now: Timestamp) -> Vec<Authenticator> {
     let listed = listing::devices(snapshot, now).into_iter();
     let shown = listed.map(|device| {
         let named = snapshot.ledger.devices.iter().find(|named| named.id == device.id);
-        let state = match (named, device.inactive) {
-            (None, _) => "set-up",
-            (Some(_), true) => "inactive",
-            (Some(_), false) => "active",
+        let passkey = snapshot.ledger.passkeys.iter().find(|passkey| DeviceId::from(passkey.id) == device.id);
+        let state = match (named.is_some() || passkey.is_some(), device.inactive) {
+            (false, _) => "set-up",
+            (true, true) => "inactive",
+            (true, false) => "active",
         };
         Authenticator {
             id: device.id.to_string(),
             name: device.name,
+            method: device.method.as_str().to_owned(),
             state: state.to_owned(),
             created_at: device.created.to_rfc3339(),
             last_used_at: device.last_used.map(Timestamp::to_rfc3339),
             last_step: named.map(|named| named.last_step),
-            confirmed_by: named.and_then(|named| named.confirmed_by).map(login),
+            confirmed_by: named
+                .and_then(|named| named.confirmed_by)
+                .or_else(|| passkey.and_then(|passkey| passkey.confirmed_by))
+                .map(login),
         }
     });
     shown.collect()

@@ -75,7 +75,7 @@ impl Verdict {
         let amr = if request.method_arn.is_some() { methods.join(" ").into() } else { json!(methods) };
         context.insert("amr".to_owned(), amr);
         if let Some(proof) = caller.proof {
-            context.insert("method".to_owned(), proof.method.as_str().into());
+            context.insert("method".to_owned(), proof.method.told().into());
             context.insert("authTime".to_owned(), proof.auth_time.as_secs().into());
         } else if let Some(factor) = caller.login_factor {
             context.insert("satisfiedByLogin".to_owned(), true.into());

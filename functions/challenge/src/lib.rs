@@ -52,7 +52,7 @@ pub struct Sent {
 
 impl ReadBody for ChallengeBody {
     fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
-        Ok(Self { method: fields.method()? })
+        Ok(Self { method: fields.method("POST /auth/mfa/challenge-passkey")? })
     }
 }
 
@@ -161,7 +161,7 @@ impl Challenge {
                 };
                 sender.send(to, self.messages.sms(*locale, otp.as_str())).await
             }
-            Method::Totp => Err(not_configured()),
+            Method::Totp | Method::Passkey => Err(not_configured()),
         }
     }
 }
@@ -206,6 +206,8 @@ impl Endpoint for Challenge {
             return Err(Refusal::MethodNotOffered.into());
         }
         match method.channel() {
+            // Nothing can be sent.
+            Channel::Browser => Err(Refusal::MethodNotOffered.into()),
             Channel::Device => challenge_totp(app, &call).await,
             Channel::Free | Channel::Paid => {
                 let contact = &call.auth.caller.contact;
@@ -288,7 +290,9 @@ impl Unsent {
 fn count(method: Method, delivered: &Result<(), NotSent>) {
     let (sent, failed, rejected) = match method {
         Method::Sms => (Metric::SmsSent, Metric::SmsFailed, Metric::SmsRejected),
-        Method::Email | Method::Totp => (Metric::EmailsSent, Metric::EmailsFailed, Metric::EmailsRejected),
+        Method::Email | Method::Totp | Method::Passkey => {
+            (Metric::EmailsSent, Metric::EmailsFailed, Metric::EmailsRejected)
+        }
     };
     let is_rejected = matches!(delivered, Err(NotSent::Rejected(_) | NotSent::Barred(_)));
     if delivered.is_ok() {
@@ -304,7 +308,9 @@ async fn charge(table: &Table, request: &CodeRequest, reserved: &Reserved, cx: &
     match (charged, request.method.channel()) {
         // A paid code is not sent if its counter cannot be raised. A free one is.
         (Err(StoreError::Unavailable(_)), Channel::Free) => Ok(()),
-        (charged, Channel::Device | Channel::Free | Channel::Paid) => charged.map_err(Unsent::NotCharged),
+        (charged, Channel::Browser | Channel::Device | Channel::Free | Channel::Paid) => {
+            charged.map_err(Unsent::NotCharged)
+        }
     }
 }
 

@@ -34,7 +34,7 @@ impl ListedSession {
         Self {
             id: record.id.to_string(),
             label: record.label.clone(),
-            method: record.factor.as_str(),
+            method: record.factor.told(),
             created_at: record.created.to_rfc3339(),
             last_used_at: record.last_used_at().map(Timestamp::to_rfc3339),
             expires_at: record.until.to_rfc3339(),

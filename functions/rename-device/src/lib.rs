@@ -44,9 +44,9 @@ impl Endpoint for RenameDevice {
 
         let id = DeviceId::parse(&call.path_parameter);
         let rule = |snapshot: &_| rename_device::rename(snapshot, id, &cx);
-        let id = table.decide(UserQuery::user(user), call.now, rule).await?;
+        let device = table.decide(UserQuery::user(user), call.now, rule).await?;
         // Written before the commit, the name would be that of a caller whose commit is refused.
-        table.rename_device(user, id, &call.body.device_name).await?;
+        table.rename(user, device, &call.body.device_name).await?;
         Ok(Message::new("MFA device renamed successfully"))
     }
 }

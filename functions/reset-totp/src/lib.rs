@@ -44,7 +44,7 @@ impl Endpoint for ResetTotp {
         let query = UserQuery::user(call.auth.caller.user);
 
         let rule = |snapshot: &_| recovery::reset(snapshot, call.body.code.as_ref(), &cx);
-        table.decide_recovery(query, keys, call.now, rule).await?;
+        table.decide_possession(query, keys, call.now, rule).await?;
         Ok(Message::new("MFA reset successfully"))
     }
 }

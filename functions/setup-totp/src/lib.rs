@@ -4,9 +4,7 @@ use lambda_http::http::Method;
 use mfa::{
     App,
     config::Part,
-    domain::{
-        Caller, DeviceId, DeviceName, DeviceRecord, Email, Phone, Policy, keys::CannotSeal, plain_name, setup_totp,
-    },
+    domain::{DeviceId, DeviceName, DeviceRecord, Policy, keys::CannotSeal, setup_totp},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
     random,
     storage::UserQuery,
@@ -74,8 +72,7 @@ impl Endpoint for SetupTotp {
             created: call.now,
             variant: Policy::TOTP,
         };
-        let label =
-            call.body.label.clone().unwrap_or_else(|| default_account(&call.auth.caller, call.auth.claims.user_name()));
+        let label = call.body.label.clone().unwrap_or_else(|| call.auth.caller.account(call.auth.claims.user_name()));
 
         let cx = call.context(policy, keys);
         let rule = |snapshot: &_| setup_totp::open(snapshot, &record, &label, &cx);
@@ -83,15 +80,6 @@ impl Endpoint for SetupTotp {
         SetupReply::new(&secret, &config.app_name, account, id)
             .map_err(|error| Problem::internal(format!("no otpauth address: {error}")))
     }
-}
-
-/// The name of the account in the authenticator: the e-mail address, or the phone number, or the
-/// user id.
-fn default_account(caller: &Caller, user_name: &str) -> String {
-    let email = caller.contact.email.as_ref().map(Email::as_str).ok();
-    let phone = caller.contact.phone.as_ref().map(Phone::as_str).ok();
-    let mut names = [email, phone, Some(user_name)].into_iter().flatten();
-    names.find_map(plain_name).unwrap_or_else(|| caller.user.to_string())
 }
 
 impl SetupReply {

@@ -22,6 +22,9 @@ pub struct MfaStatus {
     allow_user_toggle: bool,
     allow_method_selection: bool,
     totp_devices: Vec<MfaDevice>,
+    /// The passkeys, if the application offers them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passkeys: Option<Vec<MfaDevice>>,
     has_recovery_code: bool,
     required: bool,
     can_toggle: bool,
@@ -78,7 +81,8 @@ impl MfaStatus {
             configured_methods: policy.methods.clone(),
             allow_user_toggle: policy.allow_user_toggle,
             allow_method_selection: policy.allow_method_selection,
-            totp_devices: http::devices(snapshot, now),
+            totp_devices: http::devices_of(Method::Totp, snapshot, now),
+            passkeys: policy.offers(Method::Passkey).then(|| http::devices_of(Method::Passkey, snapshot, now)),
             has_recovery_code: snapshot.has_recovery_code(),
             required: required_by.is_some(),
             can_toggle: policy.allow_user_toggle && required_by.is_none(),
@@ -100,6 +104,7 @@ impl MfaStatus {
             allow_user_toggle: false,
             allow_method_selection: policy.allow_method_selection,
             totp_devices: Vec::new(),
+            passkeys: None,
             has_recovery_code: false,
             required: false,
             can_toggle: false,

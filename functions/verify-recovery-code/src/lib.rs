@@ -55,7 +55,7 @@ impl Endpoint for VerifyRecoveryCode {
             let redeemed = recovery::redeem(snapshot, call.body.code.as_ref(), &cx);
             redeemed.on_success(|redeemed| step_up.items(snapshot, &redeemed.verified))
         };
-        let redeemed = table.decide_recovery(step_up.query(), keys, call.now, rule).await?;
+        let redeemed = table.decide_possession(step_up.query(), keys, call.now, rule).await?;
 
         let tokens = step_up.tokens(&redeemed.verified)?;
         Ok(VerifiedReply::new("Recovery code verification successful", tokens).with_codes_left(redeemed.left))

@@ -26,7 +26,7 @@ pub struct VerifyBody {
 
 impl ReadBody for VerifyBody {
     fn read(fields: &Fields, policy: &Policy) -> Result<Self, Problem> {
-        let method = fields.method()?;
+        let method = fields.method("POST /auth/mfa/verify-passkey")?;
         let otp = fields.otp(&policy.lengths_of(method))?;
         let trust_device = fields.trust_device()?;
         let device = fields
@@ -45,6 +45,8 @@ impl VerifyBody {
         }
         let (otp, method) = (self.otp.clone(), self.method);
         match method.channel() {
+            // It has no code.
+            Channel::Browser => Err(Refusal::MethodNotOffered.into()),
             Channel::Device => Ok(Guess::Totp { otp, device: self.device }),
             Channel::Free | Channel::Paid => {
                 let address = caller.contact.allowed_address(method, policy).map_err(Refusal::NoAddress)?;

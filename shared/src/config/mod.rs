@@ -6,6 +6,7 @@ mod key_set;
 mod login;
 mod messages;
 mod own_keys;
+mod passkeys;
 mod pem;
 mod presets;
 mod reader;
@@ -31,6 +32,7 @@ pub use login::{
     ContactConfig, EMAIL_MARKS, LOGIN_CLAIMS, LoginConfig, LoginKeyConfig, PHONE_MARKS, PolicyClaims, VerifiedContact,
 };
 pub use own_keys::SigningKey;
+pub use passkeys::PasskeyConfig;
 pub use presets::{PRESETS, Preset};
 pub use reader::ConfigErrors;
 pub use sms::{DltIds, EndUserMessagingConfig, OriginationIdentity, SmsConfig, SmsService, SnsConfig};
@@ -96,19 +98,22 @@ pub enum Part {
     AppName,
     /// Sends codes by e-mail and text message.
     Sending,
+    /// Registers passkeys and checks their answers.
+    Passkeys,
     /// Knows what the application's own routes demand.
     RouteRequirements,
 }
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Users,
         Self::Table,
         Self::SealingKeys,
         Self::SigningKey,
         Self::AppName,
         Self::Sending,
+        Self::Passkeys,
         Self::RouteRequirements,
     ];
 }
@@ -134,6 +139,8 @@ pub struct Config {
     pub email: Option<EmailConfig>,
     /// How codes are sent by text message, if the method is offered.
     pub sms: Option<SmsConfig>,
+    /// Whom passkeys belong to, if the method is offered.
+    pub passkeys: Option<PasskeyConfig>,
     /// What messages say.
     pub messages: MessageSettings,
     /// How bearer tokens are checked and made.
@@ -282,6 +289,7 @@ impl Config {
         let app_name = read.part(Part::AppName, app_name);
         read.part(Part::Users, |read| require_senders(read, &policy));
         let (email, sms, messages) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
+        let passkeys = read.part(Part::Passkeys, |read| passkeys::read(read, &policy));
         let jwt = login::read(read);
         let (route_requirements, authorizer_claims) = read.part(Part::RouteRequirements, route_requirements);
         let hash_key = read.part(Part::Users, hash_key);
@@ -296,6 +304,7 @@ impl Config {
             aws,
             email,
             sms,
+            passkeys,
             messages,
             jwt,
             route_requirements,
@@ -328,7 +337,7 @@ fn stack(text: &str) -> Option<Arc<str>> {
 
 fn policy(read: &mut Reader<'_>) -> Policy {
     let default = Policy::default();
-    let methods = read.parsed("MFA_METHODS", "must be a comma list of totp, email and sms", |text| {
+    let methods = read.parsed("MFA_METHODS", "must be a comma list of totp, email, sms and passkey", |text| {
         let methods: Option<Vec<_>> = text.split(',').map(|name| Method::parse(name.trim())).collect();
         methods.filter(|methods| all_differ(methods))
     });
@@ -338,7 +347,7 @@ fn policy(read: &mut Reader<'_>) -> Policy {
     let mut methods = methods.unwrap_or(default.methods);
     let sms_countries = countries.unwrap_or_default();
     methods.retain(|method| match method {
-        Method::Email | Method::Totp => true,
+        Method::Email | Method::Totp | Method::Passkey => true,
         Method::Sms => !sms_countries.is_empty(),
     });
     if methods.is_empty() {
@@ -427,6 +436,7 @@ fn require_senders(read: &mut Reader<'_>, policy: &Policy) {
     for method in &policy.methods {
         let needed = match method {
             Method::Totp => Vec::new(),
+            Method::Passkey => vec![("MFA_PASSKEY_RP_ID", "is required if MFA_METHODS holds passkey")],
             Method::Email => vec![("MFA_EMAIL_FROM", "is required if MFA_METHODS holds email")],
             Method::Sms => sms::needed(read),
         };

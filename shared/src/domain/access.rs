@@ -50,7 +50,7 @@ impl RouteRequirement {
     }
 
     /// Reads `token`, or `mfa` or `mfa-if-enabled` and what it must be:
-    /// `mfa max_age=300 methods=totp,sms`.
+    /// `mfa max_age=300 methods=totp,sms`, or `mfa phishing_resistant`.
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_ascii_whitespace();
         let if_enabled = match words.next()? {
@@ -61,16 +61,29 @@ impl RouteRequirement {
         };
         let (mut max_age, mut factors) = (None, Vec::new());
         for word in words {
+            if word == PHISHING_RESISTANT && factors.is_empty() {
+                factors = vec![Factor::passkey(false), Factor::passkey(true)];
+                continue;
+            }
             match word.split_once('=')? {
                 ("max_age", seconds) if max_age.is_none() => max_age = Some(Duration::from_secs(seconds.parse().ok()?)),
                 ("methods", names) if factors.is_empty() => {
-                    factors = names.split(',').map(Factor::parse).collect::<Option<_>>()?;
+                    factors = names.split(',').map(factors_named).collect::<Option<Vec<_>>>()?.concat();
                 }
                 _ => return None,
             }
         }
         Some(Self::SecondFactor { max_age, factors, if_enabled })
     }
+}
+
+/// Demands a factor that its browser or device shows to no other origin than the one it belongs to.
+const PHISHING_RESISTANT: &str = "phishing_resistant";
+
+/// The factors that people know by this name.
+fn factors_named(name: &str) -> Option<Vec<Factor>> {
+    let factor = Factor::parse(name).filter(|factor| factor.told() == name)?;
+    Some(if factor.is_passkey() { vec![Factor::passkey(false), Factor::passkey(true)] } else { vec![factor] })
 }
 
 /// The request that is judged, as API Gateway describes it.

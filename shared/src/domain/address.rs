@@ -242,7 +242,7 @@ impl Contact {
         match method {
             Method::Email => self.email.clone().map(Address::Email),
             Method::Sms => self.phone.clone().map(Address::Phone),
-            Method::Totp => Err(NoAddress::Absent),
+            Method::Totp | Method::Passkey => Err(NoAddress::Absent),
         }
     }
 

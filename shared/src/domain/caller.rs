@@ -1,6 +1,6 @@
 use super::{
-    AddressTag, ClaimedPolicy, Contact, Factor, LoginId, Method, NetworkTag, Policy, Requirement, SessionId, Source,
-    Timestamp, UserId, keys::Keys,
+    AddressTag, ClaimedPolicy, Contact, Email, Factor, LoginId, Method, NetworkTag, Phone, Policy, Requirement,
+    SessionId, Source, Timestamp, UserId, keys::Keys, plain_name,
 };
 
 /// The longest id that a login token may name a user by, in bytes.
@@ -32,6 +32,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The name that an authenticator shows of the account, unless another is asked for: the e-mail
+    /// address, or the phone number, or `user_name`, the user id of the application.
+    #[must_use]
+    pub fn account(&self, user_name: &str) -> String {
+        let email = self.contact.email.as_ref().map(Email::as_str).ok();
+        let phone = self.contact.phone.as_ref().map(Phone::as_str).ok();
+        let mut names = [email, phone, Some(user_name)].into_iter().flatten();
+        names.find_map(plain_name).unwrap_or_else(|| self.user.to_string())
+    }
+
     /// The keyed hash of the caller's address for `method`.
     #[must_use]
     pub fn address_tag(&self, method: Method) -> Option<AddressTag> {

@@ -76,11 +76,11 @@ pub struct Limits {
 /// Whether the caller is surely not a stranger who only knows the password: by a network that right
 /// codes came from, or, while MFA is on, by a trusted device or a fresh proof. While MFA is off, a
 /// stranger can have those two.
-fn is_known_caller(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> bool {
+pub(super) fn is_known_caller(snapshot: &Snapshot, trusted_device: Option<TrustId>, cx: &Context<'_>) -> bool {
     let ledger = &snapshot.ledger;
     let by_network = !ledger.networks.is_empty() && cx.network().is_some_and(|network| ledger.knows(network, cx.now));
     let is_trusted = |id| trust::prove(snapshot, id, cx.policy, cx.now).is_ok();
-    by_network || ledger.enabled && (request.trusted_device.is_some_and(is_trusted) || gate::is_proven(snapshot, cx))
+    by_network || ledger.enabled && (trusted_device.is_some_and(is_trusted) || gate::is_proven(snapshot, cx))
 }
 
 /// Reserves a code in the ledger, if one may be sent.
@@ -93,7 +93,7 @@ pub fn reserve(snapshot: &Snapshot, request: &CodeRequest, cx: &Context<'_>) -> 
     if !gate::may_receive(snapshot, request.method, cx) {
         return Decision::refuse(Refusal::AddressNotProven);
     }
-    let known = is_known_caller(snapshot, request, cx);
+    let known = is_known_caller(snapshot, request.trusted_device, cx);
     let send = match ledger.sends.next(known, cx.now) {
         Ok(send) => send,
         Err(retry_at) => return Decision::refuse(Refusal::RateLimited { retry_at, limit: Limit::Sends }),
@@ -130,7 +130,7 @@ fn limits(snapshot: &Snapshot, request: &CodeRequest, known: bool, cx: &Context<
         vec![counter(CounterKind::PaidNumber, address.clone(), Policy::SMS_DAY, number), day(sms_per_day)]
     };
     match request.method.channel() {
-        Channel::Device => Limits::default(),
+        Channel::Browser | Channel::Device => Limits::default(),
         Channel::Free if is_proven => Limits::default(),
         Channel::Free => Limits { counters: vec![destination()], kept: Vec::new() },
         Channel::Paid if is_proven => {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Context, ItemKey, Ledger, NoAddress, SessionId, Timestamp, Write};
+use super::{Context, ItemKey, Ledger, NoAddress, PasskeyId, SessionId, Timestamp, Write};
 
 /// What a rule decided.
 ///
@@ -150,6 +150,10 @@ pub enum CounterKind {
     PaidNumber,
     /// Wrong recovery codes of one user.
     Recovery,
+    /// Challenges of passkeys of one user, in one share.
+    PasskeyChallenges,
+    /// Wrong answers of passkeys of one user.
+    WrongPasskeys,
 }
 
 impl CounterKind {
@@ -162,6 +166,8 @@ impl CounterKind {
             Self::PaidDay => "SMSDAY",
             Self::PaidNumber => "SMSNUMBER",
             Self::Recovery => "RECOVERY",
+            Self::PasskeyChallenges => "PASSKEY",
+            Self::WrongPasskeys => "PASSKEYWRONG",
         }
     }
 }
@@ -190,6 +196,12 @@ pub enum Limit {
     /// Wrong recovery codes of one user.
     #[error("the wrong recovery codes of this user")]
     WrongRecoveryCodes,
+    /// Challenges of passkeys that one user gets.
+    #[error("the challenges of passkeys of this user")]
+    PasskeyChallenges,
+    /// Wrong answers of passkeys of one user.
+    #[error("the wrong answers of passkeys of this user")]
+    WrongPasskeys,
     /// Recovery sets of one login.
     #[error("the recovery sets of this login, one in ten seconds")]
     RecoverySets,
@@ -203,6 +215,8 @@ impl From<CounterKind> for Limit {
             CounterKind::PaidDay => Self::PaidDay,
             CounterKind::PaidNumber => Self::PaidNumber,
             CounterKind::Recovery => Self::WrongRecoveryCodes,
+            CounterKind::PasskeyChallenges => Self::PasskeyChallenges,
+            CounterKind::WrongPasskeys => Self::WrongPasskeys,
         }
     }
 }
@@ -274,6 +288,25 @@ pub enum Refusal {
     /// A recovery code is wrong, was used, or belongs to a set that was replaced.
     #[error("the recovery code does not match")]
     WrongRecoveryCode,
+    /// An answer of a passkey is malformed, was used, or belongs to another user, origin or challenge.
+    /// The text is for the log.
+    #[error("the answer of the passkey does not count: {0}")]
+    WrongPasskey(&'static str),
+    /// The signature counter of a passkey did not rise: somebody may have a copy of it.
+    #[error("the counter of passkey {0} did not rise: somebody may have a copy of it")]
+    CopiedPasskey(PasskeyId),
+    /// The challenge that a passkey answers is past its end, or of an earlier security epoch.
+    #[error("the challenge has ended")]
+    ExpiredPasskeyChallenge,
+    /// The user has no passkey.
+    #[error("the user has no passkey")]
+    NoPasskey,
+    /// As [`Self::InactiveAuthenticator`], of a passkey.
+    #[error("the passkey is inactive: another login switched MFA on since it was used")]
+    InactivePasskey,
+    /// The user has the maximum number of passkeys.
+    #[error("too many passkeys")]
+    PasskeyLimit,
     /// A limit on sends or on wrong recovery codes.
     #[error("limited: {limit}")]
     RateLimited {
@@ -346,8 +379,9 @@ mod tests {
 
     #[test]
     fn each_kind_of_counter_has_a_name_of_its_own() {
-        use CounterKind::{Destination, PaidDay, PaidNumber, Recovery, Source};
-        let names = HashSet::from([Destination, Source, PaidDay, PaidNumber, Recovery].map(CounterKind::as_str));
-        assert!(names.len() == 5 && !names.contains(""), "{names:?}");
+        use CounterKind::{Destination, PaidDay, PaidNumber, PasskeyChallenges, Recovery, Source, WrongPasskeys};
+        let kinds = [Destination, Source, PaidDay, PaidNumber, Recovery, PasskeyChallenges, WrongPasskeys];
+        let names = HashSet::from(kinds.map(CounterKind::as_str));
+        assert!(names.len() == kinds.len() && !names.contains(""), "{names:?}");
     }
 }

@@ -58,9 +58,10 @@ pub fn is_bound(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
     ledger.enabled || is_required(ledger, cx) && has_factor()
 }
 
-/// Whether the user has an authenticator whose code counts.
+/// Whether the user has an authenticator whose code counts, or a passkey that does.
 fn has_active_device(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
-    cx.policy.offers(Method::Totp) && snapshot.active_devices().next().is_some()
+    let by_totp = || cx.policy.offers(Method::Totp) && snapshot.active_devices().next().is_some();
+    by_totp() || cx.policy.offers(Method::Passkey) && snapshot.active_passkeys().next().is_some()
 }
 
 /// Whether the token carries an address that a code of an offered method can go to.
@@ -143,6 +144,7 @@ pub fn has_lasting_method(snapshot: &Snapshot, bound: bool, cx: &Context<'_>) ->
 fn methods_with(snapshot: &Snapshot, cx: &Context<'_>, takes_codes: impl Fn(Method) -> bool) -> Vec<Method> {
     let is_usable = |method: &Method| match method {
         Method::Totp => snapshot.active_devices().next().is_some(),
+        Method::Passkey => snapshot.active_passkeys().next().is_some(),
         Method::Email | Method::Sms => reaches_caller(snapshot, *method, cx) && takes_codes(*method),
     };
     cx.policy.methods.iter().copied().filter(is_usable).collect()

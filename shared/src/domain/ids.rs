@@ -121,6 +121,52 @@ text_id!(
     RecoveryId, 8
 );
 
+text_id!(
+    /// Names a passkey: a keyed hash of its credential id, then random bytes.
+    ///
+    /// The hash tells from the ledger alone whether the user has a credential. The random bytes keep
+    /// what one request put apart from what another one put for the same credential.
+    PasskeyId, 8
+);
+
+impl PasskeyId {
+    /// The id of a new passkey.
+    #[must_use]
+    pub fn new(tag: [u8; 4], random: [u8; 4]) -> Self {
+        let mut id = [0; 8];
+        id[..4].copy_from_slice(&tag);
+        id[4..].copy_from_slice(&random);
+        Self(id)
+    }
+
+    /// Whether `tag` is that of its credential id.
+    #[must_use]
+    pub fn is_of(self, tag: [u8; 4]) -> bool {
+        self.0.starts_with(&tag)
+    }
+}
+
+/// In lists and paths a passkey has a UUID like every other device: one of version 8 (RFC 9562 5.8),
+/// which no authenticator has.
+impl From<PasskeyId> for DeviceId {
+    #[expect(clippy::many_single_char_names, reason = "the bytes of an id, in order")]
+    fn from(PasskeyId([a, b, c, d, e, f, g, h]): PasskeyId) -> Self {
+        Self(Uuid::from_bytes([a, b, c, d, e, f, 0x80, g, 0x80, h, 0, 0, 0, 0, 0, 0]))
+    }
+}
+
+impl DeviceId {
+    /// The passkey that it stands for, if it is one.
+    #[must_use]
+    #[expect(clippy::many_single_char_names, reason = "the bytes of an id, in order")]
+    pub const fn passkey(self) -> Option<PasskeyId> {
+        match *self.0.as_bytes() {
+            [a, b, c, d, e, f, 0x80, g, 0x80, h, 0, 0, 0, 0, 0, 0] => Some(PasskeyId([a, b, c, d, e, f, g, h])),
+            _ => None,
+        }
+    }
+}
+
 impl LoginId {
     /// Stands for the operator, who confirmed what was imported. It is the hash of no login, but
     /// with the chance of one in 2⁶⁴.
@@ -184,6 +230,16 @@ mod tests {
         for bad in ["", "1", &written[1..], "sixty-seven"] {
             assert_eq!(DeviceId::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_passkey_is_listed_under_a_uuid_that_no_authenticator_has() {
+        let passkey = PasskeyId::new([1, 2, 3, 4], [5, 6, 7, 8]);
+        let listed = DeviceId::from(passkey);
+        assert_eq!(listed.to_string(), "01020304-0506-8007-8008-000000000000");
+        assert_eq!(DeviceId::parse(&listed.to_string()).and_then(DeviceId::passkey), Some(passkey));
+        assert_eq!(DeviceId(Uuid::from_u128(u128::MAX)).passkey(), None);
+        assert!(passkey.is_of([1, 2, 3, 4]) && !passkey.is_of([5, 6, 7, 8]));
     }
 
     #[test]

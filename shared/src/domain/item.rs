@@ -1,7 +1,10 @@
 //! The items that stand in the table next to a user's ledger.
 
 use super::{
-    DeviceId, DeviceRecord, RecoveryId, SessionId, TrustId, recovery::RecoveryRecord, session::SessionRecord,
+    DeviceId, DeviceRecord, PasskeyId, RecoveryId, SessionId, TrustId,
+    passkey::{CredentialRecord, PasskeyRecord},
+    recovery::RecoveryRecord,
+    session::SessionRecord,
     trust::TrustRecord,
 };
 
@@ -10,6 +13,10 @@ use super::{
 pub enum ItemKey {
     /// A verified device or an open set-up.
     Device(DeviceId),
+    /// What a list shows of a passkey.
+    Passkey(PasskeyId),
+    /// The credential of a passkey. Only the routes of passkeys load it.
+    Credential(PasskeyId),
     /// A set of recovery codes.
     Recovery(RecoveryId),
     /// A session.
@@ -29,6 +36,14 @@ pub enum Write {
     ActiveDevice(DeviceRecord),
     /// An authenticator that comes back from a backup, under the id that it had.
     RestoredDevice(DeviceRecord),
+    /// A new passkey.
+    Passkey(PasskeyRecord),
+    /// The credential of a new passkey.
+    Credential(CredentialRecord),
+    /// A passkey that comes back from a backup, under the id that it had.
+    RestoredPasskey(PasskeyRecord),
+    /// The credential of such a passkey.
+    RestoredCredential(CredentialRecord),
     /// A set of recovery codes that comes back from a backup, under the id that it had.
     RestoredRecovery(RecoveryRecord),
     /// A new set of recovery codes.
@@ -48,6 +63,8 @@ impl Write {
                 ItemKey::Device(record.id)
             }
             Self::KeptDevice(id) => ItemKey::Device(*id),
+            Self::Passkey(record) | Self::RestoredPasskey(record) => ItemKey::Passkey(record.id),
+            Self::Credential(record) | Self::RestoredCredential(record) => ItemKey::Credential(record.id),
             Self::Recovery(record) | Self::RestoredRecovery(record) => ItemKey::Recovery(record.id),
             Self::Session(record) => ItemKey::Session(record.id),
             Self::Trust(record) => ItemKey::Trust(record.id),
@@ -60,10 +77,18 @@ impl Write {
     #[must_use]
     pub const fn undo(&self) -> Option<ItemKey> {
         match self {
-            Self::KeptDevice(_) | Self::RestoredDevice(_) | Self::RestoredRecovery(_) => None,
-            Self::Device(_) | Self::ActiveDevice(_) | Self::Recovery(_) | Self::Session(_) | Self::Trust(_) => {
-                Some(self.key())
-            }
+            Self::KeptDevice(_)
+            | Self::RestoredDevice(_)
+            | Self::RestoredPasskey(_)
+            | Self::RestoredCredential(_)
+            | Self::RestoredRecovery(_) => None,
+            Self::Device(_)
+            | Self::ActiveDevice(_)
+            | Self::Passkey(_)
+            | Self::Credential(_)
+            | Self::Recovery(_)
+            | Self::Session(_)
+            | Self::Trust(_) => Some(self.key()),
         }
     }
 }

@@ -12,8 +12,11 @@ use zeroize::Zeroizing;
 
 use super::{
     Address, AddressTag, CodeId, CodeTag, Contact, DeviceId, DeviceRecord, Email, GuessTag, LoginId, Method,
-    NetworkTag, Phone, Proof, RecoveryId, RecoveryTag, SessionId, StoredCode, Timestamp, TrustId, UserId, code::Otp,
-    recovery::RecoveryCode, trust::TrustToken,
+    NetworkTag, Phone, Proof, RecoveryId, RecoveryTag, SessionId, StoredCode, Timestamp, TrustId, UserId,
+    code::Otp,
+    passkey::{Challenge, ChallengeRecord, ChallengeSlot},
+    recovery::RecoveryCode,
+    trust::TrustToken,
 };
 
 /// The keys of one bundle. They are never printed.
@@ -28,6 +31,7 @@ pub struct Keys {
     proof: hmac::Key,
     refresh: hmac::Key,
     trust: hmac::Key,
+    passkey: hmac::Key,
     sealing: Vec<SealingKey>,
 }
 
@@ -35,7 +39,7 @@ pub struct Keys {
 pub struct SealingKey {
     id: String,
     key: LessSafeKey,
-    /// Each session derives its own key from this one, so that random nonces never run out (NIST SP
+    /// Each session and each login's challenges derive a key of their own from this one, so that random nonces never run out (NIST SP
     /// 800-38D 8.3: at most 2³² for one key).
     sessions: hkdf::Prk,
 }
@@ -58,8 +62,16 @@ impl SealingKey {
 
     /// The key of one session.
     fn of_session(&self, session: SessionId) -> Option<LessSafeKey> {
-        let info: [&[u8]; 2] = [b"mfa/v1/session", &session.0];
-        let okm = self.sessions.expand(&info, &AES_256_GCM);
+        self.derived(&[b"mfa/v1/session", &session.0])
+    }
+
+    /// The key of the challenges of one login.
+    fn of_challenges(&self, user: UserId, login: LoginId) -> Option<LessSafeKey> {
+        self.derived(&[b"mfa/v1/challenge", &user.0, &login.0])
+    }
+
+    fn derived(&self, info: &[&[u8]]) -> Option<LessSafeKey> {
+        let okm = self.sessions.expand(info, &AES_256_GCM);
         okm.ok().map(|okm| LessSafeKey::new(UnboundKey::from(okm)))
     }
 
@@ -95,6 +107,7 @@ impl Keys {
             proof: key("proof"),
             refresh: key("refresh"),
             trust: key("trust"),
+            passkey: key("passkey"),
             sealing,
         }
     }
@@ -273,6 +286,38 @@ impl Keys {
         open(&sealing.of_session(session)?, &session_aad(user, session), sealed)
     }
 
+    /// Seals a challenge for its place. `nonce` is random.
+    ///
+    /// # Errors
+    /// [`CannotSeal`] if there is no key.
+    pub fn seal_challenge(
+        &self,
+        user: UserId,
+        slot: ChallengeSlot,
+        challenge: &Challenge,
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<Vec<u8>, CannotSeal> {
+        let sealing = self.sealing.first().ok_or(CannotSeal)?;
+        let key = sealing.of_challenges(user, slot.login).ok_or(CannotSeal)?;
+        let plain = Zeroizing::new(serde_json::to_vec(challenge).map_err(|_| CannotSeal)?);
+        seal(&sealing.id, &key, &challenge_aad(user, slot), &plain, nonce)
+    }
+
+    /// Opens a challenge. `None` as for [`Self::totp_secret`].
+    #[must_use]
+    pub fn challenge(&self, user: UserId, record: &ChallengeRecord) -> Option<Challenge> {
+        let (sealing, sealed) = self.sealed_by(&record.sealed)?;
+        let key = sealing.of_challenges(user, record.slot.login)?;
+        let plain = open(&key, &challenge_aad(user, record.slot), sealed)?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    /// What the ledger knows of the credential id of a passkey.
+    #[must_use]
+    pub fn credential_tag(&self, user: UserId, credential_id: &[u8]) -> [u8; 4] {
+        truncated(&self.passkey, &[&user.0, credential_id])
+    }
+
     /// The key that sealed `sealed`, and what follows its id.
     fn sealed_by<'a>(&self, sealed: &'a [u8]) -> Option<(&SealingKey, &'a [u8])> {
         let (id, rest) = key_id_of(sealed)?;
@@ -325,6 +370,11 @@ fn device_aad(user: UserId, device: DeviceId) -> Vec<u8> {
 /// Binds sealed claims to their user and session.
 fn session_aad(user: UserId, session: SessionId) -> Vec<u8> {
     framed(&[b"SESSION", &user.0, &session.0])
+}
+
+/// Binds a sealed challenge to its user, login and purpose.
+fn challenge_aad(user: UserId, slot: ChallengeSlot) -> Vec<u8> {
+    framed(&[b"CHALLENGE", &user.0, &slot.login.0, slot.purpose.as_str().as_bytes()])
 }
 
 /// Compares secrets in constant time.

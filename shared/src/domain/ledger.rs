@@ -1,8 +1,8 @@
 //! The ledger: the one small mutable item from which every rule about a user is decided.
 
 use super::{
-    AddressTag, CodeId, CommitId, DeviceId, Factor, ItemKey, LoginId, NetworkTag, Policy, RecoveryId, Timestamp,
-    failures::Failures, sends::Sends,
+    AddressTag, CodeId, CommitId, DeviceId, Factor, ItemKey, LoginId, NetworkTag, PasskeyId, Policy, RecoveryId,
+    Timestamp, failures::Failures, sends::Sends,
 };
 
 /// How many commits a ledger remembers. A write whose answer was lost is recognised on its retry if
@@ -27,6 +27,8 @@ pub struct Ledger {
     pub enabled: bool,
     /// The verified devices.
     pub devices: Vec<Device>,
+    /// The passkeys.
+    pub passkeys: Vec<Passkey>,
     /// The open set-ups, oldest first.
     pub setups: Vec<Setup>,
     /// The codes that were sent and not used, at most one for each login.
@@ -66,6 +68,59 @@ pub struct Device {
     /// does not count as a method, and its codes are judged only under a fresh proof. A right one
     /// makes it active again.
     pub inactive: bool,
+}
+
+/// A passkey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passkey {
+    /// Which.
+    pub id: PasskeyId,
+    /// When it was registered or last used, or when the challenge of that was made, whichever is
+    /// later. A challenge counts only if it was made after that moment, so each counts once.
+    pub spent_until: Timestamp,
+    /// Its signature counter (`WebAuthn` Level 3 6.1.1), or 0 if it does not count.
+    pub counter: u32,
+    /// The login that registered or last used it.
+    pub confirmed_by: Option<LoginId>,
+    /// As for [`Device::inactive`].
+    pub inactive: bool,
+    /// Whether it was used since it was registered.
+    pub used: bool,
+    /// Whether it may be copied to other authenticators, and whether it is now.
+    pub backup: Backup,
+}
+
+impl Passkey {
+    /// When it was last used, if it was.
+    #[must_use]
+    pub fn last_used_at(&self) -> Option<Timestamp> {
+        self.used.then_some(self.spent_until)
+    }
+
+    /// The factor that it is.
+    #[must_use]
+    pub const fn factor(&self) -> Factor {
+        Factor::passkey(self.backup.is_eligible())
+    }
+}
+
+/// What an authenticator says of copies of a passkey (`WebAuthn` Level 3 6.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backup {
+    /// It cannot leave the authenticator.
+    Never,
+    /// It can be copied, and is not.
+    Eligible,
+    /// It is copied: synced by the provider of the passkey.
+    Synced,
+}
+
+impl Backup {
+    /// Whether it may be copied.
+    #[must_use]
+    pub const fn is_eligible(self) -> bool {
+        !matches!(self, Self::Never)
+    }
 }
 
 /// An open set-up, which waits for its first code.
@@ -222,6 +277,7 @@ impl Ledger {
             security_epoch: seed & 0xFFFF_FFFF,
             enabled: false,
             devices: Vec::new(),
+            passkeys: Vec::new(),
             setups: Vec::new(),
             codes: Vec::new(),
             recovery: None,
@@ -256,6 +312,7 @@ impl Ledger {
         self.enabled = false;
         self.begin_epoch(None);
         self.devices.clear();
+        self.passkeys.clear();
         self.setups.clear();
         self.codes.clear();
         self.recovery = None;
@@ -272,7 +329,8 @@ impl Ledger {
     /// The items that it names.
     pub fn named_items(&self) -> impl Iterator<Item = ItemKey> {
         let devices = self.devices.iter().map(|device| device.id).chain(self.setups.iter().map(|setup| setup.id));
-        devices.map(ItemKey::Device).chain(self.recovery.iter().map(|set| ItemKey::Recovery(set.id)))
+        let passkeys = self.passkeys.iter().flat_map(|key| [ItemKey::Passkey(key.id), ItemKey::Credential(key.id)]);
+        devices.map(ItemKey::Device).chain(passkeys).chain(self.recovery.iter().map(|set| ItemKey::Recovery(set.id)))
     }
 
     /// Whether it names this device, verified or being set up.

@@ -1,6 +1,6 @@
 //! The list of a user's devices.
 
-use super::{DeviceId, DeviceName, Policy, Snapshot, Timestamp};
+use super::{DeviceId, DeviceName, Method, PasskeyId, Policy, Snapshot, Timestamp, ledger::Backup, passkey};
 
 /// A device as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +9,10 @@ pub struct ListedDevice {
     pub id: DeviceId,
     /// Its name.
     pub name: String,
+    /// The method that it is for.
+    pub method: Method,
+    /// Of a passkey, whether it is copied to other authenticators.
+    pub synced: Option<bool>,
     /// Whether its codes are judged.
     pub verified: bool,
     /// Whether it was confirmed, and is judged only under a fresh proof since another login
@@ -25,7 +29,12 @@ pub(super) fn device_name(snapshot: &Snapshot, id: DeviceId) -> String {
     snapshot.device(id).map_or_else(|| DeviceName::default().to_string(), |record| record.name.clone())
 }
 
-/// Verified devices and open set-ups: last used first, then newest. Devices that were never used
+/// The name of a passkey, or a placeholder if its item cannot be read.
+pub(super) fn passkey_name(snapshot: &Snapshot, id: PasskeyId) -> String {
+    snapshot.passkey(id).map_or_else(|| passkey::DEFAULT_NAME.to_owned(), |record| record.name.clone())
+}
+
+/// Verified devices, passkeys and open set-ups: last used first, then newest. Devices that were never used
 /// come last.
 ///
 /// A device whose item cannot be read is listed with what the ledger knows of it, so that its owner
@@ -37,6 +46,8 @@ pub fn devices(snapshot: &Snapshot, now: Timestamp) -> Vec<ListedDevice> {
         ListedDevice {
             id,
             name: device_name(snapshot, id),
+            method: Method::Totp,
+            synced: None,
             verified,
             inactive,
             created: record.map_or(created, |record| record.created),
@@ -48,7 +59,17 @@ pub fn devices(snapshot: &Snapshot, now: Timestamp) -> Vec<ListedDevice> {
         listed(device.id, !device.inactive, device.inactive, device.last_used_at, step_began)
     });
     let open = snapshot.open_setups(now).map(|id| listed(id, false, false, None, now));
-    let mut list: Vec<_> = verified.chain(open).collect();
+    let passkeys = snapshot.named_passkeys().map(|passkey| ListedDevice {
+        id: passkey.id.into(),
+        name: passkey_name(snapshot, passkey.id),
+        method: Method::Passkey,
+        synced: Some(passkey.backup == Backup::Synced),
+        verified: !passkey.inactive,
+        inactive: passkey.inactive,
+        created: snapshot.passkey(passkey.id).map_or(passkey.spent_until, |record| record.created),
+        last_used: passkey.last_used_at(),
+    });
+    let mut list: Vec<_> = verified.chain(passkeys).chain(open).collect();
     list.sort_by_key(|device| std::cmp::Reverse((device.last_used, device.created)));
     list
 }

@@ -24,11 +24,15 @@ methods! {
     Sms,
     /// A code from an authenticator app (RFC 6238).
     Totp,
+    /// A passkey or security key (`WebAuthn`), which the browser asks.
+    Passkey,
 }
 
 /// How a code reaches the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
+    /// There is no code: the browser asks a passkey. It has routes of its own.
+    Browser,
     /// Nothing is sent: the person has a device that makes codes.
     Device,
     /// The application sends each code and pays next to nothing for it.
@@ -53,6 +57,7 @@ impl Method {
             Self::Email => "email",
             Self::Sms => "sms",
             Self::Totp => "totp",
+            Self::Passkey => "passkey",
         }
     }
 
@@ -63,6 +68,7 @@ impl Method {
             Self::Email => Channel::Free,
             Self::Sms => Channel::Paid,
             Self::Totp => Channel::Device,
+            Self::Passkey => Channel::Browser,
         }
     }
 
@@ -74,6 +80,7 @@ impl Method {
             Self::Email => &["mfa"],
             Self::Sms => &["sms", "mfa"],
             Self::Totp => &["otp", "mfa"],
+            Self::Passkey => &["hwk", "user", "mfa"],
         }
     }
 
@@ -83,7 +90,7 @@ impl Method {
         match self {
             Self::Email => "***@***",
             Self::Sms => "+***",
-            Self::Totp => "***",
+            Self::Totp | Self::Passkey => "***",
         }
     }
 
@@ -94,6 +101,7 @@ impl Method {
             Self::Email => 1,
             Self::Sms => 2,
             Self::Totp => 3,
+            Self::Passkey => 4,
         }
     }
 
@@ -127,6 +135,6 @@ mod tests {
     #[test]
     fn a_hidden_address_shows_nothing_but_its_kind() {
         let hidden: Vec<_> = Method::ALL.iter().map(|method| method.hidden_address()).collect();
-        assert_eq!(hidden, ["***@***", "+***", "***"]);
+        assert_eq!(hidden, ["***@***", "+***", "***", "***"]);
     }
 }

@@ -5,6 +5,7 @@ pub mod access;
 pub mod address;
 mod caller;
 pub mod challenge;
+pub mod challenge_passkey;
 pub mod code;
 mod decision;
 mod device_name;
@@ -17,6 +18,7 @@ pub mod ledger;
 pub mod listing;
 mod method;
 pub mod operator;
+pub mod passkey;
 pub mod pasted;
 mod policy;
 pub mod recovery;
@@ -25,6 +27,7 @@ pub mod rename_device;
 mod requirement;
 pub mod sends;
 pub mod session;
+pub mod setup_passkey;
 pub mod setup_totp;
 mod snapshot;
 mod source;
@@ -33,6 +36,8 @@ mod toggle;
 pub mod totp;
 pub mod trust;
 pub mod verify;
+pub mod verify_passkey;
+pub mod verify_passkey_setup;
 pub mod verify_totp_setup;
 
 pub use address::{Address, Contact, Countries, Email, NoAddress, Phone};
@@ -40,8 +45,8 @@ pub use caller::{Caller, Context, LONGEST_USER_ID, LoginFactor, Proof, ProofSess
 pub use decision::{After, Change, Counter, CounterKind, CounterPart, Decision, Limit, Refusal};
 pub use device_name::{DeviceName, plain_name};
 pub use ids::{
-    AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, NetworkTag, RecoveryId, RecoveryTag, SessionId,
-    TrustId, UserId,
+    AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, NetworkTag, PasskeyId, RecoveryId, RecoveryTag,
+    SessionId, TrustId, UserId,
 };
 pub use item::{ItemKey, UnreadableItem, Write};
 pub use ledger::Ledger;

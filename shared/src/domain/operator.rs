@@ -2,9 +2,10 @@
 //! checks who may invoke the function, and the caller makes sure who is asking.
 
 use super::{
-    AddressTag, Decision, DeviceId, DeviceRecord, Ledger, LoginId, Policy, Snapshot, Write,
+    AddressTag, Decision, DeviceId, DeviceRecord, Ledger, LoginId, PasskeyId, Policy, Snapshot, Write,
     failures::Failures,
-    ledger::{Device, RecoverySet},
+    ledger::{Device, Passkey, RecoverySet},
+    passkey::{CredentialRecord, PasskeyRecord},
     recovery::RecoveryRecord,
 };
 
@@ -110,6 +111,10 @@ pub struct Backup {
     pub ledger: Ledger,
     /// The items of devices that the backup has.
     pub devices: Vec<DeviceRecord>,
+    /// What lists show of the passkeys that the backup has.
+    pub passkeys: Vec<PasskeyRecord>,
+    /// The credentials that the backup has.
+    pub credentials: Vec<CredentialRecord>,
     /// The items of recovery sets that the backup has.
     pub recovery: Vec<RecoveryRecord>,
     /// As for [`raise_epoch`].
@@ -123,6 +128,10 @@ impl Backup {
     fn has_device(&self, id: DeviceId) -> bool {
         self.devices.iter().any(|record| record.id == id)
     }
+
+    fn has_passkey(&self, id: PasskeyId) -> bool {
+        self.passkeys.iter().any(|record| record.id == id) && self.credentials.iter().any(|record| record.id == id)
+    }
 }
 
 /// What a restore did about a user.
@@ -130,7 +139,7 @@ impl Backup {
 pub struct Restored {
     /// Whether the table had lost the user.
     pub was_lost: bool,
-    /// How many authenticators came back inactive.
+    /// How many authenticators and passkeys came back inactive.
     pub inactive_devices: usize,
     /// Whether recovery codes stopped counting.
     pub recovery_voided: bool,
@@ -148,7 +157,8 @@ pub struct Restored {
 pub fn restore(snapshot: &Snapshot, backup: &Backup) -> Decision<Restored> {
     let is_known = snapshot.stored && is_continued(&backup.ledger, &snapshot.ledger);
     let mut ledger = if is_known { bounded(snapshot, backup) } else { brought_back(backup) };
-    let inactive_devices = if is_known { ledger.devices.len() - snapshot.ledger.devices.len() } else { 0 };
+    let count = |ledger: &Ledger| ledger.devices.len() + ledger.passkeys.len();
+    let inactive_devices = if is_known { count(&ledger) - count(&snapshot.ledger) } else { 0 };
     let was_on = backup.ledger.enabled || (is_known && snapshot.ledger.enabled);
     let stays_on = is_known && snapshot.ledger.enabled;
     ledger.enabled = stays_on || (was_on && can_get_in(&ledger, snapshot, backup));
@@ -175,6 +185,7 @@ fn brought_back(backup: &Backup) -> Ledger {
     let recovery = ledger.recovery.take().filter(|_| backup.keeps_recovery);
     ledger.recovery = recovery.filter(|set| backup.recovery.iter().any(|record| record.id == set.id));
     ledger.devices.retain(|device| backup.has_device(device.id));
+    ledger.passkeys.retain(|passkey| backup.has_passkey(passkey.id));
     begin_anew(&mut ledger, backup.step);
     ledger
 }
@@ -192,6 +203,20 @@ fn bounded(snapshot: &Snapshot, backup: &Backup) -> Ledger {
     // Whoever confirmed it, it was removed since. Switching MFA on must not make it active.
     let gone: Vec<_> = gone.map(|old| Device { inactive: true, confirmed_by: None, ..old.clone() }).collect();
     ledger.devices.extend(gone);
+    for passkey in &mut ledger.passkeys {
+        let old = backup.ledger.passkeys.iter().find(|old| old.id == passkey.id);
+        passkey.counter = passkey.counter.max(old.map_or(0, |old| old.counter));
+        passkey.spent_until = passkey.spent_until.max(old.map_or(passkey.spent_until, |old| old.spent_until));
+    }
+    let is_gone = |old: &&Passkey| {
+        // The same credential may have been registered again, under another id.
+        let same = |passkey: &Passkey| passkey.id.0.first_chunk::<4>() == old.id.0.first_chunk::<4>();
+        !ledger.passkeys.iter().any(same)
+    };
+    let room = Policy::MAX_PASSKEYS.saturating_sub(ledger.passkeys.len());
+    let gone = backup.ledger.passkeys.iter().filter(|old| is_gone(old) && backup.has_passkey(old.id)).take(room);
+    let gone: Vec<_> = gone.map(|old| Passkey { inactive: true, confirmed_by: None, ..old.clone() }).collect();
+    ledger.passkeys.extend(gone);
     ledger.recovery = in_both(ledger.recovery.take(), backup);
     ledger.security_epoch = ledger.security_epoch.max(backup.ledger.security_epoch);
     begin_anew(&mut ledger, backup.step);
@@ -201,7 +226,9 @@ fn bounded(snapshot: &Snapshot, backup: &Backup) -> Ledger {
 /// Whether the user has anything that opens the gate.
 fn can_get_in(ledger: &Ledger, snapshot: &Snapshot, backup: &Backup) -> bool {
     let has_item = |id| snapshot.device(id).is_some() || backup.has_device(id);
+    let has_passkey = |id| snapshot.passkey(id).is_some() || backup.has_passkey(id);
     ledger.devices.iter().any(|device| !device.inactive && has_item(device.id))
+        || ledger.passkeys.iter().any(|passkey| !passkey.inactive && has_passkey(passkey.id))
         || !ledger.proven.is_empty()
         || ledger.recovery.as_ref().is_some_and(|set| set.left() > 0)
 }
@@ -215,7 +242,12 @@ fn lost_items(ledger: &Ledger, snapshot: &Snapshot, backup: &Backup) -> Vec<Writ
         Some(record.id) == set && snapshot.recovery.iter().all(|known| known.id != record.id)
     };
     let sets = backup.recovery.iter().filter(is_lost);
-    devices.cloned().map(Write::RestoredDevice).chain(sets.cloned().map(Write::RestoredRecovery)).collect()
+    let is_lost = |id: PasskeyId| ledger.passkeys.iter().any(|key| key.id == id) && snapshot.passkey(id).is_none();
+    let passkeys = backup.passkeys.iter().filter(|record| is_lost(record.id)).cloned().map(Write::RestoredPasskey);
+    let credentials = backup.credentials.iter().filter(|record| is_lost(record.id)).cloned();
+    let credentials = credentials.map(Write::RestoredCredential);
+    let devices = devices.cloned().map(Write::RestoredDevice).chain(passkeys).chain(credentials);
+    devices.chain(sets.cloned().map(Write::RestoredRecovery)).collect()
 }
 
 /// The set, if the backup names it too, without the codes that either knows as used.
@@ -274,10 +306,33 @@ mod tests {
         Backup {
             ledger: scenario.user.ledger.clone(),
             devices: scenario.user.devices.clone(),
+            passkeys: scenario.user.passkeys.clone(),
+            credentials: scenario.user.credentials.clone(),
             recovery: scenario.user.recovery.clone(),
             step: STEP,
             keeps_recovery: false,
         }
+    }
+
+    #[test]
+    fn a_passkey_of_a_backup_is_bounded_by_what_the_table_knows_and_comes_back_inactive() {
+        let mut scenario = Scenario::new();
+        let [kept, removed] = [1, 2].map(|number| scenario.add_passkey(number, OWN));
+        let old = backup(&scenario);
+        let mut now = scenario.user.clone();
+        now.ledger.passkeys.retain(|passkey| passkey.id != removed);
+        now.ledger.passkeys[0].counter = 7;
+        let change = committed(restore(&now, &old));
+        let shown: Vec<_> =
+            change.ledger.passkeys.iter().map(|passkey| (passkey.id, passkey.counter, passkey.inactive)).collect();
+        assert_eq!(shown, [(kept, 7, false), (removed, 0, true)]);
+        assert_eq!(change.outcome.map(|restored| restored.inactive_devices), Ok(1));
+
+        // Of a user whom the table has lost, the items come back too.
+        let change = committed(restore(&nobody(), &old));
+        assert_eq!((change.ledger.passkeys.len(), change.before.len()), (2, 4));
+        let without_credential = Backup { credentials: Vec::new(), ..old };
+        assert_eq!(committed(restore(&nobody(), &without_credential)).ledger.passkeys, []);
     }
 
     fn nobody() -> Snapshot {

@@ -158,6 +158,26 @@ impl Policy {
     /// Authenticators a user may have.
     pub const MAX_DEVICES: usize = 5;
 
+    /// Passkeys a user may have, beside the authenticators.
+    pub const MAX_PASSKEYS: usize = 5;
+
+    /// The longest credential id of a new passkey, in bytes. Authenticators make ids of 16 to 128
+    /// bytes, and the specification allows 1,023.
+    pub const LONGEST_CREDENTIAL_ID: usize = 255;
+
+    /// How long a challenge of a passkey counts. `WebAuthn` Level 3 15.1 recommends five to ten
+    /// minutes for a person who has to find a key.
+    pub const PASSKEY_CHALLENGE_LIFETIME: Duration = Duration::from_mins(5);
+
+    /// Challenges of one user an hour, for everybody. Known callers have as many again.
+    ///
+    /// Bounds what asking costs the application. It is high, because a page asks whenever it is shown.
+    pub const PASSKEY_CHALLENGES: u32 = 60;
+
+    /// Wrong answers of passkeys of one user an hour. Nobody can guess a signature, so this only bounds
+    /// what trying costs the application.
+    pub const WRONG_PASSKEYS: u32 = 10;
+
     /// The length of the secret of an imported authenticator, in bytes: from 10 to 64.
     ///
     /// RFC 4226 (R6) demands 128 bits. Many systems made secrets of 80 bits, 16 characters of base 32,
@@ -291,6 +311,7 @@ impl Policy {
     #[must_use]
     pub fn lengths_of(&self, method: Method) -> Vec<u8> {
         match method.channel() {
+            Channel::Browser => Vec::new(),
             Channel::Device => TotpDigits::ALL.map(TotpDigits::count).into(),
             Channel::Free | Channel::Paid => vec![self.code_length],
         }

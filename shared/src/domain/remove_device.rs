@@ -1,8 +1,8 @@
-//! Removing an authenticator.
+//! Removing an authenticator or a passkey.
 
-use super::{Context, Decision, DeviceId, Refusal, Snapshot, gate, toggle::rest_of_proof};
+use super::{Context, Decision, DeviceId, Refusal, Snapshot, gate, ledger::Passkey, toggle::rest_of_proof};
 
-/// Removes a device, or gives up an open set-up. While the gate is shut, a method must be left that
+/// Removes a device or a passkey, or gives up an open set-up. While the gate is shut, a method must be left that
 /// the next login can use. The removal of an active device begins a new security epoch, because the
 /// device may have been stolen.
 ///
@@ -14,8 +14,11 @@ pub fn remove(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> De
     }
     let Some(id) = id else { return Decision::refuse(Refusal::DeviceNotFound) };
     let mut ledger = snapshot.ledger.clone();
-    let was_active = ledger.devices.iter().any(|device| device.id == id && !device.inactive);
+    let is_passkey = |passkey: &Passkey| DeviceId::from(passkey.id) == id;
+    let was_active = ledger.devices.iter().any(|device| device.id == id && !device.inactive)
+        || ledger.passkeys.iter().any(|passkey| is_passkey(passkey) && !passkey.inactive);
     ledger.devices.retain(|device| device.id != id);
+    ledger.passkeys.retain(|passkey| !is_passkey(passkey));
     ledger.setups.retain(|setup| setup.id != id || setup.until <= cx.now);
     if ledger == snapshot.ledger {
         return Decision::refuse(Refusal::DeviceNotFound);

@@ -1,8 +1,9 @@
-//! Renaming an authenticator.
+//! Renaming an authenticator or a passkey.
 
 use super::{Context, Decision, DeviceId, ItemKey, Refusal, Snapshot, gate};
 
-/// Decides whether the caller may rename a device or an open set-up, and which.
+/// Decides whether the caller may rename a device, a passkey or an open set-up, and which item has its
+/// name.
 ///
 /// The name is data and stands in the item of the device, so the commit changes nothing of the
 /// ledger but its version. It is there all the same: only the commit shows that the ledger named
@@ -11,18 +12,20 @@ use super::{Context, Decision, DeviceId, ItemKey, Refusal, Snapshot, gate};
 ///
 /// `id` is `None` for a malformed id. It gets the same 404 as an unknown one.
 #[must_use]
-pub fn rename(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> Decision<DeviceId> {
+pub fn rename(snapshot: &Snapshot, id: Option<DeviceId>, cx: &Context<'_>) -> Decision<ItemKey> {
     if let Err(refusal) = gate::require_fresh_factor(snapshot, cx) {
         return Decision::refuse(refusal);
     }
-    let mut named = snapshot.verified_devices().map(|device| device.id).chain(snapshot.open_setups(cx.now));
-    let Some(id) = named.find(|named| Some(*named) == id) else {
+    let devices = snapshot.verified_devices().map(|device| device.id).chain(snapshot.open_setups(cx.now));
+    let devices = devices.map(|id| (id, ItemKey::Device(id)));
+    let passkeys = snapshot.named_passkeys().map(|passkey| (passkey.id.into(), ItemKey::Passkey(passkey.id)));
+    let Some((_, key)) = devices.chain(passkeys).find(|(listed, _)| Some(*listed) == id) else {
         return Decision::refuse(Refusal::DeviceNotFound);
     };
     // The list shows a placeholder for an item that cannot be read, whatever its name is.
-    match snapshot.require_readable(ItemKey::Device(id)) {
+    match snapshot.require_readable(key) {
         Err(refusal) => Decision::refuse(refusal),
-        Ok(()) => Decision::commit(snapshot.ledger.clone(), Ok(id)),
+        Ok(()) => Decision::commit(snapshot.ledger.clone(), Ok(key)),
     }
 }
 
@@ -50,7 +53,7 @@ mod tests {
         ledger.setups.push(Setup { id: over, until: NOW });
         for id in [active, inactive, open] {
             let change = committed(rename(&scenario.user, Some(id), &scenario.cx()));
-            assert_eq!((change.outcome, &change.ledger), (Ok(id), &scenario.user.ledger));
+            assert_eq!((change.outcome, &change.ledger), (Ok(ItemKey::Device(id)), &scenario.user.ledger));
             assert!(change.before.is_empty() && change.alongside.is_empty() && change.after.is_empty());
         }
         for unknown in [Some(over), Some(unnamed), Some(DeviceId(Uuid::from_u128(9))), None] {

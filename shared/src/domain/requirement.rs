@@ -90,10 +90,12 @@ impl Requirement {
     }
 }
 
-/// Whether the ledger names an active authenticator or a proven address, of whatever method. What
+/// Whether the ledger names an active authenticator, an active passkey or a proven address, of whatever method. What
 /// the token carries does not matter here.
 fn has_factor(ledger: &Ledger) -> bool {
-    ledger.devices.iter().any(|device| !device.inactive) || !ledger.proven.is_empty()
+    ledger.devices.iter().any(|device| !device.inactive)
+        || ledger.passkeys.iter().any(|passkey| !passkey.inactive)
+        || !ledger.proven.is_empty()
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::{
     code::Otp,
     keys::{Keys, SealingKey},
-    ledger::Device,
+    ledger::{Backup, Device, Passkey},
+    passkey::{Challenge, ChallengeRecord, ChallengeSlot, CredentialRecord, PasskeyRecord, Purpose, challenge_ends},
     *,
 };
 
@@ -83,6 +84,32 @@ impl Scenario {
         let (last_step, last_used_at, inactive) = (1, None, false);
         self.user.ledger.devices.push(Device { id, last_step, last_used_at, confirmed_by: Some(by), inactive });
         id
+    }
+
+    /// The user gets a passkey that `by` registered, with the credential id `[number]`.
+    pub(super) fn add_passkey(&mut self, number: u8, by: LoginId) -> PasskeyId {
+        let id = PasskeyId::new(self.keys.credential_tag(self.caller.user, &[number]), [number; 4]);
+        self.user.ledger.passkeys.push(Passkey {
+            id,
+            spent_until: Timestamp::from_secs(1),
+            counter: 0,
+            confirmed_by: Some(by),
+            inactive: false,
+            used: false,
+            backup: Backup::Never,
+        });
+        self.user.passkeys.push(PasskeyRecord { id, name: format!("Key {number}"), created: NOW });
+        self.user.credentials.push(CredentialRecord { id, credential: format!("{number}") });
+        id
+    }
+
+    /// The caller's login gets a challenge that was made at `made` in the present epoch.
+    pub(super) fn add_challenge(&mut self, purpose: Purpose, made: Timestamp) {
+        let slot = ChallengeSlot { login: self.caller.login, purpose, of_known_caller: false };
+        let security_epoch = Some(self.user.ledger.security_epoch);
+        let challenge = Challenge { made, security_epoch, name: Some("Mine".to_owned()), state: "state".to_owned() };
+        let sealed = self.keys.seal_challenge(self.caller.user, slot, &challenge, [0; 12]).expect("sealed");
+        self.user.challenges = vec![ChallengeRecord { slot, until: challenge_ends(made), sealed }];
     }
 
     /// The table gets the item of an authenticator, which counts only if the ledger names it.

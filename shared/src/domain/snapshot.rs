@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CodeId, CodeTag, DeviceId, ItemKey, Ledger, LoginId, Refusal, Timestamp, TotpVariant, UnreadableItem,
-    ledger::{Device, RecoverySet},
+    CodeId, CodeTag, DeviceId, ItemKey, Ledger, LoginId, PasskeyId, Refusal, Timestamp, TotpVariant, UnreadableItem,
+    ledger::{Device, Passkey, RecoverySet},
+    passkey::{ChallengeRecord, CredentialRecord, PasskeyRecord},
     recovery::RecoveryRecord,
     session::SessionRecord,
     trust::TrustRecord,
@@ -17,6 +18,12 @@ pub struct Snapshot {
     pub stored: bool,
     /// The items of devices, verified or not. Only what the ledger names exists.
     pub devices: Vec<DeviceRecord>,
+    /// What lists show of the passkeys. Only what the ledger names exists.
+    pub passkeys: Vec<PasskeyRecord>,
+    /// The credentials of the passkeys, if they were asked for.
+    pub credentials: Vec<CredentialRecord>,
+    /// The challenges of the caller's login, if they were asked for.
+    pub challenges: Vec<ChallengeRecord>,
     /// The items of recovery sets. Only the one that the ledger names counts.
     pub recovery: Vec<RecoveryRecord>,
     /// The items of the codes that the caller's login has outstanding, if they were asked for.
@@ -38,6 +45,9 @@ impl Snapshot {
             ledger: Ledger::fresh(seed),
             stored: false,
             devices: Vec::new(),
+            passkeys: Vec::new(),
+            credentials: Vec::new(),
+            challenges: Vec::new(),
             recovery: Vec::new(),
             codes: Vec::new(),
             trusted: Vec::new(),
@@ -59,10 +69,18 @@ impl Snapshot {
         self.devices.iter().find(|device| device.id == id)
     }
 
+    /// What lists show of a passkey, if its item can be read.
+    #[must_use]
+    pub fn passkey(&self, id: PasskeyId) -> Option<&PasskeyRecord> {
+        self.passkeys.iter().find(|record| record.id == id)
+    }
+
     /// Whether an item that the ledger can name is there, readable or not.
     fn holds(&self, key: ItemKey) -> bool {
         let is_readable = match key {
             ItemKey::Device(id) => self.device(id).is_some(),
+            ItemKey::Passkey(id) => self.passkey(id).is_some(),
+            ItemKey::Credential(id) => self.credentials.iter().any(|record| record.id == id),
             ItemKey::Recovery(id) => self.recovery.iter().any(|record| record.id == id),
             ItemKey::Trust(id) => self.trusted.iter().any(|record| record.id == id),
             ItemKey::Session(id) => self.sessions.iter().any(|record| record.id == id),
@@ -89,6 +107,16 @@ impl Snapshot {
     /// The verified devices that are methods: no other login switched MFA on since they were used.
     pub fn active_devices(&self) -> impl Iterator<Item = &Device> {
         self.verified_devices().filter(|device| !device.inactive)
+    }
+
+    /// The passkeys that the ledger names and whose items are there.
+    pub fn named_passkeys(&self) -> impl Iterator<Item = &Passkey> {
+        self.ledger.passkeys.iter().filter(|passkey| self.holds(ItemKey::Passkey(passkey.id)))
+    }
+
+    /// The passkeys that are methods, as [`Self::active_devices`].
+    pub fn active_passkeys(&self) -> impl Iterator<Item = &Passkey> {
+        self.named_passkeys().filter(|passkey| !passkey.inactive)
     }
 
     /// The ids of the set-ups that the ledger names, that are still open and whose items are there.
@@ -128,11 +156,13 @@ impl Snapshot {
 
     /// Whether everything that the ledger names is here. If not, the read was stale or torn.
     ///
-    /// `login` is the one whose codes were asked for, if any.
+    /// `login` is the one whose codes were asked for, if any, and `credentials` whether those of the
+    /// passkeys were.
     #[must_use]
-    pub fn is_whole(&self, login: Option<LoginId>, now: Timestamp) -> bool {
+    pub fn is_whole(&self, login: Option<LoginId>, credentials: bool, now: Timestamp) -> bool {
         let is_over = |key| self.ledger.setups.iter().any(|s| ItemKey::Device(s.id) == key && s.until <= now);
-        let named = self.ledger.named_items().all(|key| self.holds(key) || is_over(key));
+        let asked_for = |key: &ItemKey| credentials || !matches!(key, ItemKey::Credential(_));
+        let named = self.ledger.named_items().filter(asked_for).all(|key| self.holds(key) || is_over(key));
         let has_codes = |login| self.outstanding_codes(login).count() == self.ledger.codes_of(login).count();
         named && login.is_none_or(has_codes)
     }
@@ -214,7 +244,7 @@ mod tests {
         let is_whole = |change: fn(&mut Snapshot), login| {
             let mut user = whole_user();
             change(&mut user);
-            user.is_whole(login, NOW)
+            user.is_whole(login, false, NOW)
         };
         assert!(is_whole(|_| (), Some(OWN)));
         assert!(!is_whole(|user| _ = user.devices.remove(0), Some(OWN)), "an authenticator");

@@ -156,6 +156,10 @@ impl World {
                         Write::Recovery(record) => self.table.recovery.push(record),
                         Write::ActiveDevice(_)
                         | Write::RestoredDevice(_)
+                        | Write::Passkey(_)
+                        | Write::Credential(_)
+                        | Write::RestoredPasskey(_)
+                        | Write::RestoredCredential(_)
                         | Write::RestoredRecovery(_)
                         | Write::KeptDevice(_)
                         | Write::Session(_)

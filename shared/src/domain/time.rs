@@ -41,6 +41,12 @@ impl Timestamp {
         Self::from_secs(self.as_secs())
     }
 
+    /// The first whole second that is not before it.
+    #[must_use]
+    pub const fn rounded_up(self) -> Self {
+        Self::from_secs(self.0.div_ceil(1000))
+    }
+
     /// The moment `span` later.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {

@@ -1,7 +1,7 @@
 use super::{
     AddressTag, Context, Decision, DeviceId, Factor, Ledger, Method, Policy, Refusal, Snapshot, gate,
     ledger::{Grace, RecentLogin, Unreachable},
-    listing::device_name,
+    listing::{device_name, passkey_name},
     verify::Verified,
 };
 
@@ -87,7 +87,7 @@ fn switch_off(ledger: &mut Ledger, grace: Option<Grace>) {
 /// that they could lose, and nobody but the provider can bring it about. Says whether it did.
 pub(super) fn refused_for_good(ledger: &mut Ledger, snapshot: &Snapshot, tag: AddressTag, cx: &Context<'_>) -> bool {
     let until = match tag.method {
-        Method::Email | Method::Totp => None,
+        Method::Email | Method::Totp | Method::Passkey => None,
         Method::Sms => Some(cx.now.plus(Policy::NUMBER_UNREACHABLE_FOR)),
     };
     ledger.set_unreachable(tag, Some(Unreachable::Refused { until }));
@@ -111,7 +111,8 @@ pub(super) fn rest_of_proof(snapshot: &Snapshot, cx: &Context<'_>) -> Option<Gra
 /// so only for a user without any authenticator, because an intruder may have changed the address.
 /// The threat model says what this costs, and `MFA_ENROL_WITH_CODE` ends it.
 fn is_proven_by_toggle(snapshot: &Snapshot, cx: &Context<'_>) -> bool {
-    !cx.policy.enrol_with_code && snapshot.verified_devices().next().is_none()
+    let has_any = snapshot.verified_devices().next().is_some() || snapshot.named_passkeys().next().is_some();
+    !cx.policy.enrol_with_code && !has_any
 }
 
 /// The caller's address for the first method that the application offers.
@@ -125,6 +126,11 @@ fn first_address(snapshot: &Snapshot, cx: &Context<'_>) -> Option<AddressTag> {
 /// switches it on.
 pub(super) fn right_code(ledger: &mut Ledger, snapshot: &Snapshot, factor: Factor, cx: &Context<'_>) -> Stopped {
     ledger.failures.right();
+    right_factor(ledger, snapshot, factor, cx)
+}
+
+/// The same of a passkey, which is no code: it passes a lock and leaves the count of wrong codes alone.
+pub(super) fn right_factor(ledger: &mut Ledger, snapshot: &Snapshot, factor: Factor, cx: &Context<'_>) -> Stopped {
     remember(ledger, factor, cx);
     // Asked of the ledger with the factor that the code was of: who enrols before a date that is to
     // come has MFA on, and the grace of switching it on.
@@ -157,6 +163,11 @@ fn switch_on(ledger: &mut Ledger, snapshot: &Snapshot, proves: Option<AddressTag
     for device in &mut ledger.devices {
         device.inactive = !cx.is_trustworthy(device.confirmed_by);
         stopped.inactive_devices.extend(device.inactive.then(|| (device.id, device_name(snapshot, device.id))));
+    }
+    for passkey in &mut ledger.passkeys {
+        passkey.inactive = !cx.is_trustworthy(passkey.confirmed_by);
+        let listed = || (passkey.id.into(), passkey_name(snapshot, passkey.id));
+        stopped.inactive_devices.extend(passkey.inactive.then(listed));
     }
     stopped.recovery_codes_voided = ledger.recovery.take_if(|set| !cx.is_own(set.made_by)).is_some();
     let unproven = ledger.proven.extract_if(.., |address| !cx.is_trustworthy(address.by));

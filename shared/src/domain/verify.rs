@@ -37,8 +37,10 @@ pub enum Guess {
 /// The kind of second factor that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Factor {
-    /// A code of this method.
+    /// A code of this method, or a passkey that cannot leave its authenticator.
     Code(Method),
+    /// A passkey that may be synced, so it is no key of one piece of hardware.
+    SyncedPasskey,
     /// A recovery code.
     RecoveryCode,
     /// A trusted device.
@@ -46,6 +48,27 @@ pub enum Factor {
 }
 
 impl Factor {
+    /// A passkey, by whether it may be synced.
+    #[must_use]
+    pub const fn passkey(synced: bool) -> Self {
+        if synced { Self::SyncedPasskey } else { Self::Code(Method::Passkey) }
+    }
+
+    /// Whether it is a passkey. Its browser shows it to no other origin, so nobody can phish it.
+    #[must_use]
+    pub const fn is_passkey(self) -> bool {
+        matches!(self, Self::SyncedPasskey | Self::Code(Method::Passkey))
+    }
+
+    /// The name that people and applications are told.
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::SyncedPasskey => Method::Passkey.as_str(),
+            Self::Code(_) | Self::RecoveryCode | Self::TrustedDevice => self.as_str(),
+        }
+    }
+
     /// Reads the name that [`Self::as_str`] gives.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -57,6 +80,7 @@ impl Factor {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Code(method) => method.as_str(),
+            Self::SyncedPasskey => "synced_passkey",
             Self::RecoveryCode => "recovery_code",
             Self::TrustedDevice => "trusted_device",
         }
@@ -69,6 +93,7 @@ impl Factor {
             Self::Code(method) => method.code(),
             Self::RecoveryCode => 128,
             Self::TrustedDevice => 129,
+            Self::SyncedPasskey => 130,
         }
     }
 
@@ -79,7 +104,11 @@ impl Factor {
     }
 
     fn all() -> impl Iterator<Item = Self> {
-        Method::ALL.iter().copied().map(Self::Code).chain([Self::RecoveryCode, Self::TrustedDevice])
+        Method::ALL.iter().copied().map(Self::Code).chain([
+            Self::RecoveryCode,
+            Self::TrustedDevice,
+            Self::SyncedPasskey,
+        ])
     }
 
     /// Its value in `amr` (RFC 8176). Recovery codes and trusted devices have no value of their own
@@ -88,6 +117,7 @@ impl Factor {
     pub const fn authentication_methods(self) -> &'static [&'static str] {
         match self {
             Self::Code(method) => method.authentication_methods(),
+            Self::SyncedPasskey => &["swk", "user", "mfa"],
             Self::RecoveryCode | Self::TrustedDevice => &["mfa"],
         }
     }
@@ -375,7 +405,7 @@ mod tests {
             );
         }
         let (count, names) = (Factor::all().count(), Factor::all().map(Factor::as_str));
-        assert_eq!((count, names.collect::<HashSet<_>>().len()), (Method::ALL.len() + 2, count));
+        assert_eq!((count, names.collect::<HashSet<_>>().len()), (Method::ALL.len() + 3, count));
         assert_eq!(Factor::all().map(Factor::code).collect::<HashSet<_>>().len(), count);
         assert!(Factor::parse("pigeon").is_none() && serde_json::from_str::<Factor>("\"pigeon\"").is_err());
     }
@@ -383,7 +413,18 @@ mod tests {
     #[test]
     fn a_passed_factor_is_told_as_mfa_and_by_its_own_value_if_it_has_one() {
         let told: Vec<_> = Factor::all().map(Factor::authentication_methods).collect();
-        assert_eq!(told, [&["mfa"][..], &["sms", "mfa"], &["otp", "mfa"], &["mfa"], &["mfa"]]);
+        assert_eq!(
+            told,
+            [
+                &["mfa"][..],
+                &["sms", "mfa"],
+                &["otp", "mfa"],
+                &["hwk", "user", "mfa"],
+                &["mfa"],
+                &["mfa"],
+                &["swk", "user", "mfa"]
+            ]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@ use serde_json::{Map, Value};
 
 use super::Problem;
 use crate::domain::{
-    DeviceName, Method, Policy,
+    Channel, DeviceName, Method, Policy,
     code::Otp,
     pasted::{self, MAX_PASTED},
     plain_name,
@@ -146,13 +146,27 @@ impl Fields {
         self.optional_bool(name)?.ok_or(Problem::MissingField(name))
     }
 
-    /// The field `method`.
+    /// The field `method`, of a method that has codes. Passkeys have routes of their own: the one in
+    /// place of this is `for_passkeys`.
     ///
     /// # Errors
     /// [`Problem::MissingField`], or [`Problem::InvalidInput`] for an unknown method.
-    pub fn method(&self) -> Result<Method, Problem> {
-        Method::parse(self.text("method", 16)?)
-            .ok_or_else(|| Problem::invalid(format!("method must be one of {}", method_names())))
+    pub fn method(&self, for_passkeys: &str) -> Result<Method, Problem> {
+        match Method::parse(self.text("method", 16)?) {
+            None => Err(Problem::invalid(format!("method must be one of {}", method_names()))),
+            Some(method) if method.channel() == Channel::Browser => {
+                Err(Problem::invalid(format!("method {} has a route of its own: {for_passkeys}", method.as_str())))
+            }
+            Some(method) => Ok(method),
+        }
+    }
+
+    /// A field of any kind, which must be present.
+    ///
+    /// # Errors
+    /// [`Problem::MissingField`].
+    pub fn json(&self, name: &'static str) -> Result<&Value, Problem> {
+        self.0.get(name).filter(|value| !value.is_null()).ok_or(Problem::MissingField(name))
     }
 
     /// The recovery code in the field `code`. `None` if the text does not have the form of one.
@@ -188,7 +202,8 @@ impl Fields {
 }
 
 fn method_names() -> String {
-    let names: Vec<_> = Method::ALL.iter().map(|method| method.as_str()).collect();
+    let with_codes = Method::ALL.iter().filter(|method| method.channel() != Channel::Browser);
+    let names: Vec<_> = with_codes.map(|method| method.as_str()).collect();
     names.join(", ")
 }
 

@@ -41,6 +41,8 @@ error_codes! {
     VerificationCodeInvalid = BAD_REQUEST "VERIFICATION_CODE_INVALID",
     VerificationCodeExpired = BAD_REQUEST "VERIFICATION_CODE_EXPIRED",
     MfaRecoveryCodeInvalid = BAD_REQUEST "MFA_RECOVERY_CODE_INVALID",
+    MfaPasskeyInvalid = BAD_REQUEST "MFA_PASSKEY_INVALID",
+    MfaPasskeyExpired = BAD_REQUEST "MFA_PASSKEY_EXPIRED",
     NoAuthProvided = UNAUTHORIZED "NO_AUTH_PROVIDED",
     InvalidToken = UNAUTHORIZED "INVALID_TOKEN",
     MfaRequired = UNAUTHORIZED "MFA_REQUIRED",

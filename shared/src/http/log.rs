@@ -152,7 +152,7 @@ impl LogLine {
 
     /// Adds the second factor that the call shows.
     pub const fn of_factor(&mut self, factor: Factor) {
-        self.method = Some(factor.as_str());
+        self.method = Some(factor.told());
         self.factor = Some(factor);
     }
 
@@ -260,6 +260,7 @@ const fn verified_by(factor: Factor) -> Metric {
         Factor::Code(Method::Totp) => Metric::VerifiedByTotp,
         Factor::Code(Method::Email) => Metric::VerifiedByEmail,
         Factor::Code(Method::Sms) => Metric::VerifiedBySms,
+        Factor::Code(Method::Passkey) | Factor::SyncedPasskey => Metric::VerifiedByPasskey,
         Factor::RecoveryCode => Metric::VerifiedByRecoveryCode,
         Factor::TrustedDevice => Metric::VerifiedByTrustedDevice,
     }

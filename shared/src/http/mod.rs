@@ -16,7 +16,7 @@ mod verified_reply;
 
 pub use authenticate::{Authenticate, BearerToken, Public};
 pub use body::{Fields, NoBody, ReadBody};
-pub use device::{MfaDevice, devices};
+pub use device::{MfaDevice, devices, devices_of};
 pub use endpoint::{Call, Endpoint, Message, errors_of, reads_body};
 pub use error_code::ErrorCode;
 pub use event::{AuthorizerRequest, Event, EventResponse, ForeignEvent, Payload};

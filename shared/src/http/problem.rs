@@ -165,11 +165,14 @@ fn unavailable(retry_after: u64) -> ErrorResponse {
 const fn refusal_metrics(refusal: &Refusal) -> &'static [Metric] {
     match refusal {
         Refusal::UsedTotp => &[Metric::UsedCodes],
-        Refusal::ExpiredCode | Refusal::SupersededCode => &[Metric::ExpiredCodes],
+        Refusal::ExpiredCode | Refusal::SupersededCode | Refusal::ExpiredPasskeyChallenge => &[Metric::ExpiredCodes],
         Refusal::RateLimited { limit, .. } => match limit {
-            Limit::Sends | Limit::Outstanding | Limit::WrongRecoveryCodes | Limit::RecoverySets => {
-                &[Metric::LimitedUsers]
-            }
+            Limit::Sends
+            | Limit::Outstanding
+            | Limit::WrongRecoveryCodes
+            | Limit::RecoverySets
+            | Limit::PasskeyChallenges
+            | Limit::WrongPasskeys => &[Metric::LimitedUsers],
             Limit::Destination | Limit::PaidNumber => &[Metric::LimitedAddresses],
             Limit::Source => &[Metric::LimitedNetworks],
             Limit::PaidDay => &[Metric::LimitedDays],
@@ -246,6 +249,21 @@ fn refused(refusal: &Refusal, now: Timestamp) -> ErrorResponse {
         }
         Refusal::WrongRecoveryCode => {
             ErrorResponse::new(ErrorCode::MfaRecoveryCodeInvalid, "The recovery code is invalid")
+        }
+        // A copied one gets the same answer: whoever has the copy must not learn that it was noticed.
+        Refusal::WrongPasskey(_) | Refusal::CopiedPasskey(_) => {
+            ErrorResponse::new(ErrorCode::MfaPasskeyInvalid, "The answer of the passkey is invalid. Try again")
+        }
+        Refusal::ExpiredPasskeyChallenge => {
+            ErrorResponse::new(ErrorCode::MfaPasskeyExpired, "This took too long. Try again")
+        }
+        Refusal::NoPasskey => ErrorResponse::new(ErrorCode::MfaMethodNotAvailable, "You haven't registered a passkey"),
+        Refusal::InactivePasskey => ErrorResponse::new(
+            ErrorCode::MfaMethodNotAvailable,
+            "This passkey is inactive since MFA was switched on. Use another method first, then use it",
+        ),
+        Refusal::PasskeyLimit => {
+            ErrorResponse::new(ErrorCode::MfaDeviceLimitReached, "You've reached the maximum number of passkeys")
         }
         Refusal::LastMethod => ErrorResponse::new(
             ErrorCode::MfaLastMethod,
@@ -370,7 +388,7 @@ mod tests {
     use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
     use super::*;
-    use crate::domain::Limit;
+    use crate::domain::{Limit, PasskeyId};
 
     const NOW: Timestamp = Timestamp::from_secs(1000);
     const LATER: Timestamp = Timestamp::from_secs(1030);
@@ -396,6 +414,12 @@ mod tests {
             Refusal::SessionInvalid,
             Refusal::SessionExpired,
             Refusal::WrongRecoveryCode,
+            Refusal::WrongPasskey("a cause for the log"),
+            Refusal::CopiedPasskey(PasskeyId([1; 8])),
+            Refusal::ExpiredPasskeyChallenge,
+            Refusal::NoPasskey,
+            Refusal::InactivePasskey,
+            Refusal::PasskeyLimit,
             Refusal::RateLimited { retry_at: LATER, limit: Limit::Sends },
             Refusal::Contended,
             Refusal::ProofRequired,

@@ -42,14 +42,14 @@ impl Table {
         }
     }
 
-    /// Gives a device another name, if its item is still there. An update without that condition
-    /// would make the item of a removed device anew, without a secret.
+    /// Gives a device or a passkey another name, if its item is still there. An update without that
+    /// condition would make the item of a removed device anew, without a secret.
     ///
     /// # Errors
     /// [`Refusal::DeviceNotFound`] if it was removed in the meantime.
-    pub async fn rename_device(&self, user: UserId, id: DeviceId, name: &DeviceName) -> Result<(), StoreError> {
+    pub async fn rename(&self, user: UserId, device: ItemKey, name: &DeviceName) -> Result<(), StoreError> {
         let update = self
-            .update_item(key(user, id))
+            .update_item(item::primary_key(user, device))
             .update_expression("SET #name = :name")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#name", "name")

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     StoreError, Table, device,
     ledger::Commit,
-    recovery, session,
+    passkey, recovery, session,
     table::{Item, PrimaryKey, number, text},
     trust,
 };
@@ -21,6 +21,8 @@ impl Table {
             Write::Device(record) => self.put_device(user, record, Some(setup_totp::setup_ends(record))).await,
             Write::ActiveDevice(record) | Write::RestoredDevice(record) => self.put_device(user, record, None).await,
             Write::KeptDevice(id) => self.keep_device(user, *id).await,
+            Write::Passkey(record) | Write::RestoredPasskey(record) => self.put_passkey(user, record).await,
+            Write::Credential(record) | Write::RestoredCredential(record) => self.put_credential(user, record).await,
             Write::Recovery(record) | Write::RestoredRecovery(record) => self.put_recovery(user, record).await,
             Write::Session(record) => self.put_session(user, record).await,
             Write::Trust(record) => self.put_trust(user, record).await,
@@ -34,6 +36,8 @@ impl Table {
     pub async fn delete(&self, user: UserId, key: ItemKey) -> Result<(), StoreError> {
         let call = match key {
             ItemKey::Device(_) => "DeleteItem device",
+            ItemKey::Passkey(_) => "DeleteItem passkey",
+            ItemKey::Credential(_) => "DeleteItem credential",
             ItemKey::Recovery(_) => "DeleteItem recovery",
             ItemKey::Session(_) => "DeleteItem session",
             ItemKey::Trust(_) => "DeleteItem trust",
@@ -46,6 +50,8 @@ impl Table {
 pub(super) fn primary_key(user: UserId, key: ItemKey) -> PrimaryKey {
     match key {
         ItemKey::Device(id) => device::key(user, id),
+        ItemKey::Passkey(id) => passkey::key(user, id),
+        ItemKey::Credential(id) => passkey::credential_key(user, id),
         ItemKey::Recovery(id) => recovery::key(user, id),
         ItemKey::Session(id) => session::key(user, id),
         ItemKey::Trust(id) => trust::key(user, id),
@@ -54,7 +60,14 @@ pub(super) fn primary_key(user: UserId, key: ItemKey) -> PrimaryKey {
 
 /// The item that a sort key names, if [`Write`] can put such an item.
 pub(super) fn key_of(sort_key: &str) -> Option<ItemKey> {
-    let parsers = [device::parse_key, recovery::parse_key, trust::parse_key, session::parse_key];
+    let parsers = [
+        device::parse_key,
+        passkey::parse_key,
+        passkey::parse_credential_key,
+        recovery::parse_key,
+        trust::parse_key,
+        session::parse_key,
+    ];
     parsers.iter().find_map(|parse| parse(sort_key))
 }
 
@@ -81,7 +94,8 @@ pub(super) fn write(record: &impl Serialize, ttl: Option<Timestamp>) -> Result<I
 /// |---|---|
 /// | 1 | of any kind |
 /// | 2 | an authenticator that names its variant |
-pub(super) const SCHEMA: u64 = 2;
+/// | 3 | a ledger that names a passkey, and what belongs to passkeys |
+pub(super) const SCHEMA: u64 = 3;
 
 /// Why an item cannot be read.
 #[derive(Debug)]
@@ -149,7 +163,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{DeviceId, RecoveryId, SessionId, TrustId};
+    use crate::domain::{DeviceId, PasskeyId, RecoveryId, SessionId, TrustId};
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Sample {
@@ -205,8 +219,11 @@ mod tests {
         let user = UserId([1; 16]);
         let (device, set) = (DeviceId(Uuid::from_u128(1)), RecoveryId([1; 8]));
         let (session, trust) = (SessionId([1; 16]), TrustId([1; 16]));
+        let own = PasskeyId([1; 8]);
         for (key, item) in [
             (device::key(user, device), ItemKey::Device(device)),
+            (passkey::key(user, own), ItemKey::Passkey(own)),
+            (passkey::credential_key(user, own), ItemKey::Credential(own)),
             (recovery::key(user, set), ItemKey::Recovery(set)),
             (session::key(user, session), ItemKey::Session(session)),
             (trust::key(user, trust), ItemKey::Trust(trust)),

@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnVal
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError, Table, item,
+    StoreError, Table,
+    item::{self, ReadError},
     packed::{self, Mark, MarkEnd, Packed},
     table::{self, Item, PrimaryKey, number},
 };
@@ -13,7 +14,7 @@ use crate::domain::{
     CommitId, Ledger, Snapshot, Timestamp, UserId,
     failures::Failures,
     ledger::{
-        Device, Grace, KnownNetwork, MarkedAddress, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup,
+        Device, Grace, KnownNetwork, MarkedAddress, Passkey, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup,
         Unreachable,
     },
     sends::{PastSend, Sends},
@@ -37,7 +38,8 @@ pub(super) enum Commit {
 ///
 /// Empty lists are stored too. If one were left out, a lost attribute would look like an empty
 /// list, and silently remove every authenticator, or every wrong answer. Only the grace and the
-/// marks of addresses may be missing: without them, less is allowed.
+/// marks of addresses may be missing: without them, less is allowed. So may the passkeys be, but not of
+/// a ledger whose schema says that it has some.
 ///
 /// An attribute is read by its name, and written by the name of its value in an update expression.
 #[derive(Serialize, Deserialize)]
@@ -50,6 +52,11 @@ struct StoredLedger {
     enabled: bool,
     #[serde(rename(serialize = ":d", deserialize = "d"))]
     devices: Packed<Device>,
+    #[serde(rename(serialize = ":k", deserialize = "k"), default, skip_serializing_if = "Option::is_none")]
+    passkeys: Option<Packed<Passkey>>,
+    /// See [`SCHEMA_OF_PASSKEYS`].
+    #[serde(rename(serialize = ":schema", deserialize = "schema"), default, skip_serializing_if = "Option::is_none")]
+    schema: Option<u64>,
     #[serde(rename(serialize = ":s", deserialize = "s"))]
     setups: Packed<Setup>,
     #[serde(rename(serialize = ":c", deserialize = "c"))]
@@ -80,7 +87,7 @@ struct StoredLedger {
 
 /// Whether an attribute is a packed list.
 fn is_packed(name: &str) -> bool {
-    matches!(name, "d" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "m" | "u" | "l" | "w" | "g" | "i")
+    matches!(name, "d" | "k" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "m" | "u" | "l" | "w" | "g" | "i")
 }
 
 /// The mark of an address as it is stored, and its end.
@@ -102,12 +109,15 @@ fn read_mark(mark: Mark, ends: &[MarkEnd]) -> Option<MarkedAddress> {
 
 impl From<Ledger> for StoredLedger {
     fn from(ledger: Ledger) -> Self {
+        let schema = schema_of(&ledger);
         let (marks, ends): (Vec<_>, Vec<_>) = ledger.marked.iter().map(stored_mark).unzip();
         Self {
             version: ledger.version,
             security_epoch: ledger.security_epoch,
             enabled: ledger.enabled,
+            schema,
             devices: Packed(ledger.devices),
+            passkeys: schema.map(|_| Packed(ledger.passkeys)),
             setups: Packed(ledger.setups),
             codes: Packed(ledger.codes),
             recovery: Packed(ledger.recovery.into_iter().collect()),
@@ -132,6 +142,7 @@ impl From<StoredLedger> for Ledger {
             security_epoch: stored.security_epoch,
             enabled: stored.enabled,
             devices: stored.devices.0,
+            passkeys: stored.passkeys.map_or_else(Vec::new, |passkeys| passkeys.0),
             setups: stored.setups.0,
             codes: stored.codes.0,
             recovery: stored.recovery.0.into_iter().next(),
@@ -163,6 +174,7 @@ impl Table {
         let update = self
             .update_item(PrimaryKey::of_user(user, SORT_KEY))
             .update_expression(expression)
+            .expression_attribute_names("#schema", "schema")
             .set_expression_attribute_values(Some(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = if snapshot.stored {
@@ -190,15 +202,33 @@ impl Table {
 ///
 /// Attributes that this version does not know stay as they are. A put would drop what a newer
 /// version wrote, while both run side by side.
-const ASSIGN_ALL: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,i=:i,g=:g";
-/// The same for a ledger without a grace.
-const ASSIGN_WITHOUT_GRACE: &str =
-    "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,i=:i REMOVE g";
+const ASSIGN_ALWAYS: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,i=:i";
+
+/// What a ledger may be without. Then it is removed.
+const OPTIONAL: [&str; 3] = ["g", "k", "#schema"];
+
+/// The schema of a ledger that names a passkey, or whose last right answer was one's. A version that
+/// does not know passkeys would carry them through a reset, and through what ends them otherwise.
+pub(super) const SCHEMA_OF_PASSKEYS: u64 = 3;
+
+/// The schema of a ledger, unless it is the first.
+fn schema_of(ledger: &Ledger) -> Option<u64> {
+    let was_used = ledger.recent.iter().any(|recent| recent.factor.is_passkey());
+    (was_used || !ledger.passkeys.is_empty()).then_some(SCHEMA_OF_PASSKEYS)
+}
+
+/// The name of the value of an attribute. `schema` is a reserved word, so expressions call it `#schema`.
+fn value_of(name: &str) -> String {
+    format!(":{}", name.trim_start_matches('#'))
+}
 
 /// The update expression that writes a ledger, and its values.
-fn assignments(ledger: Ledger) -> Result<(&'static str, Item), StoreError> {
+fn assignments(ledger: Ledger) -> Result<(String, Item), StoreError> {
     let values = item::write(&StoredLedger::from(ledger), None)?;
-    Ok((if values.contains_key(":g") { ASSIGN_ALL } else { ASSIGN_WITHOUT_GRACE }, values))
+    let (set, removed): (Vec<_>, Vec<_>) = OPTIONAL.into_iter().partition(|name| values.contains_key(&value_of(name)));
+    let set: Vec<_> = set.into_iter().map(|name| format!(",{name}={}", value_of(name))).collect();
+    let removed = if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(",")) };
+    Ok((format!("{ASSIGN_ALWAYS}{}{removed}", set.concat()), values))
 }
 
 pub(super) fn read(item: Item) -> Result<Ledger, StoreError> {
@@ -207,8 +237,16 @@ pub(super) fn read(item: Item) -> Result<Ledger, StoreError> {
         let cause = format!("item {SORT_KEY}: attribute `{name}` has a newer format than this version reads");
         return Err(StoreError::Unavailable(cause));
     }
-    let stored = item::read::<StoredLedger>(item, None);
+    let stored = has_its_passkeys(&item).and_then(|()| item::read::<StoredLedger>(item, None));
     stored.map(Ledger::from).map_err(|error| error.of_item(SORT_KEY))
+}
+
+/// A lost list of passkeys must not look like an empty one.
+fn has_its_passkeys(item: &Item) -> Result<(), ReadError> {
+    if item::schema_of(item, item::SCHEMA)? >= SCHEMA_OF_PASSKEYS && !item.contains_key("k") {
+        return Err(ReadError::Malformed("missing field `k`".to_owned()));
+    }
+    Ok(())
 }
 
 /// The item after its first commit.
@@ -225,8 +263,8 @@ mod tests {
     use super::*;
     use crate::{
         domain::{
-            AddressTag, CodeId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, Policy, RecoveryId,
-            ledger::COMMITS_KEPT,
+            AddressTag, CodeId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, PasskeyId, Policy, RecoveryId,
+            ledger::{Backup, COMMITS_KEPT},
         },
         storage::{
             operator::size_of,
@@ -248,6 +286,17 @@ mod tests {
                 last_used_at: Some(now),
                 confirmed_by: Some(login(1)),
                 inactive: true,
+            });
+        }
+        for n in 0..5 {
+            ledger.passkeys.push(Passkey {
+                id: PasskeyId([n; 8]),
+                spent_until: now,
+                counter: u32::MAX,
+                confirmed_by: Some(login(1)),
+                inactive: true,
+                used: true,
+                backup: Backup::Synced,
             });
         }
         for n in 0..3 {
@@ -282,6 +331,17 @@ mod tests {
         let mut ledger = Ledger::fresh(7);
         let id = DeviceId(Uuid::from_u128(1));
         ledger.devices = vec![Device { id, last_step: 1, last_used_at: None, confirmed_by: None, inactive: false }];
+        ledger.passkeys = [(1, Backup::Never), (2, Backup::Eligible)]
+            .map(|(n, backup)| Passkey {
+                id: PasskeyId([n; 8]),
+                spent_until: now,
+                counter: 0,
+                confirmed_by: None,
+                inactive: false,
+                used: false,
+                backup,
+            })
+            .into();
         ledger.codes = vec![SentCode { id: CodeId([1; 8]), login: LoginId([1; 8]), known: false, until: now }];
         ledger.sends.sent = vec![PastSend { at: now, known: false, reserve: false }];
         ledger.recovery = Some(RecoverySet { id: RecoveryId([1; 8]), used_mask: 0, created: now, made_by: None });
@@ -300,7 +360,7 @@ mod tests {
             item.insert(name.to_owned(), binary([2, 8]));
             read(item)
         };
-        for name in ["d", "s", "c", "r", "f", "n", "b", "p", "m", "u", "l", "w", "g", "i"] {
+        for name in ["d", "k", "s", "c", "r", "f", "n", "b", "p", "m", "u", "l", "w", "g", "i"] {
             assert!(matches!(read_with(name), Err(StoreError::Unavailable(_))), "{name}");
         }
         assert_eq!(read_with("z").expect("a ledger"), fullest());
@@ -313,7 +373,7 @@ mod tests {
         item.insert("pk".to_owned(), text(user_key(UserId([1; 16]))));
         item.insert("sk".to_owned(), text(SORT_KEY));
         println!("the fullest ledger: {} bytes", size_of(&item));
-        assert!(size_of(&item) <= 810, "{} bytes", size_of(&item));
+        assert!(size_of(&item) <= 954, "{} bytes", size_of(&item));
     }
 
     #[test]
@@ -340,15 +400,39 @@ mod tests {
     }
 
     #[test]
+    fn a_version_that_does_not_know_passkeys_does_not_read_a_ledger_that_has_some_or_had_one_used() {
+        let used = |factor| {
+            let mut ledger = Ledger::fresh(7);
+            ledger.remember(LoginId([1; 8]), factor, Timestamp::from_secs(1_893_456_000));
+            ledger
+        };
+        for (ledger, schema) in [
+            (fullest(), Some(3)),
+            (used(Factor::passkey(false)), Some(3)),
+            (used(Factor::passkey(true)), Some(3)),
+            (used(Factor::RecoveryCode), None),
+        ] {
+            let mut item = stored(ledger);
+            assert_eq!(item.get("schema"), schema.map(number).as_ref());
+            let to_the_version_before = item::schema_of(&item, SCHEMA_OF_PASSKEYS - 1);
+            assert_eq!(matches!(to_the_version_before, Err(ReadError::Newer(3))), schema.is_some());
+            item.remove("k");
+            let without = read(item);
+            assert_eq!(matches!(without, Err(StoreError::Broken(_))), schema.is_some(), "a lost list is not empty");
+        }
+    }
+
+    #[test]
     fn every_attribute_is_assigned_or_removed() {
-        for (ledger, whole) in [(fullest(), true), (Ledger::fresh(7), false)] {
+        for (ledger, removed) in [(fullest(), ""), (sparse(), " REMOVE g"), (Ledger::fresh(7), " REMOVE g,k,#schema")] {
             let (expression, values) = assignments(ledger).expect("an item");
             for name in values.keys() {
                 let assignment = format!("{}={name}", name.trim_start_matches(':'));
                 assert_eq!(expression.matches(&assignment).count(), 1, "{assignment} in {expression}");
             }
             assert_eq!(expression.matches("=:").count(), values.len(), "{expression}");
-            assert_eq!(expression.ends_with(" REMOVE g"), !whole, "{expression}");
+            let removes = expression.split_once(" REMOVE").map_or("", |(set, _)| &expression[set.len()..]);
+            assert_eq!(removes, removed, "{expression}");
         }
     }
 

@@ -9,6 +9,7 @@ mod item;
 mod ledger;
 mod operator;
 mod packed;
+mod passkey;
 mod recovery;
 mod session;
 mod table;

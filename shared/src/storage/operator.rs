@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     StoreError, Table,
     item::{self, ReadError},
-    ledger,
+    ledger, passkey,
     table::{self, COUNT_UNITS, Item, PrimaryKey, text},
     user,
 };
@@ -251,7 +251,9 @@ fn checked(user: UserId, items: &[Item], now: Timestamp) -> Checked {
 /// trusted devices and codes of now.
 fn stands_for(ledger: &Ledger, sort_key: &str, item: &Item) -> bool {
     match item::key_of(sort_key) {
-        Some(key @ (ItemKey::Device(_) | ItemKey::Recovery(_))) => ledger.named_items().any(|named| named == key),
+        Some(key @ (ItemKey::Device(_) | ItemKey::Passkey(_) | ItemKey::Credential(_) | ItemKey::Recovery(_))) => {
+            ledger.named_items().any(|named| named == key)
+        }
         Some(ItemKey::Session(_) | ItemKey::Trust(_)) => number_in(item, "epoch") == Some(ledger.security_epoch),
         None if sort_key == ledger::SORT_KEY => true,
         None => ledger.codes.iter().any(|code| sort_key.starts_with(&super::code::prefix(code.login))),
@@ -267,6 +269,9 @@ fn unreadable(sort_key: &str, item: &Item) -> Option<String> {
             ReadError::Malformed(cause) => cause,
         }),
         None if sort_key == ledger::SORT_KEY => ledger::read(item).err().map(|error| error.to_string()),
+        None if sort_key.starts_with(passkey::CHALLENGES) => {
+            passkey::read_challenge(item).err().map(|error| error.to_string())
+        }
         None if sort_key.starts_with("CODE#") => super::code::read(item).err().map(|error| error.to_string()),
         None => Some("no item of this service has such a key".to_owned()),
     }

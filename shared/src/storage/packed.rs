@@ -10,9 +10,10 @@ use serde_bytes::{ByteBuf, Bytes};
 use uuid::Uuid;
 
 use crate::domain::{
-    AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, RecoveryId, Timestamp,
+    AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, PasskeyId, RecoveryId,
+    Timestamp,
     failures::{Failures, LastGuess},
-    ledger::{Device, Grace, KnownNetwork, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
+    ledger::{Backup, Device, Grace, KnownNetwork, Passkey, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
     sends::PastSend,
 };
 
@@ -158,6 +159,41 @@ impl Record for Device {
         let (last_step, last_used_at) = (fields.number()?, Some(fields.time()?).filter(|at| *at != NEVER));
         let (confirmed_by, inactive) = (known(LoginId(fields.bytes()?)), fields.flag()?);
         Some(Self { id, last_step, last_used_at, confirmed_by, inactive })
+    }
+}
+
+/// The bits of a passkey's last byte.
+const INACTIVE: u8 = 1;
+const USED: u8 = 2;
+const ELIGIBLE: u8 = 4;
+const SYNCED: u8 = 8;
+
+impl Record for Passkey {
+    const WIDTH: u8 = 8 + 4 + 4 + 8 + 1;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.id.0);
+        pack_time(self.spent_until, out);
+        out.extend(self.counter.to_be_bytes());
+        pack_login(self.confirmed_by, out);
+        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        let synced = bit(self.backup == Backup::Synced, SYNCED);
+        let eligible = bit(self.backup.is_eligible(), ELIGIBLE);
+        out.push(bit(self.inactive, INACTIVE) | bit(self.used, USED) | eligible | synced);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        let (id, spent_until) = (PasskeyId(fields.bytes()?), fields.time()?);
+        let counter = u32::from_be_bytes(fields.bytes()?);
+        let (confirmed_by, flags) = (known(LoginId(fields.bytes()?)), fields.byte()?);
+        let backup = match flags & !(INACTIVE | USED) {
+            0 => Backup::Never,
+            ELIGIBLE => Backup::Eligible,
+            both if both == ELIGIBLE | SYNCED => Backup::Synced,
+            _ => return None,
+        };
+        let (inactive, used) = (flags & INACTIVE != 0, flags & USED != 0);
+        Some(Self { id, spent_until, counter, confirmed_by, inactive, used, backup })
     }
 }
 

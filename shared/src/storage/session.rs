@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnVal
 
 use super::{
     StoreError, Table, item,
-    ledger::Commit,
+    ledger::{Commit, SCHEMA_OF_PASSKEYS},
     table::{self, Item, PrimaryKey, number},
 };
 use crate::domain::{
@@ -19,8 +19,13 @@ impl Table {
     /// Writes the item of a new session, but never over a later generation. A copy that arrives
     /// late must not set a session back.
     pub(super) async fn put_session(&self, user: UserId, record: &SessionRecord) -> Result<Commit, StoreError> {
+        let mut item = item::write(record, Some(record.until))?;
+        if record.factor.is_passkey() {
+            // A version that does not know passkeys cannot read the factor.
+            item.insert("schema".to_owned(), number(SCHEMA_OF_PASSKEYS));
+        }
         let put = self
-            .put_item(key(user, record.id), item::write(record, Some(record.until))?)
+            .put_item(key(user, record.id), item)
             .condition_expression("attribute_not_exists(pk) OR generation = :first")
             .expression_attribute_values(":first", number(record.generation));
         table::put(put).await.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem session", &error))

@@ -9,7 +9,7 @@ use super::{
     StoreError, Table, device,
     item::{self, ReadError},
     ledger::{self, Commit},
-    session,
+    passkey, session,
     table::{self, COUNT_UNITS, Item, text, user_key},
     trust,
 };
@@ -31,6 +31,8 @@ const MOST_PAGES: usize = 8;
 pub struct UserQuery {
     user: UserId,
     codes_of: Option<LoginId>,
+    challenges_of: Option<LoginId>,
+    credentials: bool,
     trusted: bool,
     sessions: bool,
 }
@@ -39,13 +41,25 @@ impl UserQuery {
     /// A user's ledger with its devices and recovery set.
     #[must_use]
     pub const fn user(user: UserId) -> Self {
-        Self { user, codes_of: None, trusted: false, sessions: false }
+        Self { user, codes_of: None, challenges_of: None, credentials: false, trusted: false, sessions: false }
     }
 
     /// Also loads the outstanding codes of one login.
     #[must_use]
     pub const fn and_codes_of(self, login: LoginId) -> Self {
         Self { codes_of: Some(login), ..self }
+    }
+
+    /// Also loads the credentials of the passkeys.
+    #[must_use]
+    pub const fn and_credentials(self) -> Self {
+        Self { credentials: true, ..self }
+    }
+
+    /// Also loads the challenges of passkeys that one login has.
+    #[must_use]
+    pub const fn and_challenges_of(self, login: LoginId) -> Self {
+        Self { challenges_of: Some(login), ..self }
     }
 
     /// Also loads the trusted devices.
@@ -109,6 +123,28 @@ impl Table {
         }
     }
 
+    /// Asks a rule that changes nothing of the ledger, such as one that lets a challenge be made.
+    ///
+    /// The read may be stale, because whatever follows is judged anew. A refusal rests on a strong
+    /// read.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if the rule says no.
+    pub async fn ask<T: Send>(
+        &self,
+        query: UserQuery,
+        now: Timestamp,
+        rule: impl Fn(&Snapshot) -> Result<T, Refusal> + Send + Sync,
+    ) -> Result<T, StoreError> {
+        let (snapshot, strength) = self.load_whole(query, Read::Eventual, now).await?;
+        match rule(&snapshot) {
+            Err(_) if strength == Read::Eventual => {
+                rule(&self.snapshot_of(query, now).await?).map_err(StoreError::Refused)
+            }
+            outcome => outcome.map_err(StoreError::Refused),
+        }
+    }
+
     /// Deletes what was put for a commit that did not happen. Nobody was told of it. TTL would take
     /// days, and until then the items would make every load dearer, or stand in a list.
     async fn undo(&self, user: UserId, put: &PutSoFar) {
@@ -116,13 +152,13 @@ impl Table {
         join_all(before.iter().chain(&put.alongside).map(|key| self.delete(user, *key))).await;
     }
 
-    /// Decides by a rule that takes a recovery code. A wrong one cannot be a guess, so it neither
-    /// locks nor contends. It raises a counter of its own. A right one passes even if that counter
-    /// is full.
+    /// Decides by a rule that takes a recovery code or a passkey. A wrong one cannot be a guess, so it
+    /// neither locks nor contends. It raises a counter of its own. A right one passes even if that
+    /// counter is full.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if the code is wrong, or if too many were.
-    pub async fn decide_recovery<T: Send>(
+    /// [`StoreError::Refused`] if it is wrong, or if too many were.
+    pub async fn decide_possession<T: Send>(
         &self,
         query: UserQuery,
         keys: &Keys,
@@ -130,16 +166,19 @@ impl Table {
         rule: impl Fn(&Snapshot) -> Decision<T> + Send + Sync,
     ) -> Result<T, StoreError> {
         let outcome = self.decide(query, now, rule).await;
-        if let Err(StoreError::Refused(Refusal::WrongRecoveryCode)) = outcome {
+        let wrong = match &outcome {
+            Err(StoreError::Refused(Refusal::WrongRecoveryCode)) => {
+                Some((CounterKind::Recovery, Policy::WRONG_RECOVERY_CODES))
+            }
+            Err(StoreError::Refused(Refusal::WrongPasskey(_) | Refusal::CopiedPasskey(_))) => {
+                Some((CounterKind::WrongPasskeys, Policy::WRONG_PASSKEYS))
+            }
+            _ => None,
+        };
+        if let Some((kind, max)) = wrong {
             metrics::count(Metric::WrongCodes, 1.0);
-            let counter = Counter {
-                kind: CounterKind::Recovery,
-                key: keys.limit_key(&query.user.0),
-                window: Policy::SEND_WINDOW,
-                max: Policy::WRONG_RECOVERY_CODES,
-                part: None,
-            };
-            self.raise(&counter, now).await?;
+            let (key, window) = (keys.limit_key(&query.user.0), Policy::SEND_WINDOW);
+            self.raise(&Counter { kind, key, window, max, part: None }, now).await?;
         }
         outcome
     }
@@ -197,15 +236,13 @@ impl Table {
         change: &Change<T>,
         put: &mut PutSoFar,
     ) -> Result<Commit, StoreError> {
-        for write in &change.before {
-            // This try follows a lost race. The item exists already.
-            if write.undo().is_some_and(|key| put.before.contains(&key)) {
-                continue;
-            }
-            put.before.extend(write.undo());
-            if self.put(query.user, write).await? == Commit::Lost {
-                return Ok(Commit::Lost);
-            }
+        // After a lost race, what an earlier try put exists already.
+        let is_put = |write: &&Write| write.undo().is_some_and(|key| put.before.contains(&key));
+        let missing: Vec<_> = change.before.iter().filter(|write| !is_put(write)).collect();
+        put.before.extend(missing.iter().filter_map(|write| write.undo()));
+        let puts = join_all(missing.into_iter().map(|write| self.put(query.user, write))).await;
+        if puts.into_iter().collect::<Result<Vec<_>, _>>()?.contains(&Commit::Lost) {
+            return Ok(Commit::Lost);
         }
         // A retry may write no side items. Those of an earlier try stay noted, so that they are
         // still cleaned up.
@@ -253,7 +290,7 @@ impl Table {
     /// loads again, strongly. What is still missing then counts as absent.
     async fn load_whole(&self, query: UserQuery, read: Read, now: Timestamp) -> Result<(Snapshot, Read), StoreError> {
         let snapshot = self.load(query, read).await?;
-        if snapshot.is_whole(query.codes_of, now) {
+        if snapshot.is_whole(query.codes_of, query.credentials, now) {
             return Ok((snapshot, read));
         }
         Ok((self.load(query, Read::Strong).await?, Read::Strong))
@@ -262,14 +299,28 @@ impl Table {
     async fn load(&self, query: UserQuery, read: Read) -> Result<Snapshot, StoreError> {
         self.open().await?;
         let (user, strong) = (query.user, read == Read::Strong);
-        let prefixes = [(ledger::PREFIX, true), (trust::PREFIX, query.trusted), (session::PREFIX, query.sessions)];
+        let prefixes = [
+            (ledger::PREFIX, true),
+            (passkey::CREDENTIALS, query.credentials),
+            (trust::PREFIX, query.trusted),
+            (session::PREFIX, query.sessions),
+        ];
         let wanted = prefixes.into_iter().filter(|(_, is_wanted)| *is_wanted);
         let queries = try_join_all(wanted.map(|(prefix, _)| self.query_user(user, prefix, strong)));
-        let (items, codes) = match query.codes_of {
-            None => (queries.await?, Vec::new()),
-            Some(login) => tokio::try_join!(queries, self.codes_of(user, login, strong))?,
+        let mut snapshot = Snapshot::empty(0);
+        let items = match (query.codes_of, query.challenges_of) {
+            (None, None) => queries.await?,
+            (Some(login), _) => {
+                let (items, codes) = tokio::try_join!(queries, self.codes_of(user, login, strong))?;
+                snapshot.codes = codes;
+                items
+            }
+            (None, Some(login)) => {
+                let (items, challenges) = tokio::try_join!(queries, self.challenges_of(user, login, strong))?;
+                snapshot.challenges = challenges;
+                items
+            }
         };
-        let mut snapshot = Snapshot { codes, ..Snapshot::empty(0) };
         for item in items.into_iter().flatten() {
             let sort_key = item.get("sk").and_then(|sort_key| sort_key.as_s().ok()).cloned().unwrap_or_default();
             if sort_key == ledger::SORT_KEY {
@@ -329,6 +380,14 @@ impl Table {
         Err(StoreError::Broken("a user has more items than can be read".to_owned()))
     }
 
+    /// Raises the counter of a challenge.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn charge_challenge(&self, limit: &Counter, now: Timestamp) -> Result<(), StoreError> {
+        self.raise(limit, now).await
+    }
+
     /// Raises the counters of a code request.
     ///
     /// # Errors
@@ -365,6 +424,10 @@ fn note(snapshot: &mut Snapshot, key: ItemKey, sort_key: &str, item: Item) -> Re
 pub(super) fn read_into(snapshot: &mut Snapshot, key: ItemKey, item: Item) -> Result<(), ReadError> {
     match key {
         ItemKey::Device(id) => device::read(item, id).map(|record| snapshot.devices.push(record)),
+        ItemKey::Passkey(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.passkeys.push(record)),
+        ItemKey::Credential(id) => {
+            item::read(item, Some(id.to_string())).map(|record| snapshot.credentials.push(record))
+        }
         ItemKey::Recovery(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.recovery.push(record)),
         ItemKey::Trust(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.trusted.push(record)),
         ItemKey::Session(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.sessions.push(record)),

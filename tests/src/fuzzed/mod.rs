@@ -5,11 +5,13 @@
 //! [`TARGETS`].
 
 mod host;
+mod passkeys;
 mod requests;
 mod settings;
 mod texts;
 mod tokens;
 
+pub use passkeys::passkeys;
 pub use requests::{authorizer_events, bodies, events, headers, requests};
 pub use settings::{countries, key_sets, route_requirements, settings};
 pub use texts::{codes, email_addresses, ids, phone_numbers, recovery_codes, refresh_tokens, trust_tokens};
@@ -19,7 +21,7 @@ pub use tokens::{claims, tokens};
 pub type Property = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target.
-pub const TARGETS: [(&str, Property); 18] = [
+pub const TARGETS: [(&str, Property); 19] = [
     ("authorizer_events", authorizer_events),
     ("bodies", bodies),
     ("claims", claims),
@@ -30,6 +32,7 @@ pub const TARGETS: [(&str, Property); 18] = [
     ("headers", headers),
     ("ids", ids),
     ("key_sets", key_sets),
+    ("passkeys", passkeys),
     ("phone_numbers", phone_numbers),
     ("recovery_codes", recovery_codes),
     ("refresh_tokens", refresh_tokens),

@@ -1,0 +1,82 @@
+//! `POST /auth/mfa/setup-passkey`: asks the browser for a new passkey.
+
+use lambda_http::http::Method;
+use mfa::{
+    App,
+    config::Part,
+    domain::{DeviceName, Policy, Snapshot, setup_passkey},
+    http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
+    storage::UserQuery,
+};
+use mfa_passkeys::{Ceremonies, store};
+use serde::Serialize;
+use serde_json::Value;
+
+/// The endpoint.
+pub struct SetupPasskey {
+    ceremonies: Ceremonies,
+}
+
+/// `{deviceName?}`.
+#[derive(Debug)]
+pub struct SetupBody {
+    device_name: Option<DeviceName>,
+}
+
+/// What `navigator.credentials.create()` is called with.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetupReply {
+    public_key: Value,
+    expires_in: u64,
+}
+
+impl ReadBody for SetupBody {
+    fn read(fields: &Fields, _: &Policy) -> Result<Self, Problem> {
+        Ok(Self { device_name: fields.optional_device_name("deviceName")? })
+    }
+}
+
+impl SetupPasskey {
+    /// Builds the endpoint of `app`.
+    #[must_use]
+    pub fn new(app: &App) -> Self {
+        Self { ceremonies: Ceremonies::of(app) }
+    }
+}
+
+impl Endpoint for SetupPasskey {
+    const NAME: &'static str = "setup-passkey";
+    const METHOD: Method = Method::POST;
+    const PATH: &'static str = "/auth/mfa/setup-passkey";
+    const USES: &'static [Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::AppName, Part::Passkeys];
+    const ERRORS: &'static [ErrorCode] = &[
+        ErrorCode::MfaMethodNotAvailable,
+        ErrorCode::MfaRequired,
+        ErrorCode::MfaDeviceLimitReached,
+        ErrorCode::RateLimited,
+    ];
+    type Auth = BearerToken;
+    type Body = SetupBody;
+    type Reply = SetupReply;
+
+    async fn handle(&self, app: &App, call: Call<SetupBody>) -> Result<SetupReply, Problem> {
+        let App { policy, keys, table, .. } = app;
+        let BearerToken { caller, claims } = &call.auth;
+        let account = caller.account(claims.user_name());
+        let cx = call.context(policy, keys);
+
+        let rule = |snapshot: &Snapshot| {
+            let asked = setup_passkey::ask(snapshot, &cx)?;
+            Ok((asked.ticket, self.ceremonies.set_up(caller.user, &account, &asked.credentials)))
+        };
+        let query = UserQuery::user(caller.user).and_credentials();
+        let (ticket, ceremony) = table.ask(query, call.now, rule).await?;
+        let ceremony = ceremony?;
+
+        let name = call.body.device_name.map(|name| name.to_string());
+        store(app, caller.user, ticket, &ceremony, name, call.now).await?;
+        let expires_in = Policy::PASSKEY_CHALLENGE_LIFETIME.as_secs();
+        Ok(SetupReply { public_key: ceremony.public_key, expires_in })
+    }
+}
