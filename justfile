@@ -83,6 +83,10 @@ page:
 console:
     @bash .ci/run console
 
+# The JavaScript of docs/passkeys.md registers and uses passkeys in Chromium
+passkeys:
+    @bash .ci/run passkeys
+
 # The functions run under cargo lambda watch, and answer their sample events
 watch:
     @bash .ci/run watch

@@ -50,6 +50,26 @@ MUTATIONS = {
         "    ledger.codes.retain(|sent| sent.login != login);\n",
         "",
     ),
+    "a challenge of a passkey is spent to the beginning of its second": (
+        f"{DOMAIN}/passkey.rs",
+        "made.max(cx.now).rounded_up()",
+        "made.max(cx.now).whole_seconds()",
+    ),
+    "a challenge of a passkey counts in every epoch": (
+        f"{DOMAIN}/passkey.rs",
+        "|epoch| snapshot.is_of_epoch(epoch))",
+        "|epoch| snapshot.is_of_epoch(epoch) || snapshot.stored)",
+    ),
+    "the counter of a passkey may stay as it is": (
+        f"{DOMAIN}/verify_passkey.rs",
+        "answer.counter <= known.counter",
+        "answer.counter < known.counter",
+    ),
+    "a passkey passes for one that another login planted": (
+        f"{DOMAIN}/passkey.rs",
+        "filter(|passkey| proven || !passkey.inactive)",
+        "filter(|passkey| proven || !passkey.inactive || passkey.used)",
+    ),
     "a recovery code is not marked as used": (f"{DOMAIN}/recovery.rs", "set.used_mask |= 1 << place;", "set.used_mask |= 0 << place;"),
     "a lock does not stop a right code": (
         f"{DOMAIN}/verify.rs",
