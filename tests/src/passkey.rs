@@ -71,7 +71,7 @@ impl SoftKey {
         attestation.extend(u16::try_from(data.len()).expect("short data").to_be_bytes());
         attestation.extend(data);
         let client_data = self.client_data("webauthn.create", &public_key["challenge"]);
-        self.credential(json!({
+        self.credential(&json!({
             "attestationObject": BASE64URL_NOPAD.encode(&attestation),
             "clientDataJSON": BASE64URL_NOPAD.encode(&client_data),
             "transports": ["usb"],
@@ -84,7 +84,7 @@ impl SoftKey {
         let client_data = self.client_data("webauthn.get", &public_key["challenge"]);
         let signed = [&data[..], digest(&SHA256, &client_data).as_ref()].concat();
         let signature = self.pair.sign(&SystemRandom::new(), &signed).expect("a signature");
-        self.credential(json!({
+        self.credential(&json!({
             "authenticatorData": BASE64URL_NOPAD.encode(&data),
             "clientDataJSON": BASE64URL_NOPAD.encode(&client_data),
             "signature": BASE64URL_NOPAD.encode(signature.as_ref()),
@@ -92,7 +92,7 @@ impl SoftKey {
         }))
     }
 
-    fn credential(&self, response: Value) -> Value {
+    fn credential(&self, response: &Value) -> Value {
         let id = BASE64URL_NOPAD.encode(&self.id);
         json!({ "id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": {} })
     }

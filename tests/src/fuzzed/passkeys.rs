@@ -29,7 +29,7 @@ pub fn passkeys(data: &[u8]) {
         "attestationObject": BASE64URL_NOPAD.encode(data),
         "clientDataJSON": client_data("webauthn.create", &setup.public_key),
     });
-    let Ok(registered) = CEREMONIES.registered(&setup.state, &answer_of(b"AQID", object)) else { return };
+    let Ok(registered) = CEREMONIES.registered(&setup.state, &answer_of(b"AQID", &object)) else { return };
     let id = PasskeyId::new([1; 4], [2; 4]);
     let record = CredentialRecord { id, credential: registered.credential };
     let asked = CEREMONIES.ask(&[&record]).expect("what was registered can be asked");
@@ -40,7 +40,7 @@ pub fn passkeys(data: &[u8]) {
             "signature": BASE64URL_NOPAD.encode(signature),
             "userHandle": null,
         });
-        let answer = answer_of(&registered.answer.credential_id, response);
+        let answer = answer_of(&registered.answer.credential_id, &response);
         assert!(CEREMONIES.answered(&asked.state, &[&record], &answer).is_err(), "a forged use");
     }
 }
@@ -50,7 +50,7 @@ fn client_data(kind: &str, public_key: &Value) -> String {
     BASE64URL_NOPAD.encode(data.to_string().as_bytes())
 }
 
-fn answer_of(id: &[u8], response: Value) -> Value {
+fn answer_of(id: &[u8], response: &Value) -> Value {
     let id = BASE64URL_NOPAD.encode(id);
     json!({ "id": id, "rawId": id, "type": "public-key", "response": response })
 }
