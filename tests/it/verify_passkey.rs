@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 const PAGE: &str = "https://login.example.com";
 
+/// What makes a key misbehave.
+type Changed = fn(&mut SoftKey);
+
 async fn alice_with_a_key() -> (Arc<TestApp>, Login, SoftKey) {
     let mfa = TestApp::start_with(PASSKEYS).await;
     let alice = mfa.user("alice").with_email("alice@example.com").login();
@@ -96,7 +99,6 @@ async fn a_failed_answer_leaves_the_challenge_as_it_was_and_counts_no_guess() {
 async fn whatever_is_wrong_with_an_answer_it_is_refused_alike() {
     let (mfa, alice, key) = alice_with_a_key().await;
     let mut key = key;
-    type Changed = fn(&mut SoftKey);
     let keys: [(&str, Changed); 5] = [
         ("another origin", |key| key.origin = "https://example.com.evil.example".to_owned()),
         ("a page above the configured one", |key| key.origin = "https://example.com".to_owned()),

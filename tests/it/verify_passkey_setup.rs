@@ -3,6 +3,9 @@ use serde_json::json;
 
 const PAGE: &str = "https://login.example.com";
 
+/// What makes a key misbehave.
+type Changed = fn(&mut SoftKey);
+
 #[tokio::test]
 async fn a_passkey_is_registered_listed_renamed_and_removed() {
     let mfa = TestApp::start_with(PASSKEYS).await;
@@ -82,7 +85,6 @@ async fn a_setup_ends_after_five_minutes_and_with_its_epoch() {
 async fn a_registration_of_another_origin_party_kind_or_algorithm_or_without_a_pin_is_refused_alike() {
     let mfa = TestApp::start_with(PASSKEYS).await;
     let alice = mfa.user("alice").login();
-    type Changed = fn(&mut SoftKey);
     let cases: [(&str, Changed); 8] = [
         ("another origin", |key| key.origin = "https://login.example.net".to_owned()),
         ("a page without TLS", |key| key.origin = "http://login.example.com".to_owned()),
