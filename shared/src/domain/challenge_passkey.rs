@@ -99,7 +99,7 @@ mod tests {
     fn a_lock_stops_no_passkey() {
         let mut scenario = Scenario::enabled();
         scenario.add_passkey(1, OWN);
-        scenario.user.ledger.failures.locked_until = NOW.plus(Duration::from_secs(60));
+        scenario.user.ledger.failures.locked_until = NOW.plus(Duration::from_mins(1));
         assert!(ask(&scenario.user, None, &scenario.cx()).is_ok());
     }
 

@@ -87,11 +87,27 @@ mod tests {
         scenario
     }
 
-    fn answer(counter: u32) -> Result<Answer, NotAnswered> {
-        Ok(Answer { credential_id: vec![1], counter, backup: Backup::Never })
+    fn answer(counter: u32) -> Answer {
+        Answer { credential_id: vec![1], counter, backup: Backup::Never }
     }
 
-    fn judged(scenario: &Scenario, now: Timestamp, answer: Result<Answer, NotAnswered>) -> Decision<Verified> {
+    /// What a browser said.
+    struct Said(Result<Answer, NotAnswered>);
+
+    impl From<Answer> for Said {
+        fn from(answer: Answer) -> Self {
+            Self(Ok(answer))
+        }
+    }
+
+    impl From<NotAnswered> for Said {
+        fn from(not: NotAnswered) -> Self {
+            Self(Err(not))
+        }
+    }
+
+    fn judged(scenario: &Scenario, now: Timestamp, answer: impl Into<Said>) -> Decision<Verified> {
+        let Said(answer) = answer.into();
         judge(&scenario.user, &scenario.cx_at(now), |_, _| answer.clone())
     }
 
@@ -160,9 +176,9 @@ mod tests {
                 assert_eq!(refused(decision), Refusal::CopiedPasskey(id), "{known} -> {given}");
             }
         }
-        let copied = judged(&scenario(), NOW, Err(NotAnswered::Copied(vec![1])));
+        let copied = judged(&scenario(), NOW, NotAnswered::Copied(vec![1]));
         assert!(matches!(refused(copied), Refusal::CopiedPasskey(_)), "not above that of the registration");
-        let unknown = judged(&scenario(), NOW, Err(NotAnswered::Copied(vec![9])));
+        let unknown = judged(&scenario(), NOW, NotAnswered::Copied(vec![9]));
         assert!(WRONG(refused(unknown)));
     }
 
@@ -177,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_or_one_of_a_passkey_that_is_gone_changes_nothing() {
-        let wrong = || Err(NotAnswered::Wrong("a cause"));
+        let wrong = || NotAnswered::Wrong("a cause");
         assert_eq!(refused(judged(&scenario(), NOW, wrong())), Refusal::WrongPasskey("a cause"));
         let mut gone = scenario();
         gone.add_passkey(2, OWN);
@@ -205,7 +221,7 @@ mod tests {
     fn what_the_authenticator_says_of_copies_is_kept() {
         for backup in [Backup::Never, Backup::Eligible, Backup::Synced] {
             let said = Answer { credential_id: vec![1], counter: 0, backup };
-            let change = committed(judged(&scenario(), NOW, Ok(said)));
+            let change = committed(judged(&scenario(), NOW, said));
             assert_eq!(change.ledger.passkeys[0].backup, backup);
             let factor = change.outcome.map(|verified| verified.factor);
             assert_eq!(factor, Ok(Factor::passkey(backup != Backup::Never)));
