@@ -47,9 +47,10 @@ impl Services {
     /// # Errors
     /// [`ServicesError`], with a message for people.
     pub async fn start(wanted: StartServices, clock: &LocalClock) -> Result<Self, ServicesError> {
+        let takes_texts = wanted.sns.is_none() && wanted.end_user_messaging.is_none();
         let troubles = Troubles {
             ses_is_down: wanted.ses.is_none().then_some(false),
-            sns_throttles: wanted.sns.is_none().then_some(false),
+            sns_throttles: takes_texts.then_some(false),
         };
         let inbox = Inbox::new(clock.clone(), troubles);
         let own_inbox = match (&wanted.ses, &wanted.sns, &wanted.end_user_messaging) {

@@ -206,12 +206,20 @@ async fn while_sns_throttles_no_text_message_goes_out() {
 }
 
 #[tokio::test]
-async fn another_ses_cannot_be_troubled_and_a_misspelt_trouble_is_refused() {
-    let elsewhere = StartServices { ses: Some("http://127.0.0.1:9".to_owned()), ..StartServices::default() };
-    let local = Local::start_with(elsewhere, true).await;
-    let troubles = local.post("/__local/troubles", json!({ "sesIsDown": true, "snsThrottles": true })).await.ok();
-    assert_eq!(troubles, json!({ "sesIsDown": null, "snsThrottles": true }));
-    assert_eq!(local.post("/__local/troubles", json!({ "ses": true })).await.status, StatusCode::BAD_REQUEST);
+async fn a_service_elsewhere_cannot_be_troubled_and_a_misspelt_trouble_is_refused() {
+    let elsewhere = || Some("http://127.0.0.1:9".to_owned());
+    let [none, ses, sns, end_user_messaging] = std::array::from_fn(|_| StartServices::default());
+    for (services, ses_is_down, sns_throttles) in [
+        (none, json!(true), json!(true)),
+        (StartServices { ses: elsewhere(), ..ses }, json!(null), json!(true)),
+        (StartServices { sns: elsewhere(), ..sns }, json!(true), json!(null)),
+        (StartServices { end_user_messaging: elsewhere(), ..end_user_messaging }, json!(true), json!(null)),
+    ] {
+        let local = Local::start_with(services, true).await;
+        let troubles = local.post("/__local/troubles", json!({ "sesIsDown": true, "snsThrottles": true })).await.ok();
+        assert_eq!(troubles, json!({ "sesIsDown": ses_is_down, "snsThrottles": sns_throttles }));
+        assert_eq!(local.post("/__local/troubles", json!({ "ses": true })).await.status, StatusCode::BAD_REQUEST);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
