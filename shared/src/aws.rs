@@ -4,15 +4,9 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_smithy_http_client::{
-    Builder, Connector,
-    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
+use aws_smithy_http_client::Builder;
 
 use crate::config::AwsConfig;
-
-/// Amazon Root CA 1–4 and Starfield G2: all that AWS endpoints chain to.
-const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// The configuration of one service's client. Its arguments are the crate of the service's SDK, an
 /// [`AwsConfig`], perhaps another address of the service, and how calls are repeated.
@@ -42,45 +36,20 @@ pub fn credentials(aws: &AwsConfig) -> Credentials {
     Credentials::new(&aws.access_key_id, aws.secret_access_key.as_str(), session_token, None, "environment")
 }
 
-/// An HTTP client: plain for an `http://` endpoint, otherwise TLS that trusts only Amazon's roots.
+/// An HTTP client: plain for an `http://` endpoint, otherwise the one that all services share.
 #[must_use]
 pub fn http_client(aws: &AwsConfig, endpoint: Option<&str>) -> SharedHttpClient {
     if endpoint.is_some_and(|url| url.starts_with("http://")) {
         return Builder::new().build_http();
     }
-    let trust =
-        if aws.native_roots { TrustStore::default() } else { TrustStore::empty().with_pem_certificate(AMAZON_ROOTS) };
-    let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    match TlsContext::builder().with_trust_store(trust).build() {
-        Ok(context) => builder.tls_context(context).build_https(),
-        Err(_) => builder.build_https(),
-    }
-}
-
-/// An HTTP client for a tool on the machine of a person, which trusts the root certificates there.
-#[must_use]
-pub fn client_for_tools() -> SharedHttpClient {
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
-}
-
-/// Connects to an address that the operator or AWS named: plain for an `http://` one, otherwise TLS that
-/// trusts the root certificates of the machine.
-#[must_use]
-pub fn connector(url: &str) -> Connector {
-    let builder = Connector::builder();
-    if url.starts_with("http://") {
-        builder.build_http()
-    } else {
-        builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
-    }
+    aws.https.clone()
 }
 
 /// Time-outs are short because a person is waiting.
 #[must_use]
 pub fn timeouts(aws: &AwsConfig) -> TimeoutConfig {
     TimeoutConfig::builder()
-        // Shorter than an attempt. A connection that fails then proves that nothing was sent.
-        .connect_timeout(aws.timeout / 2)
+        .connect_timeout(aws.connect_timeout)
         .operation_attempt_timeout(aws.timeout)
         // Includes the retries. A route makes several calls in turn, and must answer before Lambda
         // ends it.

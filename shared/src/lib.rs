@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod random;
 pub mod step_up;
 pub mod storage;
+pub mod tls;
 pub mod tokens;
 
 pub use app::App;

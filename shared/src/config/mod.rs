@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use jsonwebtoken::jwk::Jwk;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -42,6 +43,7 @@ use crate::{
         keys::{Keys, SealingKey},
     },
     messages::{MessageSettings, gsm7_septets},
+    tls,
 };
 use reader::Reader;
 
@@ -171,9 +173,12 @@ pub struct AwsConfig {
     ///
     /// Defaults to 2 s. Allowed: 100 ms to 60 s.
     pub timeout: Duration,
-    /// Whether to trust the machine's root certificates too, not only Amazon's. Proxies and
-    /// emulators need it.
-    pub native_roots: bool,
+    /// The longest that a connection may take to open: half of `timeout`. One that fails then proves
+    /// that nothing was sent.
+    pub connect_timeout: Duration,
+    /// Connects to them by TLS. Beside Amazon's root certificates, it trusts the machine's if
+    /// `MFA_NATIVE_ROOTS` says so: proxies and emulators need it.
+    pub https: SharedHttpClient,
 }
 
 /// How codes are sent by e-mail.
@@ -459,6 +464,7 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
     let [dynamodb_endpoint, ses_endpoint, sns_endpoint, end_user_messaging_endpoint] =
         names.map(&mut endpoint).map(|own| own.or_else(|| endpoint_of_all.clone()));
     let timeout = Duration::from_millis(read.number("MFA_AWS_TIMEOUT_MS", 2000, 100..=60_000));
+    let connect_timeout = timeout / 2;
     let native_roots = read.switch("MFA_NATIVE_ROOTS", false);
     AwsConfig {
         region,
@@ -471,7 +477,8 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
         end_user_messaging_endpoint,
         endpoint: endpoint_of_all,
         timeout,
-        native_roots,
+        connect_timeout,
+        https: tls::client(connect_timeout, native_roots),
     }
 }
 
