@@ -14,7 +14,9 @@ use mfa::{
     App,
     config::{Config, Part},
 };
-use mfa_local::{Inbox, LocalTable, Server, Services, StartServices, clock::LocalClock, environment, router};
+use mfa_local::{
+    Inbox, LocalTable, Server, Services, StartServices, clock::LocalClock, environment, router, stream::Stream,
+};
 use serde_json::{Value, json};
 
 /// A local server, as `cargo run` starts it.
@@ -51,6 +53,7 @@ impl Local {
 
     async fn start_with(services: StartServices, table_is_scratch: bool) -> Self {
         let clock = LocalClock::wall();
+        let services = StartServices { watch: true, ..services };
         let services = Services::start(services, &clock).await.expect("services");
         let variables: BTreeMap<_, _> = environment::variables(&services.endpoints)
             .into_iter()
@@ -58,9 +61,11 @@ impl Local {
             .collect();
         let config = Config::from_vars(&Part::ALL, &variables).expect("a configuration");
         let table = LocalTable::new(&services.endpoints.dynamodb, &config.table);
-        table.create().await.expect("a table");
+        table.create(false).await.expect("a table");
         let inbox = services.inbox.clone();
+        let stream = Stream::Watched(services.writes.expect("a watched table"));
         let router = router(Server {
+            stream,
             app: Some(App::new(config, clock.for_app())),
             inbox: services.inbox,
             table,

@@ -15,6 +15,7 @@ pub mod http;
 mod json;
 pub mod messages;
 pub mod metrics;
+mod owner;
 pub mod random;
 pub mod step_up;
 pub mod storage;
@@ -22,3 +23,4 @@ pub mod tls;
 pub mod tokens;
 
 pub use app::App;
+pub use owner::owner;

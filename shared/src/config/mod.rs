@@ -38,7 +38,7 @@ pub use sms::{DltIds, EndUserMessagingConfig, OriginationIdentity, SmsConfig, Sm
 
 use crate::{
     domain::{
-        Countries, Method, Policy,
+        Countries, Method, Notices, Policy,
         access::RouteRequirements,
         keys::{Keys, SealingKey},
     },
@@ -138,6 +138,8 @@ pub struct Config {
     pub sms: Option<SmsConfig>,
     /// What messages say.
     pub messages: MessageSettings,
+    /// The name or ARN of the event bus that the application is told of changes on, if there is one.
+    pub event_bus: Option<String>,
     /// How bearer tokens are checked and made.
     pub jwt: JwtConfig,
     /// What the application's own routes demand. The authorizer reads it.
@@ -167,6 +169,8 @@ pub struct AwsConfig {
     pub sns_endpoint: Option<String>,
     /// The address of an End User Messaging other than the region's.
     pub end_user_messaging_endpoint: Option<String>,
+    /// The address of an `EventBridge` other than the region's.
+    pub eventbridge_endpoint: Option<String>,
     /// The address of another AWS, for every service that has none of its own here.
     pub endpoint: Option<String>,
     /// The longest that one attempt of a call may take.
@@ -280,7 +284,8 @@ impl Config {
     }
 
     fn read(read: &mut Reader<'_>) -> Self {
-        let policy = policy(read);
+        let event_bus = event_bus(read);
+        let policy = policy(read, event_bus.is_some());
         let aws = aws(read);
         read.is_local = aws.dynamodb_endpoint.as_deref().is_some_and(is_local);
         let stack = read.parsed("MFA_STACK", "must be 1 to 128 letters, digits, `-` or `_`", stack);
@@ -302,6 +307,7 @@ impl Config {
             email,
             sms,
             messages,
+            event_bus,
             jwt,
             route_requirements,
             authorizer_claims,
@@ -331,7 +337,32 @@ fn stack(text: &str) -> Option<Arc<str>> {
     (text.len() <= 128 && is_plain).then(|| text.into())
 }
 
-fn policy(read: &mut Reader<'_>) -> Policy {
+/// The bus is read by every function: those that change users must know whether anybody is told.
+fn event_bus(read: &mut Reader<'_>) -> Option<String> {
+    // It says which stream the template connects. No function reads it.
+    let wrong = "must be the ARN of a stream of a DynamoDB table";
+    read.parsed("MFA_TABLE_STREAM", wrong, |text| {
+        (text.starts_with("arn:") && text.contains("/stream/")).then_some(())
+    });
+    let wrong = "must be the name or the ARN of an event bus";
+    read.parsed("MFA_EVENT_BUS", wrong, |text| {
+        let name = text.rsplit_once(":event-bus/").map_or(text, |(_, name)| name);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        let good = (1..=256).contains(&name.len()) && name.chars().all(is_plain);
+        (good && (name == text || text.starts_with("arn:"))).then(|| text.to_owned())
+    })
+}
+
+fn notices(read: &mut Reader<'_>) -> Notices {
+    let has_sender = read.is_set("MFA_EMAIL_FROM");
+    let chosen = read.parsed("MFA_NOTICES", "must be all, important or off", Notices::parse);
+    if chosen.is_some_and(|chosen| chosen != Notices::Off) && !has_sender {
+        read.fault("MFA_EMAIL_FROM", "is required if MFA_NOTICES is not off");
+    }
+    chosen.unwrap_or(if has_sender { Notices::Important } else { Notices::Off })
+}
+
+fn policy(read: &mut Reader<'_>, event_feed: bool) -> Policy {
     let default = Policy::default();
     let methods = read.parsed("MFA_METHODS", "must be a comma list of totp, email and sms", |text| {
         let methods: Option<Vec<_>> = text.split(',').map(|name| Method::parse(name.trim())).collect();
@@ -367,6 +398,8 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         trusted_devices: read.switch("MFA_TRUSTED_DEVICES", default.trusted_devices),
         known_networks: read.switch("MFA_KNOWN_NETWORKS", default.known_networks),
         forwarded_hops: read.number("MFA_FORWARDED_HOPS", default.forwarded_hops, 0..=5),
+        notices: notices(read),
+        event_feed,
     }
 }
 
@@ -460,8 +493,14 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
         })
     };
     let endpoint_of_all = endpoint("AWS_ENDPOINT_URL");
-    let names = ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT", "MFA_END_USER_MESSAGING_ENDPOINT"];
-    let [dynamodb_endpoint, ses_endpoint, sns_endpoint, end_user_messaging_endpoint] =
+    let names = [
+        "MFA_DYNAMODB_ENDPOINT",
+        "MFA_SES_ENDPOINT",
+        "MFA_SNS_ENDPOINT",
+        "MFA_END_USER_MESSAGING_ENDPOINT",
+        "MFA_EVENTBRIDGE_ENDPOINT",
+    ];
+    let [dynamodb_endpoint, ses_endpoint, sns_endpoint, end_user_messaging_endpoint, eventbridge_endpoint] =
         names.map(&mut endpoint).map(|own| own.or_else(|| endpoint_of_all.clone()));
     let timeout = Duration::from_millis(read.number("MFA_AWS_TIMEOUT_MS", 2000, 100..=60_000));
     let connect_timeout = timeout / 2;
@@ -475,6 +514,7 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
         ses_endpoint,
         sns_endpoint,
         end_user_messaging_endpoint,
+        eventbridge_endpoint,
         endpoint: endpoint_of_all,
         timeout,
         connect_timeout,

@@ -1,8 +1,8 @@
 //! The items that stand in the table next to a user's ledger.
 
 use super::{
-    DeviceId, DeviceRecord, RecoveryId, SessionId, TrustId, recovery::RecoveryRecord, session::SessionRecord,
-    trust::TrustRecord,
+    DeviceId, DeviceRecord, RecoveryId, SessionId, TrustId, notice_to::SealedNoticeTo, recovery::RecoveryRecord,
+    session::SessionRecord, trust::TrustRecord,
 };
 
 /// Names one item of a user.
@@ -16,6 +16,8 @@ pub enum ItemKey {
     Session(SessionId),
     /// A trusted device.
     Trust(TrustId),
+    /// The addresses for notices.
+    NoticeTo,
 }
 
 /// One item that a commit puts.
@@ -37,6 +39,8 @@ pub enum Write {
     Session(SessionRecord),
     /// A device that is trusted from now on.
     Trust(TrustRecord),
+    /// One more address for notices.
+    NoticeTo(SealedNoticeTo),
 }
 
 impl Write {
@@ -51,16 +55,17 @@ impl Write {
             Self::Recovery(record) | Self::RestoredRecovery(record) => ItemKey::Recovery(record.id),
             Self::Session(record) => ItemKey::Session(record.id),
             Self::Trust(record) => ItemKey::Trust(record.id),
+            Self::NoticeTo(_) => ItemKey::NoticeTo,
         }
     }
 
     /// The item to delete if the commit does not happen. A kept device was there before, and its
     /// set-up stays open. What comes back from a backup has an id that is not new, so another
-    /// request may have committed it.
+    /// request may have committed it. The item of addresses for notices may hold others.
     #[must_use]
     pub const fn undo(&self) -> Option<ItemKey> {
         match self {
-            Self::KeptDevice(_) | Self::RestoredDevice(_) | Self::RestoredRecovery(_) => None,
+            Self::KeptDevice(_) | Self::RestoredDevice(_) | Self::RestoredRecovery(_) | Self::NoticeTo(_) => None,
             Self::Device(_) | Self::ActiveDevice(_) | Self::Recovery(_) | Self::Session(_) | Self::Trust(_) => {
                 Some(self.key())
             }

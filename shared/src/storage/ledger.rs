@@ -10,7 +10,7 @@ use super::{
     table::{self, Item, PrimaryKey, number},
 };
 use crate::domain::{
-    CommitId, Ledger, Snapshot, Timestamp, UserId,
+    CommitId, Ledger, NoticeMark, Snapshot, Timestamp, UserId,
     failures::Failures,
     ledger::{
         Device, Grace, KnownNetwork, MarkedAddress, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup,
@@ -37,7 +37,8 @@ pub(super) enum Commit {
 ///
 /// Empty lists are stored too. If one were left out, a lost attribute would look like an empty
 /// list, and silently remove every authenticator, or every wrong answer. Only the grace and the
-/// marks of addresses may be missing: without them, less is allowed.
+/// marks of addresses may be missing: without them, less is allowed. So may the mark of the addresses for
+/// notices: without it, they are written again.
 ///
 /// An attribute is read by its name, and written by the name of its value in an update expression.
 #[derive(Serialize, Deserialize)]
@@ -74,13 +75,15 @@ struct StoredLedger {
     networks: Packed<KnownNetwork>,
     #[serde(rename(serialize = ":g", deserialize = "g"), default, skip_serializing_if = "Packed::is_empty")]
     grace: Packed<Grace>,
+    #[serde(rename(serialize = ":t", deserialize = "t"), default)]
+    notice_mark: Packed<NoticeMark>,
     #[serde(rename(serialize = ":i", deserialize = "i"))]
     commits: Packed<CommitId>,
 }
 
 /// Whether an attribute is a packed list.
 fn is_packed(name: &str) -> bool {
-    matches!(name, "d" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "m" | "u" | "l" | "w" | "g" | "i")
+    matches!(name, "d" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "m" | "u" | "l" | "w" | "g" | "t" | "i")
 }
 
 /// The mark of an address as it is stored, and its end.
@@ -120,6 +123,7 @@ impl From<Ledger> for StoredLedger {
             recent: Packed(ledger.recent),
             networks: Packed(ledger.networks),
             grace: Packed(ledger.grace.into_iter().collect()),
+            notice_mark: Packed(ledger.notice_mark.into_iter().collect()),
             commits: Packed(ledger.commits),
         }
     }
@@ -142,6 +146,7 @@ impl From<StoredLedger> for Ledger {
             recent: stored.recent.0,
             networks: stored.networks.0,
             grace: stored.grace.0.into_iter().next(),
+            notice_mark: stored.notice_mark.0.into_iter().next(),
             commits: stored.commits.0,
         }
     }
@@ -190,10 +195,11 @@ impl Table {
 ///
 /// Attributes that this version does not know stay as they are. A put would drop what a newer
 /// version wrote, while both run side by side.
-const ASSIGN_ALL: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,i=:i,g=:g";
+const ASSIGN_ALL: &str =
+    "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,t=:t,i=:i,g=:g";
 /// The same for a ledger without a grace.
 const ASSIGN_WITHOUT_GRACE: &str =
-    "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,i=:i REMOVE g";
+    "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,t=:t,i=:i REMOVE g";
 
 /// The update expression that writes a ledger, and its values.
 fn assignments(ledger: Ledger) -> Result<(&'static str, Item), StoreError> {
@@ -273,6 +279,7 @@ mod tests {
         ledger.set_unreachable(untried, Some(Unreachable::Barred { until: now }));
         let refused = Unreachable::Refused { until: Some(now) };
         ledger.set_unreachable(AddressTag { method: Method::Sms, hash: [6; 8] }, Some(refused));
+        ledger.notice_mark = Some(NoticeMark([1; 8]));
         (0..COMMITS_KEPT).fold(ledger, |ledger, n| ledger.committed_as(CommitId([u8::try_from(n).expect("few"); 8])))
     }
 
@@ -300,7 +307,7 @@ mod tests {
             item.insert(name.to_owned(), binary([2, 8]));
             read(item)
         };
-        for name in ["d", "s", "c", "r", "f", "n", "b", "p", "m", "u", "l", "w", "g", "i"] {
+        for name in ["d", "s", "c", "r", "f", "n", "b", "p", "m", "u", "l", "w", "g", "t", "i"] {
             assert!(matches!(read_with(name), Err(StoreError::Unavailable(_))), "{name}");
         }
         assert_eq!(read_with("z").expect("a ledger"), fullest());
@@ -313,7 +320,7 @@ mod tests {
         item.insert("pk".to_owned(), text(user_key(UserId([1; 16]))));
         item.insert("sk".to_owned(), text(SORT_KEY));
         println!("the fullest ledger: {} bytes", size_of(&item));
-        assert!(size_of(&item) <= 810, "{} bytes", size_of(&item));
+        assert!(size_of(&item) <= 820, "{} bytes", size_of(&item));
     }
 
     #[test]

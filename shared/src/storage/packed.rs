@@ -10,7 +10,8 @@ use serde_bytes::{ByteBuf, Bytes};
 use uuid::Uuid;
 
 use crate::domain::{
-    AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, RecoveryId, Timestamp,
+    AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, NoticeMark, RecoveryId,
+    Timestamp,
     failures::{Failures, LastGuess},
     ledger::{Device, Grace, KnownNetwork, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
     sends::PastSend,
@@ -340,6 +341,18 @@ impl Record for Grace {
 }
 
 impl Record for CommitId {
+    const WIDTH: u8 = 8;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.0);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.bytes().map(Self)
+    }
+}
+
+impl Record for NoticeMark {
     const WIDTH: u8 = 8;
 
     fn pack(&self, out: &mut Vec<u8>) {
