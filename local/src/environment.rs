@@ -45,7 +45,7 @@ pub fn variables(endpoints: &Endpoints) -> BTreeMap<&'static str, String> {
         ("MFA_EMAIL_FROM", "no-reply@example.com".to_owned()),
         ("MFA_END_USER_MESSAGING_ENDPOINT", endpoints.end_user_messaging.clone()),
         ("MFA_EVENTBRIDGE_ENDPOINT", endpoints.eventbridge.clone()),
-        ("MFA_EVENT_BUS", "mfa-local".to_owned()),
+        ("MFA_EVENT_BUS", "arn:aws:events:us-east-1:123456789012:event-bus/local".to_owned()),
         ("MFA_HASH_KEY", development::HASH_KEY.to_owned()),
         ("MFA_JWT_SECRET", development::JWT_SECRET.to_owned()),
         ("MFA_METHODS", "totp,email,sms".to_owned()),

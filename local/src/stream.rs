@@ -173,12 +173,11 @@ fn client() -> HttpClient {
 
 async fn post(client: &HttpClient, url: &str, headers: &HeaderMap, body: Bytes) -> Result<Response, String> {
     let mut request = axum::http::Request::post(url).body(Full::new(body)).map_err(|error| error.to_string())?;
-    for name in
-        [header::CONTENT_TYPE, header::AUTHORIZATION].iter().map(header::HeaderName::as_str).chain(["x-amz-target"])
-    {
-        if let Some((name, value)) = name.parse::<header::HeaderName>().ok().zip(headers.get(name)) {
-            request.headers_mut().insert(name, value.clone());
-        }
+    *request.headers_mut() = headers.clone();
+    // They are of the connection that the call came on. With the last, the engine may send a checksum of
+    // an answer that is compressed.
+    for name in [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::ACCEPT_ENCODING] {
+        request.headers_mut().remove(name);
     }
     let answer = client.request(request).await.map_err(|error| error.to_string())?;
     let (parts, body) = answer.into_parts();
@@ -202,9 +201,12 @@ impl Polled {
         let signed = "AWS4-HMAC-SHA256 Credential=local/20300101/us-east-1/dynamodb/aws4_request, \
                       SignedHeaders=host, Signature=0";
         let mut headers = HeaderMap::new();
-        for (name, value) in
-            [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", &target), ("authorization", signed)]
-        {
+        for (name, value) in [
+            ("content-type", "application/x-amz-json-1.0"),
+            ("x-amz-target", &target),
+            ("authorization", signed),
+            ("x-amz-date", "20300101T000000Z"),
+        ] {
             let name = name.parse::<header::HeaderName>().map_err(|error| error.to_string())?;
             headers.insert(name, value.parse().map_err(|_| "not a header".to_owned())?);
         }

@@ -32,7 +32,7 @@ use mfa::{
 use serde::{Deserialize, Serialize};
 
 /// The parts of the configuration that it uses.
-pub const USES: &[Part] = &[Part::Users, Part::Table, Part::SealingKeys, Part::AppName, Part::Sending];
+pub const USES: &[Part] = &[Part::Notices, Part::Table, Part::SealingKeys, Part::AppName, Part::Sending];
 
 const NAME: &str = "notify";
 

@@ -100,11 +100,13 @@ pub enum Part {
     Sending,
     /// Knows what the application's own routes demand.
     RouteRequirements,
+    /// Tells owners and the application of changes: computes keyed hashes, but checks no token.
+    Notices,
 }
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Users,
         Self::Table,
         Self::SealingKeys,
@@ -112,6 +114,7 @@ impl Part {
         Self::AppName,
         Self::Sending,
         Self::RouteRequirements,
+        Self::Notices,
     ];
 }
 
@@ -138,7 +141,7 @@ pub struct Config {
     pub sms: Option<SmsConfig>,
     /// What messages say.
     pub messages: MessageSettings,
-    /// The name or ARN of the event bus that the application is told of changes on, if there is one.
+    /// The ARN of the event bus that the application is told of changes on, if there is one.
     pub event_bus: Option<String>,
     /// How bearer tokens are checked and made.
     pub jwt: JwtConfig,
@@ -294,7 +297,8 @@ impl Config {
         let (email, sms, messages) = read.part(Part::Sending, |read| sending(read, &policy, &app_name));
         let jwt = login::read(read);
         let (route_requirements, authorizer_claims) = read.part(Part::RouteRequirements, route_requirements);
-        let hash_key = read.part(Part::Users, hash_key);
+        let hashes = if read.uses(Part::Users) { Part::Users } else { Part::Notices };
+        let hash_key = read.part(hashes, hash_key);
         let sealing_keys = read.part(Part::SealingKeys, sealing_keys);
         let table = read.part(Part::Table, table);
         refuse_development_keys(read, &jwt);
@@ -344,12 +348,11 @@ fn event_bus(read: &mut Reader<'_>) -> Option<String> {
     read.parsed("MFA_TABLE_STREAM", wrong, |text| {
         (text.starts_with("arn:") && text.contains("/stream/")).then_some(())
     });
-    let wrong = "must be the name or the ARN of an event bus";
-    read.parsed("MFA_EVENT_BUS", wrong, |text| {
-        let name = text.rsplit_once(":event-bus/").map_or(text, |(_, name)| name);
+    // By its ARN, which the template puts into the permission.
+    read.parsed("MFA_EVENT_BUS", "must be the ARN of an event bus", |text| {
+        let (_, name) = text.split_once(":event-bus/").filter(|_| text.starts_with("arn:"))?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-        let good = (1..=256).contains(&name.len()) && name.chars().all(is_plain);
-        (good && (name == text || text.starts_with("arn:"))).then(|| text.to_owned())
+        ((1..=256).contains(&name.len()) && name.chars().all(is_plain)).then(|| text.to_owned())
     })
 }
 
