@@ -141,7 +141,7 @@ impl Notify {
         if observed.events.is_empty() {
             return Ok(());
         }
-        let at = record.at();
+        let at = record.at().unwrap_or_else(|| app.clock.now().whole_seconds());
         let to = addresses(app, user).await?;
         let mut sent = app.table.marker(user, &id).await.map_err(|error| error.to_string())?.done;
         let before = sent.clone();

@@ -33,9 +33,9 @@ struct Images {
     #[serde(default)]
     old_image: Option<HashMap<String, Value>>,
     sequence_number: String,
-    /// Seconds, perhaps with a fraction.
+    /// Seconds, perhaps with a fraction. The AWS CLI writes them otherwise.
     #[serde(default)]
-    approximate_creation_date_time: Option<f64>,
+    approximate_creation_date_time: Value,
 }
 
 /// What a record says.
@@ -66,11 +66,11 @@ impl StreamRecord {
         &self.dynamodb.sequence_number
     }
 
-    /// When the item was written, in whole seconds.
+    /// When the item was written, in whole seconds, if the record says it in seconds.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time that is none becomes 0")]
-    pub fn at(&self) -> Timestamp {
-        Timestamp::from_secs(self.dynamodb.approximate_creation_date_time.unwrap_or_default() as u64)
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of this millennium fit")]
+    pub fn at(&self) -> Option<Timestamp> {
+        self.dynamodb.approximate_creation_date_time.as_f64().map(|seconds| Timestamp::from_secs(seconds as u64))
     }
 
     /// What it says of which user. `None` if it is of no item that anybody is told of: also for a
@@ -158,7 +158,7 @@ mod tests {
         let read = record("MODIFY", "MFA#LEDGER", Some(image(before.clone())), Some(image(after.clone())));
         let expected = StreamChange::Ledger { before: Some(Box::new(before)), after: Box::new(after.clone()) };
         assert_eq!(read.change().expect("read"), Some((UserId([1; 16]), expected)));
-        assert_eq!((read.at(), read.sequence_number()), (Timestamp::from_secs(1_900_000_000), "7"));
+        assert_eq!((read.at(), read.sequence_number()), (Some(Timestamp::from_secs(1_900_000_000)), "7"));
         let first = record("INSERT", "MFA#LEDGER", None, Some(image(after.clone())));
         let expected = StreamChange::Ledger { before: None, after: Box::new(after.clone()) };
         assert_eq!(first.change().expect("read"), Some((UserId([1; 16]), expected)));
