@@ -289,8 +289,8 @@ fn put_events(inbox: &Inbox, body: &[u8]) -> Response {
     let call: Value = serde_json::from_slice(body).unwrap_or_default();
     let mut messages = inbox.lock();
     let mut results = Vec::new();
-    for entry in call["Entries"].as_array().into_iter().flatten() {
-        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    for entry in call.get("Entries").and_then(Value::as_array).into_iter().flatten() {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         messages.fed += 1;
         results.push(json!({ "EventId": messages.fed.to_string() }));
         messages.events.push_back(FeedEvent {

@@ -24,7 +24,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use mfa_notify::{Notify, StreamEvent};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::clock::LocalClock;
 
@@ -89,16 +89,13 @@ impl WriteLog {
         };
         let mut written = self.lock();
         written.count += 1;
-        let mut images = json!({
-            "Keys": key,
-            "SequenceNumber": written.count.to_string(),
-            "ApproximateCreationDateTime": seconds,
-        });
-        for (name, image) in [("OldImage", old), ("NewImage", new)] {
-            if let Some(image) = image {
-                images[name] = image;
-            }
-        }
+        let mut images = Map::from_iter([
+            ("Keys".to_owned(), key.clone()),
+            ("SequenceNumber".to_owned(), written.count.to_string().into()),
+            ("ApproximateCreationDateTime".to_owned(), seconds.into()),
+        ]);
+        let both = [("OldImage", old), ("NewImage", new)];
+        images.extend(both.into_iter().filter_map(|(name, image)| Some((name.to_owned(), image?))));
         written.records.push_back(json!({ "eventName": event, "dynamodb": images }));
     }
 }
@@ -147,9 +144,10 @@ fn watched(headers: &HeaderMap, body: &Bytes) -> Option<(Value, Value)> {
     }
     let call: Value = serde_json::from_slice(body).ok()?;
     let of = call.get("Key").or_else(|| call.get("Item"))?;
-    let sort_key = of["sk"]["S"].as_str()?;
+    let sort_key = text(of, "/sk/S")?;
     let is_told = sort_key == "MFA#LEDGER" || sort_key.starts_with("SESSION#");
-    is_told.then(|| (call["TableName"].clone(), json!({ "pk": of["pk"], "sk": of["sk"] })))
+    let key = json!({ "pk": of.get("pk"), "sk": of.get("sk") });
+    is_told.then_some((call.get("TableName")?.clone(), key))
 }
 
 impl Watch {
@@ -165,6 +163,11 @@ impl Watch {
             Err(error) => (StatusCode::BAD_GATEWAY, error).into_response(),
         }
     }
+}
+
+/// The text at a place of a JSON value.
+fn text<'a>(value: &'a Value, place: &str) -> Option<&'a str> {
+    value.pointer(place)?.as_str()
 }
 
 fn client() -> HttpClient {
@@ -226,8 +229,9 @@ impl Polled {
         for (_, iterator) in iterators.iter_mut() {
             while let Some(from) = iterator.clone() {
                 let mut page = self.call("GetRecords", json!({ "ShardIterator": from })).await?;
-                *iterator = page["NextShardIterator"].as_str().map(ToOwned::to_owned);
-                let some = page["Records"].as_array_mut().map(std::mem::take).unwrap_or_default();
+                *iterator = text(&page, "/NextShardIterator").map(ToOwned::to_owned);
+                let some =
+                    page.get_mut("Records").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
                 if some.is_empty() {
                     break;
                 }
@@ -239,14 +243,14 @@ impl Polled {
 
     async fn find_shards(&self, iterators: &mut Vec<(String, Option<String>)>) -> Result<(), String> {
         let streams = self.call("ListStreams", json!({ "TableName": self.table })).await?;
-        let arn = &streams["Streams"][0]["StreamArn"];
+        let arn = text(&streams, "/Streams/0/StreamArn");
         let described = self.call("DescribeStream", json!({ "StreamArn": arn })).await?;
-        for shard in described["StreamDescription"]["Shards"].as_array().into_iter().flatten() {
-            let id = shard["ShardId"].as_str().unwrap_or_default();
+        for shard in described.pointer("/StreamDescription/Shards").and_then(Value::as_array).into_iter().flatten() {
+            let id = text(shard, "/ShardId").unwrap_or_default();
             if iterators.iter().all(|(known, _)| known != id) {
                 let from = json!({ "StreamArn": arn, "ShardId": id, "ShardIteratorType": "TRIM_HORIZON" });
                 let from = self.call("GetShardIterator", from).await?;
-                iterators.push((id.to_owned(), from["ShardIterator"].as_str().map(ToOwned::to_owned)));
+                iterators.push((id.to_owned(), text(&from, "/ShardIterator").map(ToOwned::to_owned)));
             }
         }
         Ok(())
@@ -279,7 +283,7 @@ async fn answered(
         log(&line);
     }
     let is_left = |record: &Value| {
-        let number = record["dynamodb"]["SequenceNumber"].as_str();
+        let number = text(record, "/dynamodb/SequenceNumber");
         unfinished.failures.iter().any(|failure| Some(failure.sequence_number.as_str()) == number)
     };
     records.into_iter().filter(is_left).collect()

@@ -1,11 +1,10 @@
 //! That a server that runs long does not slow down, although what is written is watched for `notify`.
 //! `cargo test -p mfa-local --test writes -- --ignored --nocapture` measures it.
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a panic is how a test fails, and it prints")]
-
-use std::time::Instant;
+#![expect(clippy::print_stdout, reason = "the measurement is printed")]
 
 use mfa_local::{LocalTable, Services, StartServices, clock::LocalClock, stream::Stream};
 use serde_json::json;
+use tokio::time::Instant;
 
 /// How many writes are made, and how many of them are one measurement.
 const WRITES: usize = 20_000;

@@ -28,7 +28,8 @@ fn budget(what: &str) -> Budget {
         // One read more, of the trusted devices.
         "verify that trusts" => (1.5, 3.0, 2),
         "verify, wrong" => (1.0, 1.0, 2),
-        "challenge by e-mail" => (1.0, 3.0, 4),
+        // The first enrolment writes where notices go to, before its commit.
+        "challenge by e-mail" | "verify-totp-setup, the first" => (1.0, 3.0, 4),
         "challenge by text message" => (1.0, 5.0, 6),
         "challenge, refused" => (1.5, 0.0, 2),
         // Two strong reads, of the session and its user's ledger, then one write of its successor.
@@ -37,8 +38,6 @@ fn budget(what: &str) -> Budget {
         // after it the two sessions that it may have opened. Or a new session, which is there before
         // the device names it, and from the third on, the deletion of an older one.
         "revoke-trusted-device" | "verify-trusted-device" => (2.0, 3.0, 4),
-        // The first enrolment writes where notices go to, before its commit.
-        "verify-totp-setup, the first" => (1.0, 3.0, 4),
         // The dropped recovery set and each dropped device cost one more deletion.
         "reset-totp" => (1.0, 6.0, 7),
         "jwks" | "openid-configuration" => (0.0, 0.0, 0),

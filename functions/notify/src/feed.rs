@@ -135,7 +135,8 @@ impl Feed {
                             done.insert(id.clone());
                         }
                         result => {
-                            cause = result.and_then(|result| result.error_code()).unwrap_or("no result").to_owned();
+                            let code = result.and_then(|result| result.error_code());
+                            code.unwrap_or("no result").clone_into(&mut cause);
                             refused.push((id.clone(), entry.clone()));
                         }
                     }

@@ -289,8 +289,8 @@ mod tests {
         Authenticator { kind: AuthenticatorKind::Totp, id: DeviceId(Uuid::from_u128(n)) }
     }
 
-    fn set(n: u8, used_mask: u16) -> Option<RecoverySet> {
-        Some(RecoverySet { id: RecoveryId([n; 8]), used_mask, created: NOW, made_by: Some(LOGIN) })
+    fn set(n: u8, used_mask: u16) -> RecoverySet {
+        RecoverySet { id: RecoveryId([n; 8]), used_mask, created: NOW, made_by: Some(LOGIN) }
     }
 
     fn proven(n: u8) -> AddressTag {
@@ -299,7 +299,7 @@ mod tests {
 
     /// A user with MFA on, an authenticator that counts and one that does not, and recovery codes.
     fn user() -> Ledger {
-        let mut ledger = Ledger { enabled: true, recovery: set(1, 0), ..Ledger::fresh(7) };
+        let mut ledger = Ledger { enabled: true, recovery: Some(set(1, 0)), ..Ledger::fresh(7) };
         ledger.devices = vec![device(1, false), device(2, true)];
         ledger.prove(proven(1), Some(LOGIN));
         ledger
@@ -323,7 +323,7 @@ mod tests {
             ledger.begin_epoch(None);
         });
         assert_eq!(removed, [Event::AuthenticatorRemoved(named(1))], "that it ends sessions is a part of it");
-        assert_eq!(after(|ledger| ledger.recovery = set(2, 0)), [Event::RecoveryCodesMade]);
+        assert_eq!(after(|ledger| ledger.recovery = Some(set(2, 0))), [Event::RecoveryCodesMade]);
         assert_eq!(after(|ledger| ledger.prove(proven(2), None)), [Event::AddressProven(Method::Sms)]);
         assert_eq!(after(|ledger| ledger.prove(proven(1), None)), [], "it is known");
         assert_eq!(after(|ledger| ledger.begin_epoch(None)), [Event::SessionsEnded]);
@@ -345,9 +345,9 @@ mod tests {
     fn a_used_recovery_code_says_how_many_are_left_and_three_one_and_none_are_few() {
         let used = |count: u32| {
             let mut before = user();
-            before.recovery = set(1, (1 << (count - 1)) - 1);
+            before.recovery = Some(set(1, (1 << (count - 1)) - 1));
             let mut after = before.clone();
-            after.recovery = set(1, (1 << count) - 1);
+            after.recovery = Some(set(1, (1 << count) - 1));
             after.begin_epoch(None);
             observe(Some(&before), &after).events
         };
@@ -367,7 +367,7 @@ mod tests {
         let mut told = Vec::new();
         let mut now = NOW;
         for n in 0..=Policy::FAILURES_BEFORE_OFF {
-            now = ledger.failures.locked_until.max(now).plus(std::time::Duration::from_secs(60));
+            now = ledger.failures.locked_until.max(now).plus(std::time::Duration::from_mins(1));
             let before = ledger.clone();
             ledger.failures.wrong(GuessTag([n; 8]), 1, now);
             told.extend(observe(Some(&before), &ledger).events);
@@ -415,7 +415,7 @@ mod tests {
         let observed = observe(Some(&user()), &ledger);
         assert_eq!((observed.login, observed.network), (Some(LoginId([5; 8])), Some(NetworkTag([6; 8]))));
         let mut next = ledger.clone();
-        next.recovery = set(9, 0);
+        next.recovery = Some(set(9, 0));
         let observed = observe(Some(&ledger), &next);
         assert_eq!((observed.login, observed.network), (Some(LOGIN), None));
         assert_eq!(ledger.networks, [KnownNetwork { tag: NetworkTag([6; 8]), used_at: NOW }]);
