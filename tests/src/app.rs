@@ -172,7 +172,7 @@ impl TestApp {
     /// does. Returns how many records it gives back now.
     pub async fn notify(&self) -> usize {
         let mut records = std::mem::take(&mut *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner));
-        records.extend(self.stream.as_ref().expect("start_telling").take().await.expect("a stream"));
+        records.extend(self.written().await);
         let event = serde_json::from_value(serde_json::json!({ "Records": &records })).expect("an event");
         let (unfinished, line) = Notify::new(&self.app).answer(&self.app, &event, "a request").await;
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
@@ -186,7 +186,12 @@ impl TestApp {
         left
     }
 
-    /// Hands the records that `notify` gave back to nobody, as after too many tries.
+    /// What was written since this or [`Self::notify`] was last called, as records of the stream.
+    pub async fn written(&self) -> Vec<Value> {
+        self.stream.as_ref().expect("start_telling").take().await.expect("a stream")
+    }
+
+    /// The records that `notify` gave back.
     pub fn unfinished(&self) -> Vec<Value> {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
