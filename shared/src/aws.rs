@@ -143,6 +143,7 @@ mod tests {
             ses_endpoint: None,
             sns_endpoint: None,
             end_user_messaging_endpoint: None,
+            eventbridge_endpoint: None,
             endpoint: None,
             timeout,
             connect_timeout: timeout,
