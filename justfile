@@ -67,7 +67,7 @@ conformance:
 deploy:
     @bash .ci/run deploy
 
-# Codes arrive through the SES and SNS of moto, and botocore knows our End User Messaging
+# Codes and events arrive through the SES, SNS and EventBridge of moto, and botocore knows our End User Messaging
 emulators:
     @bash .ci/run emulators
 

@@ -138,8 +138,8 @@ MUTATIONS = {
     ),
     "a late copy of a session overwrites a rotated one": (
         "shared/src/storage/session.rs",
-        '"attribute_not_exists(pk) OR generation = :first"',
-        '"attribute_not_exists(pk) OR generation >= :first"',
+        'OR (generation = :first AND',
+        'OR (generation >= :first AND',
     ),
     "the use of a trusted device does not demand that its item exists": (
         "shared/src/storage/trust.rs",

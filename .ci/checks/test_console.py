@@ -370,10 +370,21 @@ def test_the_page_goes_with_logins_whose_name_others_share(tmp_path):
         expect("turn on", page.notice("toggle-notice"), "200")
 
 
+def told(page):
+    """What the application is told, and its user's answer."""
+    of_type = lambda name: page["feed"].find_elements(By.CSS_SELECTOR, f"[data-type='{name}'] .event-text")
+    wait_for("the application is not told", lambda: of_type("authenticator.added") and of_type("mfa.on"), 20)
+    expect("what is told", "An authenticator was added." in of_type("authenticator.added")[0].text, True)
+    page.driver.execute_script("document.querySelector('#feed .deny-event').click()")
+    page.settled()
+    expect("the answer that it was somebody else", page.notice("feed-notice"), "200")
+
+
 def test_a_person_gets_through_every_section_of_the_page(page):
     journey(page)
     session(page)
     trusted_devices(page)
+    told(page)
     light = page.picture("light", "light", 1440)
     dark = page.picture("dark", "dark", 1440)
     expect("light and dark differ", light != dark, True)

@@ -5,6 +5,8 @@ It also shows that the caller is told if SES refuses the sender, and need not wa
 
 Nobody emulates End User Messaging. There, botocore's model of the service checks what the bundle sends,
 and boto3's own client reads what the inbox answers.
+
+An independent EventBridge (moto) hands the events of the feed to a queue, as a rule there says.
 """
 
 import json
@@ -13,9 +15,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import boto3
+import jsonschema
 import pytest
 from botocore.validate import ParamValidator
-from kit import ROOT, SCRATCH, Client, Local, Program, Services, claims_of, expect
+from kit import ROOT, SCRATCH, Client, Local, Program, Services, claims_of, expect, wait_for
 
 SENDER = "no-reply@example.com"  # MFA_EMAIL_FROM of the local server
 
@@ -87,6 +90,43 @@ def test_the_inbox_answers_for_the_suppression_list_as_botocore_models_it():
         expect("an address that is on it", (found["EmailAddress"], found["Reason"]), ("a+b@suppressed.example", "BOUNCE"))
         with pytest.raises(ses.exceptions.NotFoundException):
             ses.get_suppressed_destination(EmailAddress="a@example.com")
+
+
+def test_events_reach_the_target_of_a_rule_and_are_as_their_schema_says(aws):
+    credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+    events, sqs = (boto3.client(name, endpoint_url=aws, **credentials) for name in ("events", "sqs"))
+    bus = events.create_event_bus(Name="security")["EventBusArn"]
+    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = json.dumps({"source": ["mfa"], "detail-type": ["address.proven", "mfa.on"]})
+    events.put_rule(Name="told", EventBusName="security", EventPattern=pattern)
+    events.put_targets(Rule="told", EventBusName="security", Targets=[{"Id": "told", "Arn": arn}])
+
+    settings = ["--set", f"MFA_EVENT_BUS={bus}", "--set", f"MFA_EVENTBRIDGE_ENDPOINT={aws}"]
+    with Local("mfa-local-events", *settings) as local:
+        mfa = Client(local.url)
+        token = mfa.sign_in(sub="alice", email="alice@example.com")
+        mfa.ok("POST", "/auth/mfa/challenge", {"method": "email"}, token)
+        code = mfa.ok("GET", "/__local/inbox")[-1]["code"]
+        mfa.ok("POST", "/auth/mfa/verify", {"method": "email", "otp": code}, token)
+        mfa.ok("POST", "/auth/mfa/toggle", {"enabled": True}, token)
+        arrived = []
+
+        def have_arrived():
+            messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+            arrived.extend(json.loads(message["Body"]) for message in messages)
+            for message in messages:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            return len(arrived) >= 2
+
+        wait_for("two events have not arrived", have_arrived, 20)
+    expect("the types", [event["detail-type"] for event in arrived], ["address.proven", "mfa.on"])
+    for event in arrived:
+        schema = json.loads((ROOT / f"docs/events/{event['detail-type']}.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.validate(event["detail"], schema)
+        expect("the user", event["detail"]["userId"], "alice")
+        expect("that no address is told", "example.com" in json.dumps(event), False)
 
 
 VOICE = "pinpoint-sms-voice-v2"

@@ -291,6 +291,10 @@ FAULTS = [
     (with_settings(SHARED, f"{THROUGH} MFA_SMS_PROTECT_CONFIGURATION=a b"), START, "MFA_SMS_PROTECT_CONFIGURATION"),
     (with_settings(SHARED, f"{THROUGH} MFA_SMS_DLT_ENTITY_ID=1201"), START, "MFA_SMS_DLT_TEMPLATE_ID"),
     (with_settings(SHARED, f"{THROUGH} MFA_SMS_DLT_TEMPLATE_ID=1107"), START, "MFA_SMS_DLT_ENTITY_ID"),
+    (with_settings(SHARED, "MFA_NOTICES=some"), START, "MFA_NOTICES"),
+    (with_settings(SHARED, "MFA_NOTICES=all"), START, "MFA_EMAIL_FROM"),
+    (with_settings(SHARED, "MFA_EVENT_BUS=mfa"), START, "MFA_EVENT_BUS"),
+    (with_settings(SHARED, "MFA_TABLE_STREAM=mfa"), START, "MFA_TABLE_STREAM"),
     (with_settings(SHARED, "MFA_AUTHORIZER_ROUTES=POST /a = mfa"), START, "MFA_AUTHORIZER_ROUTES"),
     (with_settings(SHARED, "MFA_AUTHORIZER_CLAIMS=sub"), START, "MFA_AUTHORIZER_CLAIMS"),
     (SHARED | {"AlarmEmail": "nobody"}, PATTERN, "AlarmEmail"),
@@ -314,7 +318,7 @@ FAULTS_OF_SECRETS = [
 
 def told_at_start(stack, name):
     """The functions that name the variable when they start."""
-    functions = ["VerifyFunction", "ChallengeFunction", "AuthorizerFunction", "JwksFunction"]
+    functions = ["VerifyFunction", "ChallengeFunction", "AuthorizerFunction", "JwksFunction", "NotifyFunction"]
     said = {function: stack.start(function, function.removesuffix("Function").lower()) for function in functions}
     return {function for function, text in said.items() if re.search(rf"^ +{name} ", text, re.M)}, said
 
@@ -435,6 +439,33 @@ def test_text_messages_are_allowed_through_the_service_that_sends_them_and_from_
         assert "Connect" in said["ChallengeFunction"], said
     off = permissions(Stack(with_settings(SHARED, THROUGH)), "ChallengeFunction")
     assert not {of_sns, of_other} & off.keys(), "without a country nothing is sent"
+
+
+def test_the_stream_is_connected_only_if_somebody_is_told_and_the_bus_is_the_only_one_that_may_be_fed():
+    bus = "arn:aws:events:eu-central-1:123456789012:event-bus/security"
+    stream = "arn:aws:dynamodb:eu-central-1:123456789012:table/kept/stream/2026-01-01T00:00:00.000"
+    mails = {"Methods": "totp,email", "EmailFrom": "a@example.com"}
+    kept = {"ExistingTableName": "kept", "SecretName": "keys"}
+    for parameters, settings, tells, fed in [
+        ({}, "", False, None),
+        (mails, "", True, None),
+        (mails, "MFA_NOTICES=off", False, None),
+        (mails, "MFA_NOTICES=all", True, None),
+        ({}, f"MFA_EVENT_BUS={bus} MFA_REQUIRED=true", True, bus),
+        (mails | kept, "", False, None),
+        (mails | kept, f"MFA_TABLE_STREAM={stream}\nMFA_EVENT_BUS={bus}", True, bus),
+    ]:
+        stack = Stack(with_settings(SHARED | parameters, settings))
+        assert not stack.refused_by_a_pattern() and not stack.refused_by_a_rule()
+        assert stack.holds("Notifies") == tells, settings
+        allowed = permissions(stack, "NotifyFunction")
+        assert allowed.get("events:PutEvents") == fed, settings
+        assert ("ses:SendEmail" in allowed) == (bool(parameters) and settings != "MFA_NOTICES=off")
+        if "MFA_TABLE_STREAM" in settings:
+            mapping = TEMPLATE["Resources"]["NoticeStream"]["Properties"]
+            assert stack.evaluate(mapping["EventSourceArn"]) == stream
+        _, said = told_at_start(stack, "MFA_")
+        assert "Connect" in said["NotifyFunction"], said
 
 
 def test_functions_that_do_not_sign_get_no_key_that_signs():

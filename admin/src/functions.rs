@@ -14,7 +14,7 @@ use aws_sigv4::{
     sign::v4,
 };
 use aws_smithy_runtime_api::client::identity::Identity;
-use mfa::{aws, clock::Clock, domain::Timestamp};
+use mfa::{clock::Clock, domain::Timestamp, tls};
 use mfa_admin_function::{Access, CallerProof, Command, DIGEST_HEADER, Reply, Request, VALID_FOR, service};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -136,7 +136,7 @@ impl<'a> Functions<'a> {
 }
 
 async fn as_the_aws_cli(target: &Target) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(aws::client_for_tools());
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(tls::client_for_tools());
     if let Some(profile) = &target.profile {
         loader = loader.profile_name(profile);
     }
@@ -158,7 +158,7 @@ fn local(url: &str) -> SdkConfig {
         .region(Region::new("local"))
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
         .endpoint_url(url)
-        .http_client(aws::client_for_tools())
+        .http_client(tls::client_for_tools())
         .build()
 }
 

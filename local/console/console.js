@@ -35,6 +35,7 @@ and no refresh is under way.
              of a session: end-<id> (.end-device), then confirm-end-<id> keep-<id>
   trust      trust-about use-trust trust-notice   trusted-devices (li: data-id) trusted-notice
              of a trusted device: revoke-<id> (.revoke-device), then confirm-revoke-<id> keep-<id>   revoke-notice
+  told       feed (li: data-type data-user; .event-text .deny-event) feed-notice
   log        log (li: data-method data-path data-status) clear-log
              own own-count own-log (li: data-method data-path data-status data-times)
 
@@ -1320,7 +1321,8 @@ async function readInbox() {
     const view = isText ? textView(message) : mailView(message);
     messages.set(key(message), view);
     $(isText ? "texts" : "inbox").prepend(view);
-    if (!isText) newest = view;
+    // A notice must not hide the code that somebody waits for.
+    if (message.code && !isText) newest = view;
   }
   if (newest) openMail(newest, true);
   const mails = $("inbox").children.length;
@@ -1331,6 +1333,56 @@ action("inbox-form", "inbox-notice", async () => {
   await call("DELETE", "/__local/inbox", undefined, { token: null });
   await readInbox();
 });
+
+// ── What the application is told ────────────────────────────────────────────────────────────────────────────────────
+
+/** What an application says of an event. */
+const TOLD = {
+  "mfa.on": "MFA was switched on.",
+  "mfa.off": "MFA was switched off, so the application ends its own sessions of this user.",
+  "mfa.reset": "A recovery code took every factor away, so the application ends its own sessions of this user.",
+  "authenticator.added": "An authenticator was added.",
+  "authenticator.activated": "An authenticator is active again.",
+  "authenticator.removed": "An authenticator was removed.",
+  "recovery_codes.made": "Recovery codes were made.",
+  "recovery_code.used": "A recovery code was used.",
+  "recovery_codes.low": "A recovery code was used, and few are left.",
+  "address.proven": "An address was proven.",
+  "codes.locked": "Codes are locked after too many wrong ones.",
+  "codes.off": "Codes are switched off after too many wrong ones.",
+  "refresh_token.reused": "A used refresh token came back, and its session ended.",
+  "sessions.ended": "Sessions were ended.",
+  "operator.changed": "An operator changed the user.",
+};
+
+const shownEvents = new Map();
+
+/** The user's “no”: what an application does then, with the token of a fresh second factor. */
+const deny = () =>
+  perform($("feed"), "feed-notice", async () => outcome(await call("DELETE", "/auth/mfa/sessions/others")));
+
+function eventView({ "detail-type": type, detail }) {
+  const text = el("span", { class: "event-text" }, `${when(detail.time)} ${TOLD[type] ?? type} `);
+  const no = el("button", { type: "button", class: "text deny-event", onclick: deny }, "This was not me");
+  const raw = el("details", {}, el("summary", {}, type), el("pre", {}, JSON.stringify(detail, null, 2)));
+  return el("li", { "data-type": type, "data-user": detail.userId }, text, no, raw);
+}
+
+async function readFeed() {
+  const { body } = await call("GET", "/__local/events", undefined, { quiet: true, token: null });
+  const key = ({ detail }) => detail.id;
+  const present = new Set(body.map(key));
+  for (const [gone, view] of shownEvents)
+    if (!present.has(gone)) {
+      view.remove();
+      shownEvents.delete(gone);
+    }
+  for (const event of body.filter((event) => !shownEvents.has(key(event)))) {
+    const view = eventView(event);
+    shownEvents.set(key(event), view);
+    $("feed").prepend(view);
+  }
+}
 
 // ── The ledger ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -1833,7 +1885,7 @@ async function sendNow(by) {
 }
 
 function newestCode() {
-  const code = $("inbox").querySelector(`[data-to="${SUGGESTED[0].email}"]`)?.dataset.code;
+  const code = $("inbox").querySelector(`[data-to="${SUGGESTED[0].email}"][data-code]`)?.dataset.code;
   if (!code) throw new Problem(0, { message: "No code has arrived. Send one first." });
   return code;
 }
@@ -2148,6 +2200,7 @@ async function poll(work, every) {
 }
 poll(() => clock.sync(), CLOCK_EVERY);
 poll(readInbox, INBOX_EVERY);
+poll(readFeed, INBOX_EVERY);
 poll(readLedger, LEDGER_EVERY);
 setInterval(tick, 250);
 call("GET", "/__local/troubles", undefined, { quiet: true, token: null }).then(

@@ -24,6 +24,8 @@ pub struct Endpoints {
     pub sns: String,
     /// End User Messaging.
     pub end_user_messaging: String,
+    /// `EventBridge`.
+    pub eventbridge: String,
 }
 
 /// Every variable that a bundle needs here, with the development keys. Text messages may go to
@@ -42,6 +44,8 @@ pub fn variables(endpoints: &Endpoints) -> BTreeMap<&'static str, String> {
         ("MFA_DYNAMODB_ENDPOINT", endpoints.dynamodb.clone()),
         ("MFA_EMAIL_FROM", "no-reply@example.com".to_owned()),
         ("MFA_END_USER_MESSAGING_ENDPOINT", endpoints.end_user_messaging.clone()),
+        ("MFA_EVENTBRIDGE_ENDPOINT", endpoints.eventbridge.clone()),
+        ("MFA_EVENT_BUS", "arn:aws:events:us-east-1:123456789012:event-bus/local".to_owned()),
         ("MFA_HASH_KEY", development::HASH_KEY.to_owned()),
         ("MFA_JWT_SECRET", development::JWT_SECRET.to_owned()),
         ("MFA_METHODS", "totp,email,sms".to_owned()),

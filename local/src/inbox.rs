@@ -19,8 +19,8 @@ use crate::clock::LocalClock;
 /// How many messages are kept.
 const KEPT: usize = 500;
 
-/// Takes the calls that the AWS SDKs make to SES v2, SNS and End User Messaging, and keeps the newest
-/// 500 messages.
+/// Takes the calls that the AWS SDKs make to SES v2, SNS, End User Messaging and `EventBridge`, and keeps
+/// the newest 500 messages and events.
 #[derive(Clone)]
 pub struct Inbox {
     messages: Arc<Mutex<Messages>>,
@@ -30,12 +30,28 @@ pub struct Inbox {
 #[derive(Default)]
 struct Messages {
     kept: VecDeque<InboxMessage>,
+    events: VecDeque<FeedEvent>,
     received: u64,
+    fed: u64,
     /// Whether `…@rejected.example` is taken too, and the numbers that End User Messaging refuses.
     takes_rejected: bool,
     /// Whether no mail is taken, because the sender is not verified.
     refuses_sender: bool,
     troubles: Troubles,
+}
+
+/// An event of the feed.
+#[derive(Clone, Debug, Serialize)]
+pub struct FeedEvent {
+    /// Its type.
+    #[serde(rename = "detail-type")]
+    pub detail_type: String,
+    /// Where it comes from.
+    pub source: String,
+    /// The bus that it was put onto.
+    pub bus: String,
+    /// What it says.
+    pub detail: Value,
 }
 
 /// The troubles of providers that the inbox can play. `None`: codes go to another service, which it
@@ -115,9 +131,11 @@ impl Inbox {
         self.lock().received
     }
 
-    /// Forgets all messages.
+    /// Forgets all messages and events.
     pub fn clear(&self) {
-        self.lock().kept.clear();
+        let mut messages = self.lock();
+        messages.kept.clear();
+        messages.events.clear();
     }
 
     /// From now on, mail to `…@rejected.example` is taken, and text messages to the numbers that End
@@ -143,7 +161,13 @@ impl Inbox {
         messages.troubles = messages.troubles.changed(wanted);
     }
 
-    /// Serves SES, SNS and End User Messaging at one address. Their paths or headers differ.
+    /// The kept events, oldest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<FeedEvent> {
+        self.lock().events.iter().cloned().collect()
+    }
+
+    /// Serves SES, SNS, End User Messaging and `EventBridge` at one address. Their paths or headers differ.
     pub(crate) fn router(&self) -> Router {
         Router::new()
             .route("/v2/email/outbound-emails", post(send_email))
@@ -248,12 +272,38 @@ async fn text_message(State(inbox): State<Inbox>, request: Request) -> Response 
                 Err(rejection) => rejection.into_response(),
             }
         }
+        Some(target) if target == "AWSEvents.PutEvents" => match Bytes::from_request(request, &()).await {
+            Ok(body) => put_events(&inbox, &body),
+            Err(rejection) => rejection.into_response(),
+        },
         Some(_) => voice_error("UnknownOperationException", "only SendTextMessage is served here", None),
         None => match Form::<Vec<(String, String)>>::from_request(request, &()).await {
             Ok(Form(call)) => publish(&inbox, &call),
             Err(rejection) => rejection.into_response(),
         },
     }
+}
+
+/// `PutEvents` of `EventBridge`, in the AWS JSON protocol 1.1.
+fn put_events(inbox: &Inbox, body: &[u8]) -> Response {
+    let call: Value = serde_json::from_slice(body).unwrap_or_default();
+    let mut messages = inbox.lock();
+    let mut results = Vec::new();
+    for entry in call.get("Entries").and_then(Value::as_array).into_iter().flatten() {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        messages.fed += 1;
+        results.push(json!({ "EventId": messages.fed.to_string() }));
+        messages.events.push_back(FeedEvent {
+            detail_type: text("DetailType"),
+            source: text("Source"),
+            bus: text("EventBusName"),
+            detail: serde_json::from_str(&text("Detail")).unwrap_or_default(),
+        });
+        if messages.events.len() > KEPT {
+            messages.events.pop_front();
+        }
+    }
+    amz_json(StatusCode::OK, &json!({ "FailedEntryCount": 0, "Entries": results }))
 }
 
 /// What the inbox keeps of a text message, by the names of the call.

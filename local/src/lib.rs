@@ -16,11 +16,12 @@ mod login_shape;
 mod router;
 mod routes;
 mod services;
+pub mod stream;
 mod table;
 pub mod user_key;
 mod workbench;
 
-pub use inbox::{Inbox, InboxMessage, Troubles};
+pub use inbox::{FeedEvent, Inbox, InboxMessage, Troubles};
 pub use login_shape::{Filling, LoginShape, SHAPES};
 pub use router::{Log, Server, router};
 pub use routes::{LocalRoute, routes};

@@ -17,7 +17,7 @@ use mfa::{
 };
 use mfa_local::{
     LocalTable, LoginShape, Server, Services, StartServices, check_settings::check_settings, clock::LocalClock,
-    environment, explain::explain, router, user_key::user_key,
+    environment, explain::explain, router, stream::Stream, user_key::user_key,
 };
 use tokio::net::TcpListener;
 
@@ -129,12 +129,14 @@ async fn run(options: Options) -> Result<(), String> {
         ses: options.ses.clone(),
         sns: options.sns.clone(),
         end_user_messaging: options.end_user_messaging.clone(),
+        watch: !options.services_only,
     };
     let services = Services::start(wanted, &clock).await.map_err(|error| error.to_string())?;
     let variables = variables(&options, &services)?;
     let config = Config::from_vars(&Part::ALL, &variables).map_err(|faults| faults.to_string())?;
+    let table_name = config.table.clone();
     let table = LocalTable::new(&services.endpoints.dynamodb, &config.table);
-    table.create().await?;
+    table.create(options.dynamodb.is_some()).await?;
     if options.services_only {
         write_env_file(&options.env_file, &variables)?;
     }
@@ -142,8 +144,13 @@ async fn run(options: Options) -> Result<(), String> {
     let login = options.login.clone().zip(config.jwt.logins.first().cloned());
     let app = (!options.services_only).then(|| App::new(config, clock.for_app()));
     let jwt_secret = variables.get("MFA_JWT_SECRET").cloned().unwrap_or_default();
+    let stream = match services.writes {
+        Some(writes) => Stream::Watched(writes),
+        None => Stream::of(&services.endpoints.dynamodb, &table_name),
+    };
     let app = router(Server {
         app,
+        stream,
         inbox: services.inbox,
         table,
         clock,

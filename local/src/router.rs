@@ -19,7 +19,11 @@ use mfa_verify::Verify;
 use tower_http::cors::CorsLayer;
 
 use crate::{
-    Inbox, LocalRoute, LocalTable, LoginShape, admin, clock::LocalClock, console, guesses, ledger, routes, workbench,
+    Inbox, LocalRoute, LocalTable, LoginShape, admin,
+    clock::LocalClock,
+    console, guesses, ledger, routes,
+    stream::{self, Stream},
+    workbench,
 };
 
 /// At most so many bytes of a body are read. The pipeline refuses far smaller bodies.
@@ -36,6 +40,8 @@ pub struct Server {
     pub inbox: Inbox,
     /// The table, which the workbench shows.
     pub table: LocalTable,
+    /// What is written to the table, for `notify`.
+    pub stream: Stream,
     /// The bundle's clock.
     pub clock: LocalClock,
     /// Whether the workbench may move the clock.
@@ -64,6 +70,8 @@ pub fn router(server: Server) -> Router {
             }
             by_path.entry(route.path).or_default().push(route);
         }
+        let write = move |line: &LogLine| log(&Method::POST, "notify", line);
+        tokio::spawn(stream::tell(app.clone(), server.stream.clone(), write));
         router = router.merge(ledger::router(app.clone())).merge(admin::router(app.clone(), log));
     }
     for (path, at_path) in by_path {

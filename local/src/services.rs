@@ -4,7 +4,12 @@ use axum::Router;
 use dynoxide::Database;
 use tokio::net::TcpListener;
 
-use crate::{Inbox, Troubles, clock::LocalClock, environment::Endpoints};
+use crate::{
+    Inbox, Troubles,
+    clock::LocalClock,
+    environment::Endpoints,
+    stream::{self, WriteLog},
+};
 
 /// Which services to start. If a service has an address here, that one is used instead.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +24,8 @@ pub struct StartServices {
     pub sns: Option<String>,
     /// The address of another End User Messaging.
     pub end_user_messaging: Option<String>,
+    /// Whether what is written to the embedded table is watched, for `notify`.
+    pub watch: bool,
 }
 
 /// The services that run.
@@ -27,6 +34,8 @@ pub struct Services {
     pub endpoints: Endpoints,
     /// The messages that the bundle sent.
     pub inbox: Inbox,
+    /// What is written to the embedded table, if it is watched.
+    pub writes: Option<WriteLog>,
 }
 
 /// A service did not start.
@@ -47,30 +56,33 @@ impl Services {
     /// # Errors
     /// [`ServicesError`], with a message for people.
     pub async fn start(wanted: StartServices, clock: &LocalClock) -> Result<Self, ServicesError> {
+        let takes_texts = wanted.sns.is_none() && wanted.end_user_messaging.is_none();
         let troubles = Troubles {
             ses_is_down: wanted.ses.is_none().then_some(false),
-            sns_throttles: wanted.sns.is_none().then_some(false),
+            sns_throttles: takes_texts.then_some(false),
         };
         let inbox = Inbox::new(clock.clone(), troubles);
-        let own_inbox = match (&wanted.ses, &wanted.sns, &wanted.end_user_messaging) {
-            (Some(_), Some(_), Some(_)) => String::new(),
-            _ => serve(inbox.router()).await?,
-        };
-        let dynamodb = match wanted.dynamodb {
-            Some(url) => url,
-            None => serve_dynamodb(wanted.data, clock).await?,
+        let own_inbox = serve(inbox.router()).await?;
+        let (dynamodb, writes) = match wanted.dynamodb {
+            Some(url) => (url, None),
+            None => serve_dynamodb(wanted.data, wanted.watch, clock).await?,
         };
         let endpoints = Endpoints {
             dynamodb,
             ses: wanted.ses.unwrap_or_else(|| own_inbox.clone()),
             sns: wanted.sns.unwrap_or_else(|| own_inbox.clone()),
-            end_user_messaging: wanted.end_user_messaging.unwrap_or(own_inbox),
+            end_user_messaging: wanted.end_user_messaging.unwrap_or_else(|| own_inbox.clone()),
+            eventbridge: own_inbox,
         };
-        Ok(Self { endpoints, inbox })
+        Ok(Self { endpoints, inbox, writes })
     }
 }
 
-async fn serve_dynamodb(data: Option<PathBuf>, clock: &LocalClock) -> Result<String, ServicesError> {
+async fn serve_dynamodb(
+    data: Option<PathBuf>,
+    is_watched: bool,
+    clock: &LocalClock,
+) -> Result<(String, Option<WriteLog>), ServicesError> {
     let database = match data {
         Some(path) => Database::new(&path.to_string_lossy())
             .map_err(|error| ServicesError(format!("cannot open {}: {error}", path.display())))?,
@@ -78,8 +90,12 @@ async fn serve_dynamodb(data: Option<PathBuf>, clock: &LocalClock) -> Result<Str
             .map_err(|error| ServicesError(format!("cannot make a table in memory: {error}")))?,
     };
     let (listener, url) = listen().await?;
-    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
-    Ok(url)
+    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database.clone(), std::future::pending()));
+    if !is_watched {
+        return Ok((url, None));
+    }
+    let (proxy, writes) = stream::watch(database, url, clock.clone());
+    Ok((serve(proxy).await?, Some(writes)))
 }
 
 async fn serve(router: Router) -> Result<String, ServicesError> {

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{
         AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-        TimeToLiveSpecification,
+        StreamSpecification, StreamViewType, TimeToLiveSpecification,
     },
 };
 use serde_json::{Value, json};
@@ -34,21 +34,26 @@ impl LocalTable {
         Self { client: Client::from_conf(config), name: name.to_owned() }
     }
 
-    /// Creates the table with the keys and the TTL of `template.yaml`, unless it exists.
+    /// Creates the table with the keys and the TTL of `template.yaml`, unless it exists. `has_stream`
+    /// gives it the stream too.
     ///
     /// # Errors
     /// The message of the service.
-    pub async fn create(&self) -> Result<(), String> {
+    pub async fn create(&self, has_stream: bool) -> Result<(), String> {
         let attribute = |name: &str| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
         };
         let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
         let said = |error: &dyn std::error::Error| DisplayErrorContext(error).to_string();
+        let stream = StreamSpecification::builder().stream_enabled(true);
+        let stream = stream.stream_view_type(StreamViewType::NewAndOldImages).build();
+        let stream = has_stream.then_some(stream).transpose().map_err(|error| said(&error))?;
         let created = self
             .client
             .create_table()
             .table_name(&self.name)
             .billing_mode(BillingMode::PayPerRequest)
+            .set_stream_specification(stream)
             .attribute_definitions(attribute("pk").map_err(|error| said(&error))?)
             .attribute_definitions(attribute("sk").map_err(|error| said(&error))?)
             .key_schema(key("pk", KeyType::Hash).map_err(|error| said(&error))?)
@@ -120,7 +125,7 @@ impl LocalTable {
     /// The message of the service.
     pub async fn copy_as(&self, name: &str) -> Result<Self, String> {
         let copy = Self { client: self.client.clone(), name: name.to_owned() };
-        copy.create().await?;
+        copy.create(false).await?;
         for item in self.scan().await? {
             let put = self.client.put_item().table_name(name).set_item(Some(item));
             put.send().await.map_err(|error| DisplayErrorContext(&error).to_string())?;

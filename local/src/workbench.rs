@@ -13,7 +13,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use mfa::{config::LoginConfig, random};
 use serde_json::{Map, Value, json};
 
-use crate::{Filling, Inbox, InboxMessage, LocalTable, LoginShape, Server, Troubles, clock::LocalClock};
+use crate::{FeedEvent, Filling, Inbox, InboxMessage, LocalTable, LoginShape, Server, Troubles, clock::LocalClock};
 
 /// Lifetime of a login token in seconds, unless the request gives another.
 const LOGIN_LIFETIME: u64 = 60 * 60;
@@ -45,6 +45,7 @@ pub(crate) fn router(server: Server) -> Router {
     Router::new()
         .route("/__local/inbox", get(list_inbox).delete(empty_inbox))
         .route("/__local/inbox/{id}", get(show_mail))
+        .route("/__local/events", get(list_events))
         .route("/__local/token", post(login_token))
         .route("/__local/clock", get(read_clock).post(advance_clock))
         .route("/__local/table", get(dump_table))
@@ -55,6 +56,10 @@ pub(crate) fn router(server: Server) -> Router {
 
 async fn list_inbox(State(bench): Shared) -> Json<Vec<InboxMessage>> {
     Json(bench.inbox.messages())
+}
+
+async fn list_events(State(bench): Shared) -> Json<Vec<FeedEvent>> {
+    Json(bench.inbox.events())
 }
 
 async fn empty_inbox(State(bench): Shared) -> StatusCode {

@@ -14,7 +14,9 @@ use mfa::{
     App,
     config::{Config, Part},
 };
-use mfa_local::{Inbox, LocalTable, Server, Services, StartServices, clock::LocalClock, environment, router};
+use mfa_local::{
+    Inbox, LocalTable, Server, Services, StartServices, clock::LocalClock, environment, router, stream::Stream,
+};
 use serde_json::{Value, json};
 
 /// A local server, as `cargo run` starts it.
@@ -51,6 +53,7 @@ impl Local {
 
     async fn start_with(services: StartServices, table_is_scratch: bool) -> Self {
         let clock = LocalClock::wall();
+        let services = StartServices { watch: true, ..services };
         let services = Services::start(services, &clock).await.expect("services");
         let variables: BTreeMap<_, _> = environment::variables(&services.endpoints)
             .into_iter()
@@ -58,9 +61,11 @@ impl Local {
             .collect();
         let config = Config::from_vars(&Part::ALL, &variables).expect("a configuration");
         let table = LocalTable::new(&services.endpoints.dynamodb, &config.table);
-        table.create().await.expect("a table");
+        table.create(false).await.expect("a table");
         let inbox = services.inbox.clone();
+        let stream = Stream::Watched(services.writes.expect("a watched table"));
         let router = router(Server {
+            stream,
             app: Some(App::new(config, clock.for_app())),
             inbox: services.inbox,
             table,
@@ -206,12 +211,20 @@ async fn while_sns_throttles_no_text_message_goes_out() {
 }
 
 #[tokio::test]
-async fn another_ses_cannot_be_troubled_and_a_misspelt_trouble_is_refused() {
-    let elsewhere = StartServices { ses: Some("http://127.0.0.1:9".to_owned()), ..StartServices::default() };
-    let local = Local::start_with(elsewhere, true).await;
-    let troubles = local.post("/__local/troubles", json!({ "sesIsDown": true, "snsThrottles": true })).await.ok();
-    assert_eq!(troubles, json!({ "sesIsDown": null, "snsThrottles": true }));
-    assert_eq!(local.post("/__local/troubles", json!({ "ses": true })).await.status, StatusCode::BAD_REQUEST);
+async fn a_service_elsewhere_cannot_be_troubled_and_a_misspelt_trouble_is_refused() {
+    let elsewhere = || Some("http://127.0.0.1:9".to_owned());
+    let [none, ses, sns, end_user_messaging] = std::array::from_fn(|_| StartServices::default());
+    for (services, ses_is_down, sns_throttles) in [
+        (none, json!(true), json!(true)),
+        (StartServices { ses: elsewhere(), ..ses }, json!(null), json!(true)),
+        (StartServices { sns: elsewhere(), ..sns }, json!(true), json!(null)),
+        (StartServices { end_user_messaging: elsewhere(), ..end_user_messaging }, json!(true), json!(null)),
+    ] {
+        let local = Local::start_with(services, true).await;
+        let troubles = local.post("/__local/troubles", json!({ "sesIsDown": true, "snsThrottles": true })).await.ok();
+        assert_eq!(troubles, json!({ "sesIsDown": ses_is_down, "snsThrottles": sns_throttles }));
+        assert_eq!(local.post("/__local/troubles", json!({ "ses": true })).await.status, StatusCode::BAD_REQUEST);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,10 @@ def resources(template):
 
 def plan(template, parameters, processor):
     """The lines that say what a deployment makes and costs."""
-    has_identity = "MFA_SMS_ORIGINATION_IDENTITY=" in parameters.get("Settings", "")
+    settings = parameters.get("Settings", "")
+    has_identity = "MFA_SMS_ORIGINATION_IDENTITY=" in settings
+    tells = bool(parameters["EmailFrom"]) and "MFA_NOTICES=off" not in settings or "MFA_EVENT_BUS=" in settings
+    has_stream = not parameters["ExistingTableName"] or "MFA_TABLE_STREAM=" in settings
     holds = {
         "MakesKeys": not parameters["SecretName"],
         "MakesTable": not parameters["ExistingTableName"],
@@ -45,6 +48,7 @@ def plan(template, parameters, processor):
         "SendsSms": bool(parameters["SmsCountries"]),
         "SendsThroughSns": bool(parameters["SmsCountries"]) and not has_identity,
         "SendsThroughEndUserMessaging": bool(parameters["SmsCountries"]) and has_identity,
+        "Notifies": tells and has_stream,
         "HasDomain": parameters.get("DomainName", "") not in ("", "none"),
         "HasAddress": parameters.get("DomainName", "") != "none",
         "HasKmsKey": bool(parameters.get("KmsKeyArn")),
@@ -71,7 +75,7 @@ def month(secret_count, watched):
         f"A month without calls: secrets {secret_count} x 0.40 + metrics of alarms {watched} x 0.10"
         f" + dashboard 3.00 = {total:.2f}"
     )
-    yield "Metrics: 0.30 each, for the hours in which they have a value. 30 x 0.30 = 9.00 a month at most."
+    yield "Metrics: 0.30 each, for the hours in which they have a value. 32 x 0.30 = 9.60 a month at most."
     yield "Storage: 0.25 a GB and month. A million users take some 2 GB."
 
 

@@ -15,9 +15,12 @@ pub mod http;
 mod json;
 pub mod messages;
 pub mod metrics;
+mod owner;
 pub mod random;
 pub mod step_up;
 pub mod storage;
+pub mod tls;
 pub mod tokens;
 
 pub use app::App;
+pub use owner::owner;

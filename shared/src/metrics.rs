@@ -51,6 +51,8 @@ pub enum Metric {
     EmailsFailed,
     /// 1 for an e-mail whose address SES refused, 0 for each other one.
     EmailsRejected,
+    /// Notices to owners that SES took, which count as e-mails too.
+    NoticesSent,
     /// Text messages that SNS or End User Messaging took.
     SmsSent,
     /// 1 for a text message that the service did not take, or of which nobody knows, 0 for each other
@@ -83,7 +85,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::VerifiedByTotp,
         Self::VerifiedByEmail,
         Self::VerifiedBySms,
@@ -102,6 +104,7 @@ impl Metric {
         Self::EmailsSent,
         Self::EmailsFailed,
         Self::EmailsRejected,
+        Self::NoticesSent,
         Self::SmsSent,
         Self::SmsFailed,
         Self::SmsRejected,

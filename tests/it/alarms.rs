@@ -252,6 +252,19 @@ const CAUSES: &[Cause] = &[
         },
     },
     Cause {
+        name: "What could not be told of stands in the queue",
+        rings: &["NoticeAlarm"],
+        settings: &[],
+        minute: |mfa, watch, minute| {
+            async move {
+                if minute == 3 {
+                    watch.add("AWS/SQS/ApproximateNumberOfMessagesVisible", mfa.clock.now().as_secs(), 1.0);
+                }
+            }
+            .boxed()
+        },
+    },
+    Cause {
         name: "Answers take seconds",
         rings: &["LatencyAlarm"],
         settings: &[],

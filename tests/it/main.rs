@@ -31,6 +31,7 @@ mod log;
 mod logins;
 mod messages;
 mod model;
+mod notices;
 mod openid_configuration;
 mod policy_claims;
 mod races;

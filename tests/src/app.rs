@@ -13,7 +13,10 @@ use mfa::{
     storage::Table,
 };
 use mfa_admin_function::{Command, Page, PageReply, Reply, Request as AdminRequest};
-use mfa_local::{Inbox, LocalRoute, LocalTable, Services, StartServices, clock::LocalClock, environment, routes};
+use mfa_local::{
+    Inbox, LocalRoute, LocalTable, Services, StartServices, clock::LocalClock, environment, routes, stream::Stream,
+};
+use mfa_notify::Notify;
 use serde_json::Value;
 
 use crate::{FaultProxy, Login, Person, Response, runtime_api::read_event};
@@ -54,6 +57,10 @@ pub struct TestApp {
     direct: Table,
     routes: Vec<LocalRoute>,
     log: Mutex<Vec<LogLine>>,
+    /// What is written to the table, if somebody is told of it.
+    stream: Option<Stream>,
+    /// The records that `notify` gave back.
+    unfinished: Mutex<Vec<Value>>,
 }
 
 impl TestApp {
@@ -64,8 +71,17 @@ impl TestApp {
 
     /// Starts a bundle with the development configuration, changed by these variables.
     pub async fn start_with(settings: &[(&str, &str)]) -> Arc<Self> {
+        Self::start_as(settings, false).await
+    }
+
+    /// The same, with a stream of the table: [`Self::notify`] hands on what was written.
+    pub async fn start_telling(settings: &[(&str, &str)]) -> Arc<Self> {
+        Self::start_as(settings, true).await
+    }
+
+    async fn start_as(settings: &[(&str, &str)], watch: bool) -> Arc<Self> {
         let clock = LocalClock::standing_at(START);
-        let wanted = StartServices { dynamodb: engine_under_test(), ..StartServices::default() };
+        let wanted = StartServices { dynamodb: engine_under_test(), watch, ..StartServices::default() };
         let services = Services::start(wanted, &clock).await.expect("services");
         let fault_proxy = FaultProxy::start(&services.endpoints.dynamodb, &services.endpoints.ses).await;
 
@@ -75,15 +91,20 @@ impl TestApp {
             .collect();
         let table = format!("test-{}", uuid::Uuid::from_bytes(mfa::random::bytes().expect("randomness")));
         variables.insert("MFA_TABLE".to_owned(), table.clone());
-        for service in ["DYNAMODB", "SES", "SNS", "END_USER_MESSAGING"] {
+        for service in ["DYNAMODB", "SES", "SNS", "END_USER_MESSAGING", "EVENTBRIDGE"] {
             variables.insert(format!("MFA_{service}_ENDPOINT"), fault_proxy.url.clone());
         }
         variables.insert("MFA_STACK".to_owned(), "test".to_owned());
         variables.insert("MFA_AWS_TIMEOUT_MS".to_owned(), "30000".to_owned());
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
 
-        let table = LocalTable::new(&services.endpoints.dynamodb, &table);
-        table.create().await.expect("a table");
+        let name = table;
+        let table = LocalTable::new(&services.endpoints.dynamodb, &name);
+        table.create(watch && services.writes.is_none()).await.expect("a table");
+        let stream = match services.writes {
+            Some(writes) => Some(Stream::Watched(writes)),
+            None => watch.then(|| Stream::of(&services.endpoints.dynamodb, &name)),
+        };
         let config = Config::from_vars(&Part::ALL, &variables).expect("a configuration");
         let mut direct = config.clone();
         direct.aws.dynamodb_endpoint = Some(services.endpoints.dynamodb);
@@ -101,6 +122,8 @@ impl TestApp {
             variables,
             direct: Table::new(&direct, &direct.keys()),
             log: Mutex::default(),
+            stream,
+            unfinished: Mutex::default(),
         })
     }
 
@@ -142,12 +165,42 @@ impl TestApp {
             variables,
             direct: self.direct.clone(),
             log: Mutex::default(),
+            stream: self.stream.clone(),
+            unfinished: Mutex::default(),
         })
     }
 
     /// A person with this user id.
     pub fn user(self: &Arc<Self>, sub: &str) -> Person {
         Person::new(Arc::clone(self), sub)
+    }
+
+    /// Hands to `notify` what was written since the last call, and what it gave back then, as Lambda
+    /// does. Returns how many records it gives back now.
+    pub async fn notify(&self) -> usize {
+        let mut records = std::mem::take(&mut *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner));
+        records.extend(self.written().await);
+        let event = serde_json::from_value(serde_json::json!({ "Records": &records })).expect("an event");
+        let (unfinished, line) = Notify::new(&self.app).answer(&self.app, &event, "a request").await;
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        let is_left = |record: &Value| {
+            let number = record["dynamodb"]["SequenceNumber"].as_str();
+            unfinished.failures.iter().any(|failure| Some(failure.sequence_number.as_str()) == number)
+        };
+        records.retain(is_left);
+        let left = records.len();
+        *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner) = records;
+        left
+    }
+
+    /// What was written since this or [`Self::notify`] was last called, as records of the stream.
+    pub async fn written(&self) -> Vec<Value> {
+        self.stream.as_ref().expect("start_telling").take().await.expect("a stream")
+    }
+
+    /// The records that `notify` gave back.
+    pub fn unfinished(&self) -> Vec<Value> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Moves the clock forward.

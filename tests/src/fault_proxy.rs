@@ -220,6 +220,7 @@ enum Service {
     Ses,
     Sns,
     EndUserMessaging,
+    EventBridge,
 }
 
 async fn handle(State(forward): State<Forward>, request: Request) -> Response {
@@ -232,6 +233,7 @@ async fn handle(State(forward): State<Forward>, request: Request) -> Response {
         (Some(target), _) if target.starts_with("PinpointSMSVoiceV2.") => {
             (Service::EndUserMessaging, operation.clone())
         }
+        (Some(target), _) if target.starts_with("AWSEvents.") => (Service::EventBridge, operation.clone()),
         (Some(_), _) => (Service::DynamoDb, format!("{operation} {}", item_kind(&call))),
         (None, "/") => (Service::Sns, "Publish".to_owned()),
         (None, path) if path.contains("/suppression/") => (Service::Ses, "GetSuppressedDestination".to_owned()),
@@ -412,6 +414,10 @@ fn problem(service: Service, status: u16, kind: &str) -> Response {
             let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
             let body = json!({ "__type": kind, "message": "broken by the test" });
             response.header("content-type", "application/x-amz-json-1.0").body(Body::from(body.to_string()))
+        }
+        Service::EventBridge => {
+            let body = json!({ "__type": kind, "message": "broken by the test" });
+            response.header("content-type", "application/x-amz-json-1.1").body(Body::from(body.to_string()))
         }
         Service::EndUserMessaging => {
             let kind = if kind == "ThrottlingException" { kind } else { "InternalServerException" };

@@ -138,6 +138,20 @@ pub(crate) async fn reseal(app: &App, page: &Page, dry_run: bool) -> Result<Repl
             }
             counts.push(("sealed again".to_owned(), 1));
         }
+        for old in app.table.notice_to(user).await?.iter().filter(|one| app.keys.is_of_an_old_key(&one.sealed)) {
+            let Some(plain) = app.keys.notice_to(user, &old.slot, &old.sealed) else {
+                counts.push(("not opened".to_owned(), 1));
+                let (user, item) = (user.to_string(), Some("NOTICE#TO".to_owned()));
+                findings.push(UserFinding { user, item, what: NOT_OPENED.to_owned() });
+                continue;
+            };
+            if !dry_run {
+                let sealed = app.keys.seal_notice_to(user, &old.slot, &plain, random::bytes()?);
+                let sealed = sealed.map_err(|error| StoreError::Broken(error.to_string()))?;
+                app.table.reseal_notice_to(user, old, sealed).await?;
+            }
+            counts.push(("sealed again".to_owned(), 1));
+        }
         Ok((counts, findings))
     })
     .await
@@ -199,7 +213,8 @@ pub(crate) async fn restore(app: &App, restore: &Restore, dry_run: bool) -> Resu
     .await
 }
 
+const NOT_OPENED: &str = "its secret does not open with the configured sealing keys";
+
 fn not_opened(user: UserId, record: &DeviceRecord) -> UserFinding {
-    let what = "its secret does not open with the configured sealing keys".to_owned();
-    UserFinding { user: user.to_string(), item: Some(format!("device {}", record.id)), what }
+    UserFinding { user: user.to_string(), item: Some(format!("device {}", record.id)), what: NOT_OPENED.to_owned() }
 }

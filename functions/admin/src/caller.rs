@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use http_body_util::{BodyExt, Limited};
-use mfa::{aws, config::AwsConfig, domain::Timestamp};
+use mfa::{config::AwsConfig, domain::Timestamp, tls};
 use serde::{Deserialize, Serialize};
 
 /// The header of the signed request that holds [`Request::digest`](crate::Request::digest). So the
@@ -56,7 +56,7 @@ impl CallerProof {
         let mut request = HttpRequest::empty();
         request.set_uri(self.url.as_str()).map_err(|error| unreachable(&error))?;
         request.headers_mut().try_insert(DIGEST_HEADER, digest.to_owned()).map_err(|error| unreachable(&error))?;
-        let response = aws::connector(&self.url).call(request).await.map_err(|error| unreachable(&error))?;
+        let response = tls::connector(&self.url).call(request).await.map_err(|error| unreachable(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
             return Err(format!(

@@ -218,13 +218,14 @@ async fn decide<T: Send>(
     user: UserId,
     rule: impl Fn(&Snapshot) -> Decision<T> + Send + Sync,
 ) -> Result<T, StoreError> {
+    let query = UserQuery::user(user).by_operator();
     for _ in 1..PATIENCE {
-        match app.table.decide(UserQuery::user(user), app.clock.now(), &rule).await {
+        match app.table.decide(query, app.clock.now(), &rule).await {
             Err(StoreError::Refused(Refusal::Contended)) => {}
             decided => return decided,
         }
     }
-    app.table.decide(UserQuery::user(user), app.clock.now(), &rule).await
+    app.table.decide(query, app.clock.now(), &rule).await
 }
 
 /// Why a command was not carried out.

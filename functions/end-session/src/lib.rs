@@ -4,9 +4,9 @@
 use lambda_http::http::Method;
 use mfa::{
     App,
-    domain::{ItemKey, Refusal, gate, session},
+    domain::{Refusal, gate, session},
     http::{BearerToken, Call, Endpoint, ErrorCode, Message, NoBody, Problem},
-    storage::UserQuery,
+    storage::{SessionEnd, UserQuery},
 };
 
 /// The endpoint.
@@ -36,7 +36,7 @@ impl Endpoint for EndSession {
 async fn end_current(app: &App, call: &Call<NoBody>) -> Result<(), Problem> {
     let caller = &call.auth.caller;
     let session = caller.session().ok_or(Refusal::SessionNotFound)?;
-    app.table.delete(caller.user, ItemKey::Session(session.id)).await?;
+    app.table.end_session(caller.user, session.id, SessionEnd::SignedOut, call.now).await?;
     Ok(())
 }
 
@@ -56,6 +56,6 @@ async fn end_one(app: &App, call: &Call<NoBody>, id: &str) -> Result<(), Problem
 
     let list = session::list(&snapshot, policy, call.now);
     let record = list.into_iter().find(|record| record.id.to_string() == id).ok_or(Refusal::SessionNotFound)?;
-    table.delete(user, ItemKey::Session(record.id)).await?;
+    table.end_session(user, record.id, SessionEnd::Ended, call.now).await?;
     Ok(())
 }

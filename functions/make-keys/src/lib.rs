@@ -18,7 +18,7 @@ use lambda_http::{
     Error,
     lambda_runtime::{self, LambdaEvent, service_fn},
 };
-use mfa::{aws, config::AwsConfig};
+use mfa::{aws, config::AwsConfig, tls};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -176,7 +176,7 @@ async fn put(url: &str, answer: &Value) -> Result<(), Error> {
     let mut request = HttpRequest::new(answer.to_string().into());
     request.set_method("PUT")?;
     request.set_uri(url)?;
-    let response = aws::connector(url).call(request).await?;
+    let response = tls::connector(url).call(request).await?;
     let status = response.status().as_u16();
     if status == 200 { Ok(()) } else { Err(format!("CloudFormation's address answers {status}").into()) }
 }

@@ -6,6 +6,7 @@ use mfa::{
     config::Part,
     domain::{self, Policy, Snapshot, Switch},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody, SwitchReply},
+    owner,
     step_up::StepUp,
     storage::UserQuery,
 };
@@ -51,10 +52,12 @@ impl Endpoint for Toggle {
             Switch::Off => None,
         };
         let cx = call.context(policy, keys);
+        let owner = owner(app, &call)?;
 
         let rule = |snapshot: &Snapshot| {
             let toggled = domain::toggle(snapshot, call.body.wanted, &cx);
-            toggled.on_success(|toggled| {
+            let noted = owner.noted(toggled, snapshot, &cx);
+            noted.on_success(|toggled| {
                 let given = step_up.as_ref().zip(toggled.verified.as_ref());
                 given.map(|(step_up, verified)| step_up.items(snapshot, verified)).unwrap_or_default()
             })

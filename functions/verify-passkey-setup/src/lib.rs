@@ -74,10 +74,12 @@ impl Endpoint for VerifyPasskeySetup {
         let cx = step_up.as_ref().map_or_else(|| call.context(policy, keys), StepUp::context);
         let check = |challenge: &Challenge| self.ceremonies.registered(&challenge.state, &call.body.credential);
 
+        let owner = owner(app, &call)?;
         let random = random::bytes()?;
         let rule = |snapshot: &Snapshot| {
             let confirmed = verify_passkey_setup::confirm(snapshot, random, &cx, check);
-            confirmed.on_success(|verified| {
+            let noted = owner.noted(confirmed, snapshot, &cx);
+            noted.on_success(|verified| {
                 step_up.as_ref().map(|step_up| step_up.items(snapshot, verified)).unwrap_or_default()
             })
         };

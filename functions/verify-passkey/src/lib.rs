@@ -11,6 +11,7 @@ use mfa::{
         verify_passkey,
     },
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody, VerifiedReply},
+    owner,
     step_up::StepUp,
 };
 use mfa_passkeys::Ceremonies;
@@ -69,13 +70,14 @@ impl Endpoint for VerifyPasskey {
         let VerifyBody { credential, trust_device } = &call.body;
         let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), *trust_device, call.now)?;
         let cx = step_up.context();
+        let owner = owner(app, &call)?;
         let check = |challenge: &Challenge, known: &[&CredentialRecord]| {
             self.ceremonies.answered(&challenge.state, known, credential)
         };
 
         // Judged and spent in one commit: of a thousand uses of one answer, one succeeds.
         let rule = |snapshot: &Snapshot| {
-            let judged = verify_passkey::judge(snapshot, &cx, check);
+            let judged = owner.noted(verify_passkey::judge(snapshot, &cx, check), snapshot, &cx);
             judged.on_success(|verified| step_up.items(snapshot, verified))
         };
         let query = step_up.query().and_credentials().and_challenges_of(caller.login);

@@ -10,6 +10,7 @@ use mfa::{
         recovery::{self, RecoveryCode},
     },
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody, VerifiedReply},
+    owner,
     step_up::StepUp,
 };
 
@@ -50,10 +51,12 @@ impl Endpoint for VerifyRecoveryCode {
         let BearerToken { caller, claims } = &call.auth;
         let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), call.body.trust_device, call.now)?;
         let cx = step_up.context();
+        let owner = owner(app, &call)?;
 
         let rule = |snapshot: &Snapshot| {
             let redeemed = recovery::redeem(snapshot, call.body.code.as_ref(), &cx);
-            redeemed.on_success(|redeemed| step_up.items(snapshot, &redeemed.verified))
+            let noted = owner.noted(redeemed, snapshot, &cx);
+            noted.on_success(|redeemed| step_up.items(snapshot, &redeemed.verified))
         };
         let redeemed = table.decide_possession(step_up.query(), keys, call.now, rule).await?;
 

@@ -6,6 +6,7 @@ use mfa::{
     config::Part,
     domain::{Method, Policy, Snapshot, code::Otp, pasted, verify_totp_setup},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody, SwitchReply},
+    owner,
     step_up::StepUp,
     storage::UserQuery,
 };
@@ -69,12 +70,14 @@ impl Endpoint for VerifyTotpSetup {
         };
         let cx = step_up.as_ref().map_or_else(|| call.context(policy, keys), StepUp::context);
 
+        let owner = owner(app, &call)?;
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid
         // for.
         let ConfirmBody { otp, secret } = &call.body;
         let rule = |snapshot: &Snapshot| {
             let confirmed = verify_totp_setup::confirm(snapshot, secret, otp, &cx);
-            confirmed.on_success(|verified| {
+            let noted = owner.noted(confirmed, snapshot, &cx);
+            noted.on_success(|verified| {
                 step_up.as_ref().map(|step_up| step_up.items(snapshot, verified)).unwrap_or_default()
             })
         };

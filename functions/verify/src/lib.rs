@@ -9,7 +9,7 @@ use mfa::{
         verify::Guess,
     },
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody, VerifiedReply},
-    random,
+    owner, random,
     step_up::StepUp,
 };
 
@@ -85,6 +85,7 @@ impl Endpoint for Verify {
         let BearerToken { caller, claims } = &call.auth;
         let step_up = StepUp::prepare(app, caller, claims, call.user_agent(), call.body.trust_device, call.now)?;
         let cx = step_up.context();
+        let owner = owner(app, &call)?;
         let query = match guess {
             Guess::Totp { .. } => step_up.query(),
             Guess::Sent { .. } => step_up.query().and_codes_of(caller.login),
@@ -93,7 +94,8 @@ impl Endpoint for Verify {
         // Judged and counted in one commit: nobody learns the verdict of a guess that was not paid
         // for.
         let rule = |snapshot: &Snapshot| {
-            verify::judge(snapshot, &guess, &cx).on_success(|verified| step_up.items(snapshot, verified))
+            let judged = owner.noted(verify::judge(snapshot, &guess, &cx), snapshot, &cx);
+            judged.on_success(|verified| step_up.items(snapshot, verified))
         };
         let verified = table.decide(query, call.now, rule).await?;
 

@@ -21,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use jsonwebtoken::jwk::Jwk;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -39,11 +40,12 @@ pub use sms::{DltIds, EndUserMessagingConfig, OriginationIdentity, SmsConfig, Sm
 
 use crate::{
     domain::{
-        Countries, Method, Policy,
+        Countries, Method, Notices, Policy,
         access::RouteRequirements,
         keys::{Keys, SealingKey},
     },
     messages::{MessageSettings, gsm7_septets},
+    tls,
 };
 use reader::Reader;
 
@@ -102,11 +104,13 @@ pub enum Part {
     Passkeys,
     /// Knows what the application's own routes demand.
     RouteRequirements,
+    /// Tells owners and the application of changes: computes keyed hashes, but checks no token.
+    Notices,
 }
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Users,
         Self::Table,
         Self::SealingKeys,
@@ -115,6 +119,7 @@ impl Part {
         Self::Sending,
         Self::Passkeys,
         Self::RouteRequirements,
+        Self::Notices,
     ];
 }
 
@@ -143,6 +148,8 @@ pub struct Config {
     pub passkeys: Option<PasskeyConfig>,
     /// What messages say.
     pub messages: MessageSettings,
+    /// The ARN of the event bus that the application is told of changes on, if there is one.
+    pub event_bus: Option<String>,
     /// How bearer tokens are checked and made.
     pub jwt: JwtConfig,
     /// What the application's own routes demand. The authorizer reads it.
@@ -172,15 +179,20 @@ pub struct AwsConfig {
     pub sns_endpoint: Option<String>,
     /// The address of an End User Messaging other than the region's.
     pub end_user_messaging_endpoint: Option<String>,
+    /// The address of an `EventBridge` other than the region's.
+    pub eventbridge_endpoint: Option<String>,
     /// The address of another AWS, for every service that has none of its own here.
     pub endpoint: Option<String>,
     /// The longest that one attempt of a call may take.
     ///
     /// Defaults to 2 s. Allowed: 100 ms to 60 s.
     pub timeout: Duration,
-    /// Whether to trust the machine's root certificates too, not only Amazon's. Proxies and
-    /// emulators need it.
-    pub native_roots: bool,
+    /// The longest that a connection may take to open: half of `timeout`. One that fails then proves
+    /// that nothing was sent.
+    pub connect_timeout: Duration,
+    /// Connects to them by TLS. Beside Amazon's root certificates, it trusts the machine's if
+    /// `MFA_NATIVE_ROOTS` says so: proxies and emulators need it.
+    pub https: SharedHttpClient,
 }
 
 /// How codes are sent by e-mail.
@@ -282,7 +294,8 @@ impl Config {
     }
 
     fn read(read: &mut Reader<'_>) -> Self {
-        let policy = policy(read);
+        let event_bus = event_bus(read);
+        let policy = policy(read, event_bus.is_some());
         let aws = aws(read);
         read.is_local = aws.dynamodb_endpoint.as_deref().is_some_and(is_local);
         let stack = read.parsed("MFA_STACK", "must be 1 to 128 letters, digits, `-` or `_`", stack);
@@ -292,7 +305,8 @@ impl Config {
         let passkeys = read.part(Part::Passkeys, |read| passkeys::read(read, &policy));
         let jwt = login::read(read);
         let (route_requirements, authorizer_claims) = read.part(Part::RouteRequirements, route_requirements);
-        let hash_key = read.part(Part::Users, hash_key);
+        let hashes = if read.uses(Part::Users) { Part::Users } else { Part::Notices };
+        let hash_key = read.part(hashes, hash_key);
         let sealing_keys = read.part(Part::SealingKeys, sealing_keys);
         let table = read.part(Part::Table, table);
         refuse_development_keys(read, &jwt);
@@ -306,6 +320,7 @@ impl Config {
             sms,
             passkeys,
             messages,
+            event_bus,
             jwt,
             route_requirements,
             authorizer_claims,
@@ -335,7 +350,31 @@ fn stack(text: &str) -> Option<Arc<str>> {
     (text.len() <= 128 && is_plain).then(|| text.into())
 }
 
-fn policy(read: &mut Reader<'_>) -> Policy {
+/// The bus is read by every function: those that change users must know whether anybody is told.
+fn event_bus(read: &mut Reader<'_>) -> Option<String> {
+    // It says which stream the template connects. No function reads it.
+    let wrong = "must be the ARN of a stream of a DynamoDB table";
+    read.parsed("MFA_TABLE_STREAM", wrong, |text| {
+        (text.starts_with("arn:") && text.contains("/stream/")).then_some(())
+    });
+    // By its ARN, which the template puts into the permission.
+    read.parsed("MFA_EVENT_BUS", "must be the ARN of an event bus", |text| {
+        let (_, name) = text.split_once(":event-bus/").filter(|_| text.starts_with("arn:"))?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        ((1..=256).contains(&name.len()) && name.chars().all(is_plain)).then(|| text.to_owned())
+    })
+}
+
+fn notices(read: &mut Reader<'_>) -> Notices {
+    let has_sender = read.is_set("MFA_EMAIL_FROM");
+    let chosen = read.parsed("MFA_NOTICES", "must be all, important or off", Notices::parse);
+    if chosen.is_some_and(|chosen| chosen != Notices::Off) && !has_sender {
+        read.fault("MFA_EMAIL_FROM", "is required if MFA_NOTICES is not off");
+    }
+    chosen.unwrap_or(if has_sender { Notices::Important } else { Notices::Off })
+}
+
+fn policy(read: &mut Reader<'_>, event_feed: bool) -> Policy {
     let default = Policy::default();
     let methods = read.parsed("MFA_METHODS", "must be a comma list of totp, email, sms and passkey", |text| {
         let methods: Option<Vec<_>> = text.split(',').map(|name| Method::parse(name.trim())).collect();
@@ -371,6 +410,8 @@ fn policy(read: &mut Reader<'_>) -> Policy {
         trusted_devices: read.switch("MFA_TRUSTED_DEVICES", default.trusted_devices),
         known_networks: read.switch("MFA_KNOWN_NETWORKS", default.known_networks),
         forwarded_hops: read.number("MFA_FORWARDED_HOPS", default.forwarded_hops, 0..=5),
+        notices: notices(read),
+        event_feed,
     }
 }
 
@@ -465,10 +506,17 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
         })
     };
     let endpoint_of_all = endpoint("AWS_ENDPOINT_URL");
-    let names = ["MFA_DYNAMODB_ENDPOINT", "MFA_SES_ENDPOINT", "MFA_SNS_ENDPOINT", "MFA_END_USER_MESSAGING_ENDPOINT"];
-    let [dynamodb_endpoint, ses_endpoint, sns_endpoint, end_user_messaging_endpoint] =
+    let names = [
+        "MFA_DYNAMODB_ENDPOINT",
+        "MFA_SES_ENDPOINT",
+        "MFA_SNS_ENDPOINT",
+        "MFA_END_USER_MESSAGING_ENDPOINT",
+        "MFA_EVENTBRIDGE_ENDPOINT",
+    ];
+    let [dynamodb_endpoint, ses_endpoint, sns_endpoint, end_user_messaging_endpoint, eventbridge_endpoint] =
         names.map(&mut endpoint).map(|own| own.or_else(|| endpoint_of_all.clone()));
     let timeout = Duration::from_millis(read.number("MFA_AWS_TIMEOUT_MS", 2000, 100..=60_000));
+    let connect_timeout = timeout / 2;
     let native_roots = read.switch("MFA_NATIVE_ROOTS", false);
     AwsConfig {
         region,
@@ -479,9 +527,11 @@ fn aws(read: &mut Reader<'_>) -> AwsConfig {
         ses_endpoint,
         sns_endpoint,
         end_user_messaging_endpoint,
+        eventbridge_endpoint,
         endpoint: endpoint_of_all,
         timeout,
-        native_roots,
+        connect_timeout,
+        https: tls::client(connect_timeout, native_roots),
     }
 }
 

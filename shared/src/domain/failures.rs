@@ -30,10 +30,16 @@ pub struct LastGuess {
 }
 
 impl Failures {
+    /// Whether so many wrong answers came in a row that no code is judged any more.
+    #[must_use]
+    pub const fn are_codes_off(&self) -> bool {
+        self.consecutive >= Policy::FAILURES_BEFORE_OFF
+    }
+
     /// When codes are judged again, if they are not judged at `now`.
     #[must_use]
     pub fn lock_end(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.consecutive >= Policy::FAILURES_BEFORE_OFF {
+        if self.are_codes_off() {
             return Some(now.plus(Policy::OFF_RETRY_AFTER));
         }
         (self.locked_until > now).then_some(self.locked_until)

@@ -81,6 +81,10 @@ bytes_id!(
     CommitId, 8
 );
 bytes_id!(
+    /// What the item of a user's addresses for notices was last written with: a keyed hash.
+    NoticeMark, 8
+);
+bytes_id!(
     /// Names one code that was sent.
     CodeId, 8
 );
@@ -164,6 +168,26 @@ impl DeviceId {
             [a, b, c, d, e, f, 0x80, g, 0x80, h, 0, 0, 0, 0, 0, 0] => Some(PasskeyId([a, b, c, d, e, f, g, h])),
             _ => None,
         }
+    }
+}
+
+impl CommitId {
+    /// How the id of an operator's commit begins. That of another begins so with the chance of one in
+    /// 2³².
+    const OF_OPERATOR: [u8; 4] = *b"oper";
+
+    /// This id as that of an operator's commit. Half of its bytes stay random, which tell it from the
+    /// other commits that the ledger names.
+    #[must_use]
+    pub fn of_operator(mut self) -> Self {
+        self.0.iter_mut().zip(Self::OF_OPERATOR).for_each(|(byte, mark)| *byte = mark);
+        self
+    }
+
+    /// Whether an operator made the commit.
+    #[must_use]
+    pub fn is_of_operator(self) -> bool {
+        self.0.starts_with(&Self::OF_OPERATOR)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     DeviceId, DeviceRecord, PasskeyId, RecoveryId, SessionId, TrustId,
+    notice_to::SealedNoticeTo,
     passkey::{CredentialRecord, PasskeyRecord},
     recovery::RecoveryRecord,
     session::SessionRecord,
@@ -23,6 +24,8 @@ pub enum ItemKey {
     Session(SessionId),
     /// A trusted device.
     Trust(TrustId),
+    /// The addresses for notices.
+    NoticeTo,
 }
 
 /// One item that a commit puts.
@@ -52,6 +55,8 @@ pub enum Write {
     Session(SessionRecord),
     /// A device that is trusted from now on.
     Trust(TrustRecord),
+    /// One more address for notices.
+    NoticeTo(SealedNoticeTo),
 }
 
 impl Write {
@@ -68,12 +73,13 @@ impl Write {
             Self::Recovery(record) | Self::RestoredRecovery(record) => ItemKey::Recovery(record.id),
             Self::Session(record) => ItemKey::Session(record.id),
             Self::Trust(record) => ItemKey::Trust(record.id),
+            Self::NoticeTo(_) => ItemKey::NoticeTo,
         }
     }
 
     /// The item to delete if the commit does not happen. A kept device was there before, and its
     /// set-up stays open. What comes back from a backup has an id that is not new, so another
-    /// request may have committed it.
+    /// request may have committed it. The item of addresses for notices may hold others.
     #[must_use]
     pub const fn undo(&self) -> Option<ItemKey> {
         match self {
@@ -81,7 +87,8 @@ impl Write {
             | Self::RestoredDevice(_)
             | Self::RestoredPasskey(_)
             | Self::RestoredCredential(_)
-            | Self::RestoredRecovery(_) => None,
+            | Self::RestoredRecovery(_)
+            | Self::NoticeTo(_) => None,
             Self::Device(_)
             | Self::ActiveDevice(_)
             | Self::Passkey(_)

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Address, AddressTag, CodeId, CodeTag, Contact, DeviceId, DeviceRecord, Email, GuessTag, LoginId, Method,
-    NetworkTag, Phone, Proof, RecoveryId, RecoveryTag, SessionId, StoredCode, Timestamp, TrustId, UserId,
+    NetworkTag, NoticeMark, Phone, Proof, RecoveryId, RecoveryTag, SessionId, StoredCode, Timestamp, TrustId, UserId,
     code::Otp,
     passkey::{Challenge, ChallengeRecord, ChallengeSlot},
     recovery::RecoveryCode,
@@ -318,6 +318,37 @@ impl Keys {
         truncated(&self.passkey, &[&user.0, credential_id])
     }
 
+    /// Tells what a user's addresses for notices were written with: the address, the language and the key
+    /// that seals them.
+    #[must_use]
+    pub fn notice_mark(&self, user: UserId, slot: &str, locale: &str) -> NoticeMark {
+        let key = self.sealing_key_ids().next().unwrap_or_default();
+        let parts = [&user.0[..], b"notice", slot.as_bytes(), locale.as_bytes(), key.as_bytes()];
+        NoticeMark(truncated(&self.address, &parts))
+    }
+
+    /// Seals an address for notices. `nonce` is random.
+    ///
+    /// # Errors
+    /// [`CannotSeal`] if there is no key.
+    pub fn seal_notice_to(
+        &self,
+        user: UserId,
+        slot: &str,
+        plain: &[u8],
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<Vec<u8>, CannotSeal> {
+        let sealing = self.sealing.first().ok_or(CannotSeal)?;
+        seal(&sealing.id, &sealing.key, &notice_aad(user, slot), plain, nonce)
+    }
+
+    /// Opens an address for notices. `None` as for [`Self::totp_secret`].
+    #[must_use]
+    pub fn notice_to(&self, user: UserId, slot: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (sealing, sealed) = self.sealed_by(sealed)?;
+        open(&sealing.key, &notice_aad(user, slot), sealed)
+    }
+
     /// The key that sealed `sealed`, and what follows its id.
     fn sealed_by<'a>(&self, sealed: &'a [u8]) -> Option<(&SealingKey, &'a [u8])> {
         let (id, rest) = key_id_of(sealed)?;
@@ -332,8 +363,14 @@ impl Keys {
     /// Whether `record` was sealed by an old key, and should be sealed again.
     #[must_use]
     pub fn is_sealed_by_an_old_key(&self, record: &DeviceRecord) -> bool {
+        self.is_of_an_old_key(&record.secret)
+    }
+
+    /// Whether an old key sealed `sealed`.
+    #[must_use]
+    pub fn is_of_an_old_key(&self, sealed: &[u8]) -> bool {
         let current = self.sealing.first().map(|key| key.id.as_bytes());
-        key_id_of(&record.secret).map(|(id, _)| id) != current
+        key_id_of(sealed).map(|(id, _)| id) != current
     }
 }
 
@@ -365,6 +402,11 @@ fn open(key: &LessSafeKey, bound_to: &[u8], sealed: &[u8]) -> Option<Zeroizing<V
 /// (`docs/decisions/0006-associated-data.md`).
 fn device_aad(user: UserId, device: DeviceId) -> Vec<u8> {
     framed(&[b"DEVICE", &user.0, device.0.as_bytes()])
+}
+
+/// Binds an address for notices to its user and its place in the item.
+fn notice_aad(user: UserId, slot: &str) -> Vec<u8> {
+    framed(&[b"NOTICE", &user.0, slot.as_bytes()])
 }
 
 /// Binds sealed claims to their user and session.

@@ -1,8 +1,8 @@
 //! The ledger: the one small mutable item from which every rule about a user is decided.
 
 use super::{
-    AddressTag, CodeId, CommitId, DeviceId, Factor, ItemKey, LoginId, NetworkTag, PasskeyId, Policy, RecoveryId,
-    Timestamp, failures::Failures, sends::Sends,
+    AddressTag, CodeId, CommitId, DeviceId, Factor, ItemKey, LoginId, NetworkTag, NoticeMark, PasskeyId, Policy,
+    RecoveryId, Timestamp, failures::Failures, sends::Sends,
 };
 
 /// How many commits a ledger remembers. A write whose answer was lost is recognised on its retry if
@@ -49,6 +49,8 @@ pub struct Ledger {
     pub networks: Vec<KnownNetwork>,
     /// Who began this security epoch and counts as proven for a while.
     pub grace: Option<Grace>,
+    /// What the user's addresses for notices were last written with.
+    pub notice_mark: Option<NoticeMark>,
     /// The last commits, oldest first: [`COMMITS_KEPT`] at most.
     pub commits: Vec<CommitId>,
 }
@@ -88,6 +90,9 @@ pub struct Passkey {
     pub used: bool,
     /// Whether it may be copied to other authenticators, and whether it is now.
     pub backup: Backup,
+    /// Whether, since its last use, an answer came whose counter did not rise. Then somebody may have a
+    /// copy, of which the owner is told once.
+    pub suspected: bool,
 }
 
 impl Passkey {
@@ -288,6 +293,7 @@ impl Ledger {
             recent: Vec::new(),
             networks: Vec::new(),
             grace: None,
+            notice_mark: None,
             commits: Vec::new(),
         }
     }

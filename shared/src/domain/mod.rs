@@ -17,6 +17,7 @@ pub mod keys;
 pub mod ledger;
 pub mod listing;
 mod method;
+pub mod notice_to;
 pub mod operator;
 pub mod passkey;
 pub mod pasted;
@@ -25,6 +26,7 @@ pub mod recovery;
 pub mod remove_device;
 pub mod rename_device;
 mod requirement;
+pub mod security_event;
 pub mod sends;
 pub mod session;
 pub mod setup_passkey;
@@ -45,14 +47,15 @@ pub use caller::{Caller, Context, LONGEST_USER_ID, LoginFactor, Proof, ProofSess
 pub use decision::{After, Change, Counter, CounterKind, CounterPart, Decision, Limit, Refusal};
 pub use device_name::{DeviceName, plain_name};
 pub use ids::{
-    AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, NetworkTag, PasskeyId, RecoveryId, RecoveryTag,
-    SessionId, TrustId, UserId,
+    AddressTag, CodeId, CodeTag, CommitId, DeviceId, GuessTag, LoginId, NetworkTag, NoticeMark, PasskeyId, RecoveryId,
+    RecoveryTag, SessionId, TrustId, UserId,
 };
 pub use item::{ItemKey, UnreadableItem, Write};
 pub use ledger::Ledger;
 pub use method::{Channel, Method};
-pub use policy::Policy;
+pub use policy::{Notices, Policy};
 pub use requirement::{ClaimedPolicy, RequiredBy, Requirement};
+pub use security_event::{Observed, SecurityEvent};
 pub use snapshot::{CodeRecord, DeviceRecord, Snapshot, StoredCode};
 pub use source::Source;
 pub use time::Timestamp;

@@ -182,6 +182,8 @@ const fn is_continued(older: &Ledger, newer: &Ledger) -> bool {
 /// A user whom the table has lost. Nobody knows which recovery codes were used since the backup.
 fn brought_back(backup: &Backup) -> Ledger {
     let mut ledger = backup.ledger.clone();
+    // The table has lost the addresses too.
+    ledger.notice_mark = None;
     let recovery = ledger.recovery.take().filter(|_| backup.keeps_recovery);
     ledger.recovery = recovery.filter(|set| backup.recovery.iter().any(|record| record.id == set.id));
     ledger.devices.retain(|device| backup.has_device(device.id));

@@ -107,9 +107,25 @@ pub struct Policy {
     /// Defaults to `0`. Allowed: `0..=5`. Too high a number lets a sender choose the address that
     /// is limited.
     pub forwarded_hops: u8,
+
+    /// Which changes the owner is told by e-mail (NIST SP 800-63B-4 4.6, ASVS 6.3.7).
+    ///
+    /// Defaults to `important` if e-mails have a sender, and otherwise to `off`.
+    pub notices: Notices,
+
+    /// Whether the application is told of changes, on an event bus.
+    ///
+    /// Defaults to `false`: it is set by naming the bus.
+    pub event_feed: bool,
 }
 
 impl Policy {
+    /// Whether anybody is told of changes, so that who the owner is must be known.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        self.event_feed || self.notices != Notices::Off
+    }
+
     /// Wrong answers in a row, over all factors, before the first lock.
     ///
     /// Answers unlimited guessing with a stolen password (`AuthQuake`, 2024). With three valid TOTP
@@ -324,6 +340,30 @@ impl Policy {
     }
 }
 
+/// Which changes an owner is told by e-mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notices {
+    /// None.
+    Off,
+    /// Those that give or take a way in, or that show an attack.
+    Important,
+    /// All.
+    All,
+}
+
+impl Notices {
+    /// Reads `off`, `important` or `all`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "off" => Some(Self::Off),
+            "important" => Some(Self::Important),
+            "all" => Some(Self::All),
+            _ => None,
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -344,6 +384,8 @@ impl Default for Policy {
             trusted_devices: true,
             known_networks: true,
             forwarded_hops: 0,
+            notices: Notices::Off,
+            event_feed: false,
         }
     }
 }

@@ -97,6 +97,7 @@ impl Scenario {
             inactive: false,
             used: false,
             backup: Backup::Never,
+            suspected: false,
         });
         self.user.passkeys.push(PasskeyRecord { id, name: format!("Key {number}"), created: NOW });
         self.user.credentials.push(CredentialRecord { id, credential: format!("{number}") });

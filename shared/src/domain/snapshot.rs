@@ -84,6 +84,7 @@ impl Snapshot {
             ItemKey::Recovery(id) => self.recovery.iter().any(|record| record.id == id),
             ItemKey::Trust(id) => self.trusted.iter().any(|record| record.id == id),
             ItemKey::Session(id) => self.sessions.iter().any(|record| record.id == id),
+            ItemKey::NoticeTo => false,
         };
         is_readable || self.unreadable.iter().any(|item| item.key == key)
     }

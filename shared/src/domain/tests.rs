@@ -163,7 +163,8 @@ impl World {
                         | Write::RestoredRecovery(_)
                         | Write::KeptDevice(_)
                         | Write::Session(_)
-                        | Write::Trust(_) => {}
+                        | Write::Trust(_)
+                        | Write::NoticeTo(_) => {}
                     }
                 }
                 self.table.ledger = change.ledger.committed_as(commit);

@@ -1,7 +1,7 @@
 //! Judging the answer of a passkey.
 
 use super::{
-    Context, Decision, Refusal, Snapshot,
+    Context, Decision, PasskeyId, Refusal, Snapshot,
     ledger::{Passkey, attribution},
     passkey::{self, Answer, Challenge, CredentialRecord, NotAnswered, Purpose},
     toggle,
@@ -11,7 +11,7 @@ use super::{
 /// Takes a passkey as a second factor. `check` finds the challenge that it answers.
 ///
 /// It passes a lock, because a lock stops guesses and not possession, and it does not end the lock. A
-/// wrong answer is no guess, and changes nothing here.
+/// wrong answer is no guess, and changes nothing here; one whose counter did not rise is noted.
 #[must_use]
 pub fn judge(
     snapshot: &Snapshot,
@@ -19,6 +19,7 @@ pub fn judge(
     check: impl Fn(&Challenge, &[&CredentialRecord]) -> Result<Answer, NotAnswered>,
 ) -> Decision<Verified> {
     match right_passkey(snapshot, cx, check) {
+        Err(Refusal::CopiedPasskey(id)) => suspect(snapshot, id),
         Err(refusal) => Decision::refuse(refusal),
         Ok(next) => {
             let mut ledger = snapshot.ledger.clone();
@@ -28,6 +29,19 @@ pub fn judge(
             let stopped = toggle::right_factor(&mut ledger, snapshot, factor, cx);
             let verified = Verified { stopped, ..Verified::of(&ledger, factor, cx.now) };
             Decision::commit(ledger, Ok(verified))
+        }
+    }
+}
+
+/// Refuses an answer whose counter did not rise, and notes it in the ledger, so that the owner is told.
+fn suspect<T>(snapshot: &Snapshot, id: PasskeyId) -> Decision<T> {
+    let refusal = Refusal::CopiedPasskey(id);
+    let mut ledger = snapshot.ledger.clone();
+    match ledger.passkeys.iter_mut().find(|passkey| passkey.id == id && !passkey.suspected) {
+        None => Decision::refuse(refusal),
+        Some(passkey) => {
+            passkey.suspected = true;
+            Decision::commit(ledger, Err(refusal))
         }
     }
 }
@@ -61,6 +75,7 @@ fn right_passkey(
         inactive: false,
         used: true,
         backup: answer.backup,
+        suspected: false,
     })
 }
 
@@ -172,12 +187,20 @@ mod tests {
             if counts {
                 assert_eq!(committed(decision).ledger.passkeys[0].counter, given, "{known} -> {given}");
             } else {
+                let change = committed(decision);
                 let id = scenario.user.ledger.passkeys[0].id;
-                assert_eq!(refused(decision), Refusal::CopiedPasskey(id), "{known} -> {given}");
+                assert_eq!(change.outcome.err(), Some(Refusal::CopiedPasskey(id)), "{known} -> {given}");
+                assert!(change.ledger.passkeys[0].suspected);
+                // It is noted once, and a right answer forgets it.
+                scenario.user.ledger = change.ledger;
+                assert_eq!(refused(judged(&scenario, NOW, answer(given))), Refusal::CopiedPasskey(id));
+                let right = committed(judged(&scenario, NOW, answer(known + 1)));
+                assert!(!right.ledger.passkeys[0].suspected);
             }
         }
         let copied = judged(&scenario(), NOW, NotAnswered::Copied(vec![1]));
-        assert!(matches!(refused(copied), Refusal::CopiedPasskey(_)), "not above that of the registration");
+        let outcome = committed(copied).outcome;
+        assert!(matches!(outcome, Err(Refusal::CopiedPasskey(_))), "not above that of the registration");
         let unknown = judged(&scenario(), NOW, NotAnswered::Copied(vec![9]));
         assert!(WRONG(refused(unknown)));
     }

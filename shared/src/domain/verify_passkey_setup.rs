@@ -78,6 +78,7 @@ fn register(
         inactive: false,
         used: false,
         backup: answer.backup,
+        suspected: false,
     };
     let factor = passkey.factor();
     ledger.passkeys.push(passkey);
@@ -152,6 +153,7 @@ mod tests {
             inactive: false,
             used: false,
             backup: Backup::Synced,
+            suspected: false,
         };
         assert_eq!(change.ledger.passkeys, [passkey]);
         let keys: Vec<_> = change.before.iter().map(Write::key).collect();

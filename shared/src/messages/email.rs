@@ -78,24 +78,54 @@ impl<'a> Content<'a> {
         format!("{heading}\n\n    {code}\n\n{validity}\n\n{}\n{rows}\n{}\n{support}", texts.requested, texts.advice)
     }
 
+    fn html(&self) -> String {
+        let Self { texts, style, code, .. } = self;
+        let validity = escape_html(&self.validity);
+        let requested = escape_html(&texts.requested);
+        let advice = escape_html(&texts.advice);
+        let rows = rows_html(&self.rows);
+        let support = style.support.as_deref().map(|address| support_html(&texts.support, address)).unwrap_or_default();
+        let preview = format!("{} {}", self.validity, texts.advice);
+        let frame = Frame { locale: self.locale, style, heading: &self.heading, preview: &preview };
+        let start = frame.start();
+        frame.html(&format!(
+            r#"<p class="code" dir="ltr" style="margin:0 0 16px;padding:16px 0;background:#eef1f6;border-radius:8px;font:700 34px ui-monospace,Menlo,Consolas,monospace;letter-spacing:2px;text-align:center;user-select:all">{code}</p>
+<p>{validity}</p>
+<p class="quiet" style="font-size:14px;color:#566072"><strong>{requested}</strong>{rows}</p>
+<p style="margin:0;padding-{start}:12px;border-{start}:4px solid #c2410c">{advice}</p>
+{support}"#
+        ))
+    }
+}
+
+/// What surrounds the text of an e-mail.
+pub(super) struct Frame<'a> {
+    pub(super) locale: Locale,
+    pub(super) style: &'a EmailStyle,
+    /// Stands at the top.
+    pub(super) heading: &'a str,
+    /// What an inbox shows behind the subject.
+    pub(super) preview: &'a str,
+}
+
+impl Frame<'_> {
+    /// The side on which lines begin. Not all programs know the side `start`.
+    pub(super) const fn start(&self) -> &'static str {
+        if self.locale.is_right_to_left() { "right" } else { "left" }
+    }
+
     /// Styles stand in the tags, because some programs drop the style sheet. What the sheet adds is
     /// the dark mode. A table lays it out, for Outlook on Windows.
     ///
     /// Each byte is escaped, hashed, encrypted and sent: they are most of what `challenge` computes.
-    fn html(&self) -> String {
-        let Self { texts, style, code, .. } = self;
-        let tag = self.locale.tag();
-        // Not all programs know the side `start`.
-        let is_right_to_left = self.locale.is_right_to_left();
-        let (direction, start) = if is_right_to_left { ("rtl", "right") } else { ("ltr", "left") };
+    pub(super) fn html(&self, body: &str) -> String {
+        let Self { locale, style, .. } = self;
+        let tag = locale.tag();
+        let (direction, start) = (if locale.is_right_to_left() { "rtl" } else { "ltr" }, self.start());
         let (color, on_color) = (style.color, style.color.text());
-        let heading = escape_html(&self.heading);
-        let validity = escape_html(&self.validity);
-        let requested = escape_html(&texts.requested);
-        let advice = escape_html(&texts.advice);
+        let heading = escape_html(self.heading);
+        let preview = escape_html(self.preview);
         let logo = style.logo_url.as_deref().map(logo).unwrap_or_default();
-        let rows: String = self.rows.iter().map(|row| html_row(*row)).collect();
-        let support = style.support.as_deref().map(|address| self.html_support(address)).unwrap_or_default();
         // The rest of an inbox's line: without it, the code could stand there behind the advice.
         let filler = "\u{a0}\u{200c}".repeat(40);
         format!(
@@ -110,29 +140,26 @@ impl<'a> Content<'a> {
 <style>{SHEET}</style>
 </head>
 <body style="margin:0;padding:24px 12px;background:#f1f3f6">
-<div style="display:none">{validity} {advice}{filler}</div>
+<div style="display:none">{preview}{filler}</div>
 <table role="presentation" class="card" align="center" width="520" cellpadding="24" cellspacing="0" style="width:100%;max-width:520px;background:#fff;border-radius:12px;font:16px/1.5 system-ui,Arial,sans-serif;color:#1c2430;text-align:{start}">
 <tr><td bgcolor="{color}" style="border-radius:12px 12px 0 0;color:{on_color}">{logo}<h1 style="margin:0;font-size:20px;word-break:break-word">{heading}</h1></td></tr>
 <tr><td>
-<p class="code" dir="ltr" style="margin:0 0 16px;padding:16px 0;background:#eef1f6;border-radius:8px;font:700 34px ui-monospace,Menlo,Consolas,monospace;letter-spacing:2px;text-align:center;user-select:all">{code}</p>
-<p>{validity}</p>
-<p class="quiet" style="font-size:14px;color:#566072"><strong>{requested}</strong>{rows}</p>
-<p style="margin:0;padding-{start}:12px;border-{start}:4px solid #c2410c">{advice}</p>
-{support}</td></tr>
+{body}</td></tr>
 </table>
 </body>
 </html>
 "#
         )
     }
+}
 
-    fn html_support(&self, address: &str) -> String {
-        let target = utf8_percent_encode(address, UNSAFE_IN_MAILTO);
-        let address = escape_html(address);
-        let link = format!(r#"<a dir="ltr" href="mailto:{target}" style="color:#1d4ed8">{address}</a>"#);
-        let support = fill_html(&self.texts.support, &[("support", &link)]);
-        format!("<p class=\"quiet\" style=\"margin:24px 0 0;font-size:14px;color:#566072\">{support}</p>\n")
-    }
+/// Whom to ask, with a link to write to.
+pub(super) fn support_html(text: &str, address: &str) -> String {
+    let target = utf8_percent_encode(address, UNSAFE_IN_MAILTO);
+    let address = escape_html(address);
+    let link = format!(r#"<a dir="ltr" href="mailto:{target}" style="color:#1d4ed8">{address}</a>"#);
+    let support = fill_html(text, &[("support", &link)]);
+    format!("<p class=\"quiet\" style=\"margin:24px 0 0;font-size:14px;color:#566072\">{support}</p>\n")
 }
 
 /// What an address may hold and means something else in a link: `?` would begin headers.
@@ -161,6 +188,8 @@ fn logo(url: &str) -> String {
     )
 }
 
-fn html_row((name, value): (&str, &str)) -> String {
-    format!("<br>\n{}: <bdi>{}</bdi>", escape_html(name), escape_html(value))
+/// Lines of a name and a value each.
+pub(super) fn rows_html(rows: &[(&str, &str)]) -> String {
+    let row = |(name, value): &(&str, &str)| format!("<br>\n{}: <bdi>{}</bdi>", escape_html(name), escape_html(value));
+    rows.iter().map(row).collect()
 }

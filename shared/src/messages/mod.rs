@@ -3,6 +3,7 @@
 mod email;
 mod gsm;
 mod locale;
+mod notices;
 mod own;
 mod style;
 mod template;
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use email::EmailText;
 pub use gsm::{SMS_SEGMENT, SMS_SEGMENT_UCS2, gsm7_septets, is_one_segment};
 pub use locale::Locale;
+pub use notices::NoticeMessages;
 pub use own::OwnTexts;
 pub use style::{Color, EmailStyle};
 

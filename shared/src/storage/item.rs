@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     StoreError, Table, device,
     ledger::Commit,
-    passkey, recovery, session,
+    notice, passkey, recovery, session,
     table::{Item, PrimaryKey, number, text},
     trust,
 };
@@ -26,6 +26,7 @@ impl Table {
             Write::Recovery(record) | Write::RestoredRecovery(record) => self.put_recovery(user, record).await,
             Write::Session(record) => self.put_session(user, record).await,
             Write::Trust(record) => self.put_trust(user, record).await,
+            Write::NoticeTo(address) => self.put_notice_to(user, address).await,
         }
     }
 
@@ -41,6 +42,7 @@ impl Table {
             ItemKey::Recovery(_) => "DeleteItem recovery",
             ItemKey::Session(_) => "DeleteItem session",
             ItemKey::Trust(_) => "DeleteItem trust",
+            ItemKey::NoticeTo => "DeleteItem notice",
         };
         self.delete_item(call, primary_key(user, key)).await
     }
@@ -55,6 +57,7 @@ pub(super) fn primary_key(user: UserId, key: ItemKey) -> PrimaryKey {
         ItemKey::Recovery(id) => recovery::key(user, id),
         ItemKey::Session(id) => session::key(user, id),
         ItemKey::Trust(id) => trust::key(user, id),
+        ItemKey::NoticeTo => notice::key(user),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     table::{self, Item, PrimaryKey, number},
 };
 use crate::domain::{
-    CommitId, Ledger, Snapshot, Timestamp, UserId,
+    CommitId, Ledger, NoticeMark, Snapshot, Timestamp, UserId,
     failures::Failures,
     ledger::{
         Device, Grace, KnownNetwork, MarkedAddress, Passkey, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup,
@@ -38,8 +38,9 @@ pub(super) enum Commit {
 ///
 /// Empty lists are stored too. If one were left out, a lost attribute would look like an empty
 /// list, and silently remove every authenticator, or every wrong answer. Only the grace and the
-/// marks of addresses may be missing: without them, less is allowed. So may the passkeys be, but not of
-/// a ledger whose schema says that it has some.
+/// marks of addresses may be missing: without them, less is allowed. So may the mark of the addresses for
+/// notices, without which they are written again, and the passkeys, but not of a ledger whose schema
+/// says that it has some.
 ///
 /// An attribute is read by its name, and written by the name of its value in an update expression.
 #[derive(Serialize, Deserialize)]
@@ -81,13 +82,15 @@ struct StoredLedger {
     networks: Packed<KnownNetwork>,
     #[serde(rename(serialize = ":g", deserialize = "g"), default, skip_serializing_if = "Packed::is_empty")]
     grace: Packed<Grace>,
+    #[serde(rename(serialize = ":t", deserialize = "t"), default)]
+    notice_mark: Packed<NoticeMark>,
     #[serde(rename(serialize = ":i", deserialize = "i"))]
     commits: Packed<CommitId>,
 }
 
 /// Whether an attribute is a packed list.
 fn is_packed(name: &str) -> bool {
-    matches!(name, "d" | "k" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "m" | "u" | "l" | "w" | "g" | "i")
+    matches!(name, "d" | "k" | "s" | "c" | "r" | "f" | "n" | "b" | "p" | "m" | "u" | "l" | "w" | "g" | "t" | "i")
 }
 
 /// The mark of an address as it is stored, and its end.
@@ -130,6 +133,7 @@ impl From<Ledger> for StoredLedger {
             recent: Packed(ledger.recent),
             networks: Packed(ledger.networks),
             grace: Packed(ledger.grace.into_iter().collect()),
+            notice_mark: Packed(ledger.notice_mark.into_iter().collect()),
             commits: Packed(ledger.commits),
         }
     }
@@ -153,6 +157,7 @@ impl From<StoredLedger> for Ledger {
             recent: stored.recent.0,
             networks: stored.networks.0,
             grace: stored.grace.0.into_iter().next(),
+            notice_mark: stored.notice_mark.0.into_iter().next(),
             commits: stored.commits.0,
         }
     }
@@ -202,7 +207,7 @@ impl Table {
 ///
 /// Attributes that this version does not know stay as they are. A put would drop what a newer
 /// version wrote, while both run side by side.
-const ASSIGN_ALWAYS: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,i=:i";
+const ASSIGN_ALWAYS: &str = "SET v=:v,e=:e,o=:o,d=:d,s=:s,c=:c,r=:r,f=:f,n=:n,b=:b,p=:p,m=:m,u=:u,l=:l,w=:w,t=:t,i=:i";
 
 /// What a ledger may be without. Then it is removed.
 const OPTIONAL: [&str; 3] = ["g", "k", "#schema"];
@@ -297,6 +302,7 @@ mod tests {
                 inactive: true,
                 used: true,
                 backup: Backup::Synced,
+                suspected: true,
             });
         }
         for n in 0..3 {
@@ -322,6 +328,7 @@ mod tests {
         ledger.set_unreachable(untried, Some(Unreachable::Barred { until: now }));
         let refused = Unreachable::Refused { until: Some(now) };
         ledger.set_unreachable(AddressTag { method: Method::Sms, hash: [6; 8] }, Some(refused));
+        ledger.notice_mark = Some(NoticeMark([1; 8]));
         (0..COMMITS_KEPT).fold(ledger, |ledger, n| ledger.committed_as(CommitId([u8::try_from(n).expect("few"); 8])))
     }
 
@@ -340,6 +347,7 @@ mod tests {
                 inactive: false,
                 used: false,
                 backup,
+                suspected: true,
             })
             .into();
         ledger.codes = vec![SentCode { id: CodeId([1; 8]), login: LoginId([1; 8]), known: false, until: now }];
@@ -360,7 +368,7 @@ mod tests {
             item.insert(name.to_owned(), binary([2, 8]));
             read(item)
         };
-        for name in ["d", "k", "s", "c", "r", "f", "n", "b", "p", "m", "u", "l", "w", "g", "i"] {
+        for name in ["d", "k", "s", "c", "r", "f", "n", "b", "p", "m", "u", "l", "w", "g", "t", "i"] {
             assert!(matches!(read_with(name), Err(StoreError::Unavailable(_))), "{name}");
         }
         assert_eq!(read_with("z").expect("a ledger"), fullest());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     StoreError, Table,
     item::{self, ReadError},
-    ledger, passkey,
+    ledger, notice, passkey,
     table::{self, COUNT_UNITS, Item, PrimaryKey, text},
     user,
 };
@@ -187,11 +187,15 @@ fn number_in(item: &Item, name: &str) -> Option<u64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// The id of the key that sealed the secret of a device or the claims of a session.
-fn sealed_by(item: &Item) -> Option<String> {
-    let sealed = item.get("secret").or_else(|| item.get("claims"))?.as_b().ok()?;
-    let (id, _) = keys::key_id_of(sealed.as_ref())?;
-    Some(String::from_utf8_lossy(id).into_owned())
+/// The ids of the keys that sealed the secret of a device, the claims of a session or the addresses for
+/// notices.
+fn sealed_by(sort_key: &str, item: &Item) -> Vec<String> {
+    let named = |sealed: &[u8]| keys::key_id_of(sealed).map(|(id, _)| String::from_utf8_lossy(id).into_owned());
+    if notice::is_address_item(sort_key) {
+        return notice::sealed_in(item).filter_map(|address| named(&address.sealed)).collect();
+    }
+    let sealed = item.get("secret").or_else(|| item.get("claims")).and_then(|value| value.as_b().ok());
+    sealed.and_then(|sealed| named(sealed.as_ref())).into_iter().collect()
 }
 
 /// The ledger among the items of a user, if it is there.
@@ -229,7 +233,7 @@ fn checked(user: UserId, items: &[Item], now: Timestamp) -> Checked {
             found(ItemFault::Orphaned);
         }
         if stays && ends.is_none_or(|ends| ends > now) {
-            sealed.extend(sealed_by(item));
+            sealed.extend(sealed_by(sort_key, item));
         }
         let bytes = size_of(item);
         let most = if sort_key == ledger::SORT_KEY { UNIT } else { 4 * UNIT };
@@ -255,7 +259,8 @@ fn stands_for(ledger: &Ledger, sort_key: &str, item: &Item) -> bool {
             ledger.named_items().any(|named| named == key)
         }
         Some(ItemKey::Session(_) | ItemKey::Trust(_)) => number_in(item, "epoch") == Some(ledger.security_epoch),
-        None if sort_key == ledger::SORT_KEY => true,
+        Some(ItemKey::NoticeTo) => true,
+        None if sort_key == ledger::SORT_KEY || notice::is_of_notices(sort_key) => true,
         None => ledger.codes.iter().any(|code| sort_key.starts_with(&super::code::prefix(code.login))),
     }
 }
@@ -273,6 +278,7 @@ fn unreadable(sort_key: &str, item: &Item) -> Option<String> {
             passkey::read_challenge(item).err().map(|error| error.to_string())
         }
         None if sort_key.starts_with("CODE#") => super::code::read(item).err().map(|error| error.to_string()),
+        None if notice::is_of_notices(sort_key) => None,
         None => Some("no item of this service has such a key".to_owned()),
     }
 }

@@ -10,8 +10,8 @@ use serde_bytes::{ByteBuf, Bytes};
 use uuid::Uuid;
 
 use crate::domain::{
-    AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, PasskeyId, RecoveryId,
-    Timestamp,
+    AddressTag, CodeId, CommitId, DeviceId, Factor, GuessTag, LoginId, Method, NetworkTag, NoticeMark, PasskeyId,
+    RecoveryId, Timestamp,
     failures::{Failures, LastGuess},
     ledger::{Backup, Device, Grace, KnownNetwork, Passkey, ProvenAddress, RecentLogin, RecoverySet, SentCode, Setup},
     sends::PastSend,
@@ -167,6 +167,8 @@ const INACTIVE: u8 = 1;
 const USED: u8 = 2;
 const ELIGIBLE: u8 = 4;
 const SYNCED: u8 = 8;
+/// An answer came whose counter did not rise.
+const SUSPECTED: u8 = 16;
 
 impl Record for Passkey {
     const WIDTH: u8 = 8 + 4 + 4 + 8 + 1;
@@ -179,21 +181,23 @@ impl Record for Passkey {
         let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let synced = bit(self.backup == Backup::Synced, SYNCED);
         let eligible = bit(self.backup.is_eligible(), ELIGIBLE);
-        out.push(bit(self.inactive, INACTIVE) | bit(self.used, USED) | eligible | synced);
+        let suspected = bit(self.suspected, SUSPECTED);
+        out.push(bit(self.inactive, INACTIVE) | bit(self.used, USED) | eligible | synced | suspected);
     }
 
     fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
         let (id, spent_until) = (PasskeyId(fields.bytes()?), fields.time()?);
         let counter = u32::from_be_bytes(fields.bytes()?);
         let (confirmed_by, flags) = (known(LoginId(fields.bytes()?)), fields.byte()?);
-        let backup = match flags & !(INACTIVE | USED) {
+        let backup = match flags & !(INACTIVE | USED | SUSPECTED) {
             0 => Backup::Never,
             ELIGIBLE => Backup::Eligible,
             both if both == ELIGIBLE | SYNCED => Backup::Synced,
             _ => return None,
         };
         let (inactive, used) = (flags & INACTIVE != 0, flags & USED != 0);
-        Some(Self { id, spent_until, counter, confirmed_by, inactive, used, backup })
+        let suspected = flags & SUSPECTED != 0;
+        Some(Self { id, spent_until, counter, confirmed_by, inactive, used, backup, suspected })
     }
 }
 
@@ -376,6 +380,18 @@ impl Record for Grace {
 }
 
 impl Record for CommitId {
+    const WIDTH: u8 = 8;
+
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.0);
+    }
+
+    fn unpack(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.bytes().map(Self)
+    }
+}
+
+impl Record for NoticeMark {
     const WIDTH: u8 = 8;
 
     fn pack(&self, out: &mut Vec<u8>) {

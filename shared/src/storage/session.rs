@@ -1,12 +1,14 @@
 //! `USER#<user>` / `SESSION#<id>`: a session. It counts only in the security epoch in which it was
 //! opened.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValuesOnConditionCheckFailure};
 
 use super::{
     StoreError, Table, item,
     ledger::{Commit, SCHEMA_OF_PASSKEYS},
-    table::{self, Item, PrimaryKey, number},
+    table::{self, Item, PrimaryKey, number, text},
 };
 use crate::domain::{
     ItemKey, Ledger, Refusal, SessionId, Timestamp, UserId,
@@ -14,6 +16,38 @@ use crate::domain::{
 };
 
 pub(super) const PREFIX: &str = "SESSION#";
+
+/// How long an ended session stays, so that the stream of the table says why it ended.
+const KEPT_AFTER_END: Duration = Duration::from_hours(1);
+
+/// Why a session ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// Its own user signed out.
+    SignedOut,
+    /// Another login of the user ended it.
+    Ended,
+    /// A refresh token of it was used again.
+    Reused,
+}
+
+impl SessionEnd {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::Ended => "ended",
+            Self::Reused => "reused",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::SignedOut, Self::Ended, Self::Reused].into_iter().find(|why| why.as_str() == text)
+    }
+}
+
+/// The attribute that says why a session ended.
+pub(super) const ENDED: &str = "ended";
 
 impl Table {
     /// Writes the item of a new session, but never over a later generation. A copy that arrives
@@ -26,7 +60,7 @@ impl Table {
         }
         let put = self
             .put_item(key(user, record.id), item)
-            .condition_expression("attribute_not_exists(pk) OR generation = :first")
+            .condition_expression("attribute_not_exists(pk) OR (generation = :first AND attribute_not_exists(ended))")
             .expression_attribute_values(":first", number(record.generation));
         table::put(put).await.map(|_| Commit::Done).map_err(|error| StoreError::of("PutItem session", &error))
     }
@@ -54,18 +88,45 @@ impl Table {
         loop {
             let outcome = session::judge(&session, &snapshot, token, now)?;
             if outcome == RefreshOutcome::End {
-                self.delete(token.user, ItemKey::Session(token.session)).await?;
+                self.end_session(token.user, token.session, SessionEnd::Reused, now).await?;
                 return Err(Refusal::SessionInvalid.into());
             }
             let cause = || format!("the claims of session {} do not open with the configured sealing keys", session.id);
             let claims = open(&session).ok_or_else(|| Refusal::Unreadable(cause()))?;
             if outcome == RefreshOutcome::Rotate
-                && let Some(current) = self.rotate_session(token, now).await?
+                && let Some(current) = self.rotate_session(token, session.security_epoch, now).await?
             {
                 session = current;
                 continue;
             }
             return Ok((session, claims, snapshot.ledger));
+        }
+    }
+
+    /// Ends a session, if it is there and goes on. It stays for an hour, in the epoch 0, which is that of
+    /// no user: so every version of the service takes it for one that has ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end_session(
+        &self,
+        user: UserId,
+        id: SessionId,
+        why: SessionEnd,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let update = self
+            .update_item(key(user, id))
+            .update_expression("SET epoch = :none, ended = :why, #ttl = :ttl")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(ended)")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":why", text(why.as_str()))
+            .expression_attribute_values(":ttl", number(now.plus(KEPT_AFTER_END).as_secs()));
+        match table::update(update).await {
+            Ok(_) => Ok(()),
+            Err(error) if StoreError::is_failed_condition(&error) => Ok(()),
+            Err(error) => Err(StoreError::of("UpdateItem session", &error)),
         }
     }
 
@@ -89,11 +150,18 @@ impl Table {
 
     /// Replaces `token` by its successor. If another request did so first, returns the session as
     /// it is now.
-    async fn rotate_session(&self, token: RefreshToken, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn rotate_session(
+        &self,
+        token: RefreshToken,
+        epoch: u64,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>, StoreError> {
         let update = self
             .update_item(key(token.user, token.session))
             .update_expression("SET generation = :next, rotated = :now")
-            .condition_expression("generation = :this")
+            // An ended session is of no epoch.
+            .condition_expression("generation = :this AND epoch = :epoch")
+            .expression_attribute_values(":epoch", number(epoch))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_values(":this", number(token.generation))
             .expression_attribute_values(":next", number(token.successor().generation))

@@ -35,13 +35,22 @@ pub struct UserQuery {
     credentials: bool,
     trusted: bool,
     sessions: bool,
+    by_operator: bool,
 }
 
 impl UserQuery {
     /// A user's ledger with its devices and recovery set.
     #[must_use]
     pub const fn user(user: UserId) -> Self {
-        Self { user, codes_of: None, challenges_of: None, credentials: false, trusted: false, sessions: false }
+        Self {
+            user,
+            codes_of: None,
+            challenges_of: None,
+            credentials: false,
+            trusted: false,
+            sessions: false,
+            by_operator: false,
+        }
     }
 
     /// Also loads the outstanding codes of one login.
@@ -72,6 +81,12 @@ impl UserQuery {
     #[must_use]
     pub const fn and_sessions(self) -> Self {
         Self { sessions: true, ..self }
+    }
+
+    /// The commit is then known as that of an operator.
+    #[must_use]
+    pub const fn by_operator(self) -> Self {
+        Self { by_operator: true, ..self }
     }
 }
 
@@ -113,7 +128,7 @@ impl Table {
         now: Timestamp,
         rule: impl Fn(&Snapshot) -> Decision<T> + Send + Sync,
     ) -> Result<T, StoreError> {
-        let mut put = PutSoFar::new()?;
+        let mut put = PutSoFar::new(query.by_operator)?;
         match self.decide_and_commit(query, now, rule, &mut put).await {
             Ok(outcome) => outcome.map_err(StoreError::Refused),
             Err(error) => {
@@ -431,6 +446,8 @@ pub(super) fn read_into(snapshot: &mut Snapshot, key: ItemKey, item: Item) -> Re
         ItemKey::Recovery(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.recovery.push(record)),
         ItemKey::Trust(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.trusted.push(record)),
         ItemKey::Session(id) => item::read(item, Some(id.to_string())).map(|record| snapshot.sessions.push(record)),
+        // No rule asks for them.
+        ItemKey::NoticeTo => Ok(()),
     }
 }
 
@@ -446,9 +463,10 @@ struct PutSoFar {
 }
 
 impl PutSoFar {
-    fn new() -> Result<Self, StoreError> {
+    fn new(by_operator: bool) -> Result<Self, StoreError> {
+        let commit = CommitId(random::bytes()?);
         Ok(Self {
-            commit: CommitId(random::bytes()?),
+            commit: if by_operator { commit.of_operator() } else { commit },
             before: Vec::new(),
             alongside: Vec::new(),
             may_have_committed: false,

@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 
 use super::TokenError;
 use crate::{
-    aws,
     config::{KeySet, LoginConfig, LoginKeyConfig},
     domain::Timestamp,
+    tls,
 };
 
 /// How long a fetched key set is used. A key that the login withdraws is accepted that much longer.
@@ -127,7 +127,7 @@ impl RemoteKeySet {
 /// operator chose the address.
 async fn get(url: &str) -> Result<Vec<u8>, &'static str> {
     let request = HttpRequest::get(url).map_err(|_| "the address is none")?;
-    let response = aws::connector(url).call(request).await.map_err(|_| "no connection")?;
+    let response = tls::connector(url).call(request).await.map_err(|_| "no connection")?;
     if response.status().as_u16() != 200 {
         return Err("another status than 200");
     }

@@ -22,8 +22,8 @@ const OWN_KEY: &str = include_str!("../../it/keys/ed.pem");
 /// The development environment. Nobody listens at the addresses of its services.
 pub(super) fn variables() -> BTreeMap<String, String> {
     let nobody = "http://127.0.0.1:1".to_owned();
-    let [dynamodb, ses, sns, end_user_messaging] = std::array::from_fn(|_| nobody.clone());
-    let endpoints = Endpoints { dynamodb, ses, sns, end_user_messaging };
+    let [dynamodb, ses, sns, end_user_messaging, eventbridge] = std::array::from_fn(|_| nobody.clone());
+    let endpoints = Endpoints { dynamodb, ses, sns, end_user_messaging, eventbridge };
     let all = environment::variables(&endpoints).into_iter();
     all.map(|(name, value)| (name.to_owned(), value)).collect()
 }
