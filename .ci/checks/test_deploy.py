@@ -434,7 +434,7 @@ def test_the_plan_counts_every_resource_of_the_template():
     assert {(kind, condition) for kind, condition, _ in costs.resources(text)} == read
     assert len(list(costs.resources(text))) == len(template()["Resources"])
     known = {"MakesKeys", "MakesTable", "SendsEmail", "SendsSms", "HasAddress", "HasDomain", "HasKmsKey"}
-    known |= {"SendsThroughSns", "SendsThroughEndUserMessaging"}
+    known |= {"SendsThroughSns", "SendsThroughEndUserMessaging", "Notifies"}
     assert {condition for _, condition in read if condition} <= known
 
 

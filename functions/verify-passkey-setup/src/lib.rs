@@ -6,7 +6,7 @@ use mfa::{
     config::Part,
     domain::{Method, Policy, Snapshot, passkey::Challenge, verify_passkey_setup},
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, LogLine, Problem, ReadBody, SwitchReply},
-    random,
+    owner, random,
     step_up::StepUp,
     storage::UserQuery,
 };
