@@ -278,7 +278,7 @@ async fn a_table_that_is_down_is_a_503_that_spends_nothing() {
     }
     let second = mfa.refresh(&token).await.text("refreshToken");
     mfa.advance(11);
-    mfa.fault_proxy.break_calls("DeleteItem SESSION", InjectedFault::Error);
+    mfa.fault_proxy.break_calls("UpdateItem SESSION", InjectedFault::Error);
     mfa.refresh(&token).await.assert_problem(503, "SERVICE_UNAVAILABLE");
     mfa.fault_proxy.heal();
     mfa.refresh(&token).await.assert_problem(401, "REFRESH_TOKEN_INVALID");

@@ -89,7 +89,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "ledger",
         sort_key: |_| "MFA#LEDGER".to_owned(),
-        optional: &["g", "m", "u"],
+        optional: &["g", "m", "t", "u"],
         needed_by: &[STATUS, DEVICES, VERIFY_TOTP, VERIFY_EMAIL, RECOVER, TRUST, REFRESH, GENERATE],
         not_needed_by: &[],
     },
