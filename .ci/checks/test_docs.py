@@ -375,6 +375,8 @@ def test_the_aws_cli_has_the_commands_and_options():
     calls = [(block, *call) for block in BLOCKS for call in calls_of_aws(block.text)]
     assert len(calls) > 30
     for block, service, operation, rest in calls:
+        if service == "configure":
+            continue  # It changes a file, and calls no service.
         used = set(re.findall(r"(?<=\s)--[a-z0-9-]+", rest))
         unknown = used - options_of(service, operation) - EVERYWHERE
         assert not unknown, f"{block.page}: aws {service} {operation} has no {unknown}"
