@@ -316,7 +316,7 @@ async fn a_passkey_is_told_of_as_an_app_is_and_a_possible_copy_of_it_once() {
     let events = mfa.inbox.events();
     assert!(events.iter().all(|event| event.detail["method"] == "passkey"), "{events:?}");
     let listed = alice.devices().await;
-    assert_eq!(listed["devices"][0]["id"], events[0].detail["deviceId"]);
+    assert_eq!(listed[0]["id"], events[0].detail["deviceId"]);
 }
 
 /// A request.
