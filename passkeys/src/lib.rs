@@ -5,7 +5,7 @@
 //!
 //! - The state of a ceremony stays on the server, and none counts twice: it lies sealed in the item of
 //!   the challenge, and the ledger says which challenges are spent
-//!   ([`Challenge`](mfa::domain::passkey::Challenge)).
+//!   ([`Challenge`]).
 //! - No user has a credential id twice: [`verify_passkey_setup`](mfa::domain::verify_passkey_setup).
 //! - A counter that does not rise is refused: [`verify_passkey`](mfa::domain::verify_passkey).
 //! - What an authenticator says of copies is kept: the same commit writes it to the ledger.
@@ -20,7 +20,7 @@ use mfa::{
         challenge_passkey::Ticket,
         keys::CannotSeal,
         ledger::Backup,
-        passkey::{Answer, Challenge, ChallengeRecord, CredentialRecord, NotAnswered, challenge_ends},
+        passkey::{Challenge, ChallengeRecord, CredentialRecord, NotAnswered, PasskeyAnswer, challenge_ends},
         verify_passkey_setup::Registered,
     },
     http::Problem,
@@ -48,7 +48,7 @@ pub struct Ceremony {
     /// `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON` of
     /// `WebAuthn` Level 3.
     pub public_key: Value,
-    /// The state, as [`Challenge::state`](mfa::domain::passkey::Challenge::state).
+    /// The state, as [`Challenge::state`].
     pub state: String,
 }
 
@@ -136,7 +136,7 @@ impl Ceremonies {
         credential.attestation =
             ParsedAttestation { data: ParsedAttestationData::None, metadata: AttestationMetadata::None };
         credential.attestation_format = AttestationFormat::None;
-        let answer = Answer {
+        let answer = PasskeyAnswer {
             credential_id: credential.cred_id.clone(),
             counter: credential.counter,
             backup: backup(credential.backup_eligible, credential.backup_state),
@@ -175,7 +175,7 @@ impl Ceremonies {
         state: &str,
         credentials: &[&CredentialRecord],
         answer: &Value,
-    ) -> Result<Answer, NotAnswered> {
+    ) -> Result<PasskeyAnswer, NotAnswered> {
         let webauthn = self.webauthn().map_err(|_| NotAnswered::Wrong("passkeys are not configured"))?;
         let mut state: Value = serde_json::from_str(state).map_err(|_| NotAnswered::Wrong("no state"))?;
         let known: Result<Vec<Value>, _> =
@@ -191,7 +191,7 @@ impl Ceremonies {
             _ => return Err(NotAnswered::Wrong("no state of a use")),
         };
         let result: AuthenticationResult = result.map_err(|error| wrong(&error, &answer.raw_id))?;
-        Ok(Answer {
+        Ok(PasskeyAnswer {
             credential_id: result.cred_id().clone(),
             counter: result.counter(),
             backup: backup(result.backup_eligible(), result.backup_state()),

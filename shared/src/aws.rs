@@ -133,7 +133,7 @@ mod tests {
             connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").expect("an answer");
             String::from_utf8_lossy(&request[..length]).to_lowercase()
         });
-        let timeout = Duration::from_secs(60);
+        let timeout = Duration::from_mins(1);
         let aws = AwsConfig {
             region: "eu-central-1".to_owned(),
             access_key_id: "test".to_owned(),

@@ -109,7 +109,7 @@ impl fmt::Debug for Challenge {
 
 /// What an answer to a challenge said, once its signature was right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct PasskeyAnswer {
     /// The credential id.
     pub credential_id: Vec<u8>,
     /// The signature counter, or 0 if the authenticator does not count.

@@ -3,7 +3,7 @@
 use super::{
     Context, Decision, PasskeyId, Refusal, Snapshot,
     ledger::{Passkey, attribution},
-    passkey::{self, Answer, Challenge, CredentialRecord, NotAnswered, Purpose},
+    passkey::{self, Challenge, CredentialRecord, NotAnswered, PasskeyAnswer, Purpose},
     toggle,
     verify::Verified,
 };
@@ -16,7 +16,7 @@ use super::{
 pub fn judge(
     snapshot: &Snapshot,
     cx: &Context<'_>,
-    check: impl Fn(&Challenge, &[&CredentialRecord]) -> Result<Answer, NotAnswered>,
+    check: impl Fn(&Challenge, &[&CredentialRecord]) -> Result<PasskeyAnswer, NotAnswered>,
 ) -> Decision<Verified> {
     match right_passkey(snapshot, cx, check) {
         Err(Refusal::CopiedPasskey(id)) => suspect(snapshot, id),
@@ -50,7 +50,7 @@ fn suspect<T>(snapshot: &Snapshot, id: PasskeyId) -> Decision<T> {
 fn right_passkey(
     snapshot: &Snapshot,
     cx: &Context<'_>,
-    check: impl Fn(&Challenge, &[&CredentialRecord]) -> Result<Answer, NotAnswered>,
+    check: impl Fn(&Challenge, &[&CredentialRecord]) -> Result<PasskeyAnswer, NotAnswered>,
 ) -> Result<Passkey, Refusal> {
     passkey::is_offered(cx)?;
     let usable = passkey::usable(snapshot, cx)?;
@@ -102,15 +102,15 @@ mod tests {
         scenario
     }
 
-    fn answer(counter: u32) -> Answer {
-        Answer { credential_id: vec![1], counter, backup: Backup::Never }
+    fn answer(counter: u32) -> PasskeyAnswer {
+        PasskeyAnswer { credential_id: vec![1], counter, backup: Backup::Never }
     }
 
     /// What a browser said.
-    struct Said(Result<Answer, NotAnswered>);
+    struct Said(Result<PasskeyAnswer, NotAnswered>);
 
-    impl From<Answer> for Said {
-        fn from(answer: Answer) -> Self {
+    impl From<PasskeyAnswer> for Said {
+        fn from(answer: PasskeyAnswer) -> Self {
             Self(Ok(answer))
         }
     }
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn what_the_authenticator_says_of_copies_is_kept() {
         for backup in [Backup::Never, Backup::Eligible, Backup::Synced] {
-            let said = Answer { credential_id: vec![1], counter: 0, backup };
+            let said = PasskeyAnswer { credential_id: vec![1], counter: 0, backup };
             let change = committed(judged(&scenario(), NOW, said));
             assert_eq!(change.ledger.passkeys[0].backup, backup);
             let factor = change.outcome.map(|verified| verified.factor);

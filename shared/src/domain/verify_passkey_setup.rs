@@ -3,7 +3,7 @@
 use super::{
     Context, Decision, PasskeyId, Policy, Refusal, Snapshot, Write,
     ledger::{Passkey, attribution},
-    passkey::{self, Answer, Challenge, CredentialRecord, NotAnswered, PasskeyRecord, Purpose},
+    passkey::{self, Challenge, CredentialRecord, NotAnswered, PasskeyAnswer, PasskeyRecord, Purpose},
     setup_passkey::may_set_up,
     toggle,
     verify::Verified,
@@ -13,7 +13,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
     /// What it said.
-    pub answer: Answer,
+    pub answer: PasskeyAnswer,
     /// What later answers are checked against, as [`CredentialRecord::credential`].
     pub credential: String,
 }
@@ -126,7 +126,7 @@ mod tests {
     };
 
     fn registers(credential_id: &[u8]) -> Registered {
-        let answer = Answer { credential_id: credential_id.to_vec(), counter: 3, backup: Backup::Synced };
+        let answer = PasskeyAnswer { credential_id: credential_id.to_vec(), counter: 3, backup: Backup::Synced };
         Registered { answer, credential: "{}".to_owned() }
     }
 

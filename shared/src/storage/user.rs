@@ -27,6 +27,7 @@ use crate::{
 const MOST_PAGES: usize = 8;
 
 /// Whose ledger to load, and which other items.
+#[expect(clippy::struct_excessive_bools, reason = "each says of one kind of items whether it is loaded, or who asks")]
 #[derive(Clone, Copy, Debug)]
 pub struct UserQuery {
     user: UserId,
