@@ -46,7 +46,7 @@ def messages(client, language):
         status, answer = client.call("POST", "/auth/mfa/challenge", {"method": method}, token, **{"user-agent": BROWSER})
         assert status == 200, answer
         client.ok("POST", "/__local/clock", {"advance": 60})
-        found.append(client.ok("GET", "/__local/inbox")[-1])
+        found.append([mail for mail in client.ok("GET", "/__local/inbox") if mail.get("code")][-1])
     return found
 
 

@@ -72,7 +72,7 @@ advance() { local_call POST /__local/clock "{\"advance\":$1}" >/dev/null; }
 totp() { oathtool --totp --base32 --now "@$(($(now) + ${1:-0}))" "$totp_secret"; }
 
 # code CHANNEL: the newest code that arrived.
-code() { local_call GET /__local/inbox | jq -r "[.[] | select(.channel == \"$1\")][-1].code"; }
+code() { local_call GET /__local/inbox | jq -r "[.[] | select(.channel == \"$1\" and .code)][-1].code"; }
 
 # other_than CODE…: six digits that differ from all of these codes.
 other_than() {
@@ -198,7 +198,7 @@ expect "400 VERIFICATION_CODE_EXPIRED" POST /auth/mfa/verify "{\"method\":\"sms\
 expect "200" POST /auth/mfa/challenge '{"method":"sms"}'
 texted=$(code sms)
 secret "$texted"
-last_line=$(local_call GET /__local/inbox | jq -r '.[-1].text' | tail -n 1)
+last_line=$(local_call GET /__local/inbox | jq -r '[.[] | select(.channel == "sms")][-1].text' | tail -n 1)
 [ "$last_line" = "@example.com #$texted" ] || fail "the text message ends with $last_line"
 expect "200" POST /auth/mfa/verify "{\"method\":\"sms\",\"otp\":\"$texted\"}"
 tokens_are_secret

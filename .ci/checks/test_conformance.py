@@ -81,7 +81,8 @@ def right_calls(server, client):
     right("status", login)
     right("list-devices", login)
     right("challenge", login, method="email")
-    code = client.ok("GET", "/__local/inbox")[-1]["code"]
+    # Notices have none.
+    [code] = [mail["code"] for mail in client.ok("GET", "/__local/inbox") if mail.get("code")][-1:]
     verified = right("verify", login, method="email", otp=code, trustDevice=True)
     right("verify-trusted-device", login, headers={"nest_auth_device_trust": verified["trustToken"]})
     token = right("refresh-token", refreshToken=verified["refreshToken"])["accessToken"]
@@ -97,8 +98,10 @@ def right_calls(server, client):
 
 
 def test_every_operation_has_a_right_call_that_is_answered_as_described(server):
-    # Without an issuer of our own, that document does not exist. The next test calls it.
-    assert server.operations.keys() == server.called.keys() | {"openid-configuration"}
+    # Without an issuer of our own, that document does not exist. The next test calls it. Passkeys take a
+    # browser: test_passkeys.py has one.
+    elsewhere = {"openid-configuration", "setup-passkey", "verify-passkey-setup", "challenge-passkey", "verify-passkey"}
+    assert server.operations.keys() == server.called.keys() | elsewhere
 
 
 @pytest.mark.parametrize("name", ["ec", "ed", "rsa"])

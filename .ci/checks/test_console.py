@@ -374,7 +374,7 @@ def told(page):
     """What the application is told, and its user's answer."""
     of_type = lambda name: page["feed"].find_elements(By.CSS_SELECTOR, f"[data-type='{name}'] .event-text")
     wait_for("the application is not told", lambda: of_type("authenticator.added") and of_type("mfa.on"), 20)
-    expect("what is told", "An authenticator was added." in of_type("authenticator.added")[0].text, True)
+    expect("what is told", "An authenticator app or passkey was added." in of_type("authenticator.added")[0].text, True)
     page.driver.execute_script("document.querySelector('#feed .deny-event').click()")
     page.settled()
     expect("the answer that it was somebody else", page.notice("feed-notice"), "200")

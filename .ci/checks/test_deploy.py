@@ -859,7 +859,7 @@ def test_a_first_deployment_makes_the_bucket_and_the_stack_and_calls_every_route
     assert run("--yes", *ANSWERS, "--settings", "MFA_REQUIRED=false"), run.shown
     assert run.changes == ["create-bucket", "put-public-access-block", "put-bucket-encryption", "package", "deploy"]
     assert "1  AWS::CloudWatch::Alarm" in run.shown and "2  AWS::Serverless::Function" in run.shown
-    assert "55 of 55 calls were answered as documented" in run.shown
+    assert "63 of 63 calls were answered as documented" in run.shown
     assert run.state["stack"]["Settings"] == "MFA_REQUIRED=false"
     written = tomlkit.parse((run.folder / "samconfig.toml").read_text()).unwrap()["default"]["deploy"]["parameters"]
     assert written["template_file"] == "mfa-0.1.0-arm64/template.yaml"

@@ -107,7 +107,7 @@ def test_events_reach_the_target_of_a_rule_and_are_as_their_schema_says(aws):
         mfa = Client(local.url)
         token = mfa.sign_in(sub="alice", email="alice@example.com")
         mfa.ok("POST", "/auth/mfa/challenge", {"method": "email"}, token)
-        code = mfa.ok("GET", "/__local/inbox")[-1]["code"]
+        code = [mail["code"] for mail in mfa.ok("GET", "/__local/inbox") if mail.get("code")][-1]
         mfa.ok("POST", "/auth/mfa/verify", {"method": "email", "otp": code}, token)
         mfa.ok("POST", "/auth/mfa/toggle", {"enabled": True}, token)
         arrived = []

@@ -138,6 +138,7 @@ def test_a_person_registers_two_keys_loses_one_and_goes_on_with_the_other(bundle
 
         browser.plug_in(resident=resident)
         expect("use a key that is not registered", browser.use(alice), {"thrown": "NotAllowedError"})
+        wait_a_second(bundle)
         expect("register a second key", browser.register(alice, "Second"), DONE)
         codes = bundle.client.ok("POST", "/auth/mfa/generate-recovery-code", {}, alice)["codes"]
         bundle.client.ok("POST", "/auth/mfa/toggle", {"enabled": True}, alice)

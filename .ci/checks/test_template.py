@@ -170,7 +170,7 @@ FAULTS = [
     (SHARED | {"AppName": "日本"}, START, "MFA_APP_NAME"),
     (SHARED | {"Methods": ""}, PATTERN, "Methods"),
     (SHARED | {"Methods": "totp, email"}, PATTERN, "Methods"),
-    (SHARED | {"Methods": "totp,passkey"}, PATTERN, "Methods"),
+    (SHARED | {"Methods": "totp,push"}, PATTERN, "Methods"),
     (SHARED | {"Methods": "totp,totp"}, RULE, "EachMethodOnce"),
     (SHARED | {"Methods": "totp,email"}, RULE, "EmailHasASender"),
     (SHARED | {"Methods": "email"}, RULE, "EmailHasASender"),
@@ -319,7 +319,9 @@ FAULTS_OF_SECRETS = [
 def told_at_start(stack, name):
     """The functions that name the variable when they start."""
     functions = ["VerifyFunction", "ChallengeFunction", "AuthorizerFunction", "JwksFunction", "NotifyFunction"]
-    said = {function: stack.start(function, function.removesuffix("Function").lower()) for function in functions}
+    functions.append("VerifyPasskeyFunction")
+    binary = lambda function: re.sub("(?!^)(?=[A-Z])", "-", function.removesuffix("Function")).lower()
+    said = {function: stack.start(function, binary(function)) for function in functions}
     return {function for function, text in said.items() if re.search(rf"^ +{name} ", text, re.M)}, said
 
 
@@ -472,6 +474,7 @@ def test_functions_that_do_not_sign_get_no_key_that_signs():
     stack = Stack(KEYS)
     private = {name for name in FUNCTIONS if "PRIVATE KEY" in json.dumps(stack.environment(name))}
     signs = {"Verify", "VerifyTotpSetup", "VerifyRecoveryCode", "VerifyTrustedDevice", "RefreshToken", "Toggle"}
+    signs |= {"VerifyPasskey", "VerifyPasskeySetup"}
     assert private == {f"{name}Function" for name in signs}
     assert "resolve" not in json.dumps(stack.environment("MakeKeysFunction"))
     assert not any(stack.environment("MakeKeysFunction").get(name) for name in ("MFA_HASH_KEY", "MFA_SEALING_KEYS"))

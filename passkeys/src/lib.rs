@@ -113,6 +113,11 @@ impl Ceremonies {
         let mut public_key = options.public_key;
         // With security keys, every other kind of passkey is welcome too.
         public_key.hints = None;
+        // A key that must not work without verification cannot be asked for where none is demanded: Chromium
+        // refuses the whole call.
+        if let Some(extensions) = public_key.extensions.as_mut().filter(|_| self.security_keys) {
+            extensions.cred_protect = None;
+        }
         // The ledger tells whether a credential is known. In the state, they would make the item large.
         Ceremony::of(&public_key, &state, "exclude_credentials")
     }

@@ -50,8 +50,8 @@ QUESTIONS = {
         flag="--methods",
         text="Which second factors do you offer?",
         example="totp,email",
-        pattern=r"^(totp|email|sms)(,(totp|email|sms)){0,2}$",
-        rule="totp, email and sms, each once, separated by commas, without spaces",
+        pattern=r"^(totp|email|sms|passkey)(,(totp|email|sms|passkey)){0,3}$",
+        rule="totp, email, sms and passkey, each once, separated by commas, without spaces",
         default="totp",
     ),
     "Login": Question(
