@@ -46,7 +46,7 @@ PinpointSMSVoiceV2.SendTextMessage challenge End User Messaging
 AWSEvents.PutEvents notify EventBridge
 data:image/png setup-totp QR code
 IHDR setup-totp PNG
-allowCredentials verify-passkey WebAuthn
+userVerification verify-passkey WebAuthn
 MARKERS
 
 for name in "${functions[@]}"; do

@@ -33,6 +33,13 @@ type HttpClient = Client<HttpConnector, Full<Bytes>>;
 /// The longest call of `DynamoDB`.
 const READ_AT_MOST: usize = 16 * 1024 * 1024;
 
+/// How many writes wait for `notify`. If more come, which takes hundreds of users at once, the oldest are told
+/// to nobody.
+const KEPT: usize = 1000;
+
+/// How many records `notify` gets at once.
+const BATCH: usize = 100;
+
 /// How often a stream is asked for more, and how long `notify` waits after a failure.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -53,13 +60,18 @@ impl Stream {
         Self::Polled(Arc::new(Polled { endpoint, table, client: client(), iterators: tokio::sync::Mutex::default() }))
     }
 
-    /// The records since this was last asked. It does not wait for any.
+    /// The records since this was last asked: at most so many of those that were watched, and all of a
+    /// stream elsewhere. It does not wait for any.
     ///
     /// # Errors
     /// What the service answered.
-    pub async fn take(&self) -> Result<Vec<Value>, String> {
+    pub async fn take(&self, at_most: usize) -> Result<Vec<Value>, String> {
         match self {
-            Self::Watched(log) => Ok(log.lock().records.drain(..).collect()),
+            Self::Watched(log) => {
+                let records = &mut log.lock().records;
+                let count = records.len().min(at_most);
+                Ok(records.drain(..count).filter_map(|record| serde_json::from_str(&record).ok()).collect())
+            }
             Self::Polled(polled) => polled.take().await,
         }
     }
@@ -71,7 +83,8 @@ pub struct WriteLog(Arc<Mutex<Written>>);
 
 #[derive(Default)]
 struct Written {
-    records: VecDeque<Value>,
+    /// As JSON, which takes a tenth of the memory of a [`Value`].
+    records: VecDeque<String>,
     count: u64,
 }
 
@@ -96,7 +109,10 @@ impl WriteLog {
         ]);
         let both = [("OldImage", old), ("NewImage", new)];
         images.extend(both.into_iter().filter_map(|(name, image)| Some((name.to_owned(), image?))));
-        written.records.push_back(json!({ "eventName": event, "dynamodb": images }));
+        written.records.push_back(json!({ "eventName": event, "dynamodb": images }).to_string());
+        if written.records.len() > KEPT {
+            written.records.pop_front();
+        }
     }
 }
 
@@ -262,11 +278,16 @@ pub(crate) async fn tell(app: mfa::App, stream: Stream, log: impl Fn(&mfa::http:
     let notify = Notify::new(&app);
     let mut left = Vec::new();
     loop {
-        left.extend(stream.take().await.unwrap_or_default());
+        if left.len() < BATCH {
+            left.extend(stream.take(BATCH - left.len()).await.unwrap_or_default());
+        }
+        let is_full = left.len() >= BATCH;
         if !left.is_empty() {
             left = answered(&app, &notify, left, &log).await;
         }
-        tokio::time::sleep(PAUSE).await;
+        if !is_full || !left.is_empty() {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 

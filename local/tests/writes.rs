@@ -27,7 +27,7 @@ async fn the_last_writes_of_twenty_thousand_are_as_fast_as_the_first() {
             let value = json!({ "N": (part * PART + n).to_string() });
             table.set(&format!("USER#{}", n % 100), "MFA#LEDGER", "v", Some(&value)).await.expect("a write");
         }
-        seen += stream.take().await.expect("records").len();
+        seen += stream.take(usize::MAX).await.expect("records").len();
         parts.push(began.elapsed().as_micros() / PART as u128);
         println!("writes {:>6} to {:>6}: {:>5} microseconds each", part * PART, (part + 1) * PART, parts[part]);
     }

@@ -195,7 +195,7 @@ impl TestApp {
 
     /// What was written since this or [`Self::notify`] was last called, as records of the stream.
     pub async fn written(&self) -> Vec<Value> {
-        self.stream.as_ref().expect("start_telling").take().await.expect("a stream")
+        self.stream.as_ref().expect("start_telling").take(usize::MAX).await.expect("a stream")
     }
 
     /// The records that `notify` gave back.
