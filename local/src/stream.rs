@@ -35,10 +35,10 @@ const READ_AT_MOST: usize = 16 * 1024 * 1024;
 
 /// How many writes wait for `notify`. If more come, which takes hundreds of users at once, the oldest are told
 /// to nobody.
-const KEPT: usize = 1000;
+const KEPT: usize = 500;
 
 /// How many records `notify` gets at once.
-const BATCH: usize = 100;
+const BATCH: usize = 10;
 
 /// How often a stream is asked for more, and how long `notify` waits after a failure.
 const PAUSE: Duration = Duration::from_millis(250);
