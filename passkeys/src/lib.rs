@@ -16,7 +16,7 @@ use mfa::{
     App,
     config::PasskeyConfig,
     domain::{
-        Timestamp, UserId,
+        Policy, Timestamp, UserId,
         challenge_passkey::Ticket,
         keys::CannotSeal,
         ledger::Backup,
@@ -50,6 +50,16 @@ pub struct Ceremony {
     pub public_key: Value,
     /// The state, as [`Challenge::state`].
     pub state: String,
+}
+
+/// What a browser is to be asked with, and for how long.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AskReply {
+    /// As [`Ceremony::public_key`].
+    public_key: Value,
+    /// How many seconds the challenge counts.
+    expires_in: u64,
 }
 
 /// Something that cannot be encoded, or a configuration that the library refuses.
@@ -113,8 +123,8 @@ impl Ceremonies {
         let mut public_key = options.public_key;
         // With security keys, every other kind of passkey is welcome too.
         public_key.hints = None;
-        // A key that must not work without verification cannot be asked for where none is demanded: Chromium
-        // refuses the whole call.
+        // Chromium refuses a call that asks for a key which works only with verification, and does not
+        // demand verification.
         if let Some(extensions) = public_key.extensions.as_mut().filter(|_| self.security_keys) {
             extensions.cred_protect = None;
         }
@@ -219,8 +229,8 @@ fn webauthn(config: &PasskeyConfig, app_name: &str) -> Result<Webauthn, NotMade>
     builder.build().map_err(refused)
 }
 
-/// Stores the challenge of a ceremony, if its limit allows one more. `name` is that of a passkey that is
-/// to be registered.
+/// Stores the challenge of a ceremony, if its limit allows one more, and replies with what the browser is to
+/// be asked. `name` is that of a passkey that is to be registered.
 ///
 /// # Errors
 /// [`Problem`], if the limit is reached or the challenge cannot be stored.
@@ -228,17 +238,19 @@ pub async fn store(
     app: &App,
     user: UserId,
     ticket: Ticket,
-    ceremony: &Ceremony,
+    ceremony: Ceremony,
     name: Option<String>,
     made: Timestamp,
-) -> Result<(), Problem> {
+) -> Result<AskReply, Problem> {
     let App { keys, table, .. } = app;
     let Ticket { security_epoch, slot, limit } = ticket;
     table.charge_challenge(&limit, made).await?;
-    let challenge = Challenge { made, security_epoch, name, state: ceremony.state.clone() };
+    let Ceremony { public_key, state } = ceremony;
+    let challenge = Challenge { made, security_epoch, name, state };
     let sealed = keys.seal_challenge(user, slot, &challenge, random::bytes()?);
     let sealed = sealed.map_err(|CannotSeal| Problem::internal("a challenge cannot be sealed"))?;
-    Ok(table.put_challenge(user, &ChallengeRecord { slot, until: challenge_ends(made), sealed }).await?)
+    table.put_challenge(user, &ChallengeRecord { slot, until: challenge_ends(made), sealed }).await?;
+    Ok(AskReply { public_key, expires_in: Policy::PASSKEY_CHALLENGE_LIFETIME.as_secs() })
 }
 
 impl Ceremony {

@@ -4,25 +4,15 @@ use lambda_http::http::Method as HttpMethod;
 use mfa::{
     App,
     config::Part,
-    domain::{Method, Policy, Snapshot, challenge_passkey, trust::TrustToken},
+    domain::{Method, Snapshot, challenge_passkey, trust::TrustToken},
     http::{BearerToken, Call, Endpoint, ErrorCode, LogLine, NoBody, Problem},
     storage::UserQuery,
 };
-use mfa_passkeys::{Ceremonies, store};
-use serde::Serialize;
-use serde_json::Value;
+use mfa_passkeys::{AskReply, Ceremonies, store};
 
 /// The endpoint.
 pub struct ChallengePasskey {
     ceremonies: Ceremonies,
-}
-
-/// What `navigator.credentials.get()` is called with.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ChallengeReply {
-    public_key: Value,
-    expires_in: u64,
 }
 
 impl ChallengePasskey {
@@ -41,13 +31,13 @@ impl Endpoint for ChallengePasskey {
     const ERRORS: &'static [ErrorCode] = &[ErrorCode::MfaMethodNotAvailable, ErrorCode::RateLimited];
     type Auth = BearerToken;
     type Body = NoBody;
-    type Reply = ChallengeReply;
+    type Reply = AskReply;
 
     fn describe(&self, _: &App, _: &NoBody, log: &mut LogLine) {
         log.of_method(Method::Passkey);
     }
 
-    async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<ChallengeReply, Problem> {
+    async fn handle(&self, app: &App, call: Call<NoBody>) -> Result<AskReply, Problem> {
         let App { policy, keys, table, .. } = app;
         let user = call.auth.caller.user;
         let trust_token = call.trust_token().ok().and_then(TrustToken::parse);
@@ -61,10 +51,7 @@ impl Endpoint for ChallengePasskey {
         let query = UserQuery::user(user).and_credentials();
         let query = if trusted_device.is_some() { query.and_trusted() } else { query };
         let (ticket, ceremony) = table.ask(query, call.now, rule).await?;
-        let ceremony = ceremony?;
 
-        store(app, user, ticket, &ceremony, None, call.now).await?;
-        let expires_in = Policy::PASSKEY_CHALLENGE_LIFETIME.as_secs();
-        Ok(ChallengeReply { public_key: ceremony.public_key, expires_in })
+        store(app, user, ticket, ceremony?, None, call.now).await
     }
 }

@@ -8,9 +8,7 @@ use mfa::{
     http::{BearerToken, Call, Endpoint, ErrorCode, Fields, Problem, ReadBody},
     storage::UserQuery,
 };
-use mfa_passkeys::{Ceremonies, store};
-use serde::Serialize;
-use serde_json::Value;
+use mfa_passkeys::{AskReply, Ceremonies, store};
 
 /// The endpoint.
 pub struct SetupPasskey {
@@ -21,14 +19,6 @@ pub struct SetupPasskey {
 #[derive(Debug)]
 pub struct SetupBody {
     device_name: Option<DeviceName>,
-}
-
-/// What `navigator.credentials.create()` is called with.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SetupReply {
-    public_key: Value,
-    expires_in: u64,
 }
 
 impl ReadBody for SetupBody {
@@ -58,9 +48,9 @@ impl Endpoint for SetupPasskey {
     ];
     type Auth = BearerToken;
     type Body = SetupBody;
-    type Reply = SetupReply;
+    type Reply = AskReply;
 
-    async fn handle(&self, app: &App, call: Call<SetupBody>) -> Result<SetupReply, Problem> {
+    async fn handle(&self, app: &App, call: Call<SetupBody>) -> Result<AskReply, Problem> {
         let App { policy, keys, table, .. } = app;
         let BearerToken { caller, claims } = &call.auth;
         let account = caller.account(claims.user_name());
@@ -72,11 +62,8 @@ impl Endpoint for SetupPasskey {
         };
         let query = UserQuery::user(caller.user).and_credentials();
         let (ticket, ceremony) = table.ask(query, call.now, rule).await?;
-        let ceremony = ceremony?;
 
         let name = call.body.device_name.map(|name| name.to_string());
-        store(app, caller.user, ticket, &ceremony, name, call.now).await?;
-        let expires_in = Policy::PASSKEY_CHALLENGE_LIFETIME.as_secs();
-        Ok(SetupReply { public_key: ceremony.public_key, expires_in })
+        store(app, caller.user, ticket, ceremony?, name, call.now).await
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn read(read: &mut Reader<'_>, policy: &Policy) -> Option<PasskeyConf
     Some(PasskeyConfig { rp_id, origins, security_keys })
 }
 
-/// Whether it can be a relying party id. An address of a machine is none.
+/// Whether it can be a relying party id. An IP address cannot be one.
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         let plain = label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
